@@ -1,0 +1,50 @@
+"""One file per runtime behind one tiny protocol: run(batch) -> (logits, regressions)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from blazeface.errors import BlazeFaceError
+from blazeface.spec import ModelSpec
+
+BACKENDS = ("onnxruntime", "torch")
+
+
+class Backend(Protocol):
+    """A model file, loaded and ready.
+
+    spec: what the file says about itself. run takes (B, 3, S, S) float32, normalised RGB, and gives
+    logits (B, A) and regressions (B, A, 4 + 2K), float32, not decoded. run may be called from several
+    threads at once.
+    """
+
+    spec: ModelSpec
+
+    def run(self, batch: NDArray[np.float32]) -> tuple[NDArray[Any], NDArray[Any]]: ...
+
+
+def open_backend(path: Path, backend: str, threads: int) -> Backend:
+    """Load a model file in the runtime named; what is missing or wrong is said in one sentence."""
+    if backend not in BACKENDS:
+        raise BlazeFaceError(f"unknown backend {backend!r}: choose one of {', '.join(BACKENDS)}")
+    if not path.is_file():
+        raise BlazeFaceError(f"{path}: no such model file")
+    if backend == "torch":
+        if path.suffix != ".safetensors":
+            raise BlazeFaceError(f"{path}: the torch backend reads .safetensors, not {path.suffix or 'this file'}")
+        try:
+            from blazeface.backends.torch_backend import TorchBackend
+        except ImportError as error:
+            raise BlazeFaceError(
+                f"the torch backend needs PyTorch and safetensors: pip install 'blazeface[train]' ({error})"
+            ) from error
+        return TorchBackend(path, threads)
+    if path.suffix != ".onnx":
+        raise BlazeFaceError(f"{path}: the onnxruntime backend reads .onnx, not {path.suffix or 'this file'}")
+    from blazeface.backends.onnx_backend import OnnxBackend
+
+    return OnnxBackend(path, threads)

@@ -1,0 +1,61 @@
+"""`blazeface COMMAND ...` and `python -m blazeface COMMAND ...`: finds the command, reports its errors."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+from blazeface.errors import BlazeFaceError
+from blazeface.version import __version__
+
+COMMANDS = {
+    "detect": "find faces in pictures, videos, cameras and streams",
+    "train": "train a detector on pictures in the WIDER FACE layout",
+    "evaluate": "score a model on labelled pictures",
+    "export": "turn trained weights into the files that phones run",
+}
+"""Each command is a module of this package with add_arguments(parser) and run(args) -> exit status."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command. Status 0: done; 1: something could not be done, said on stderr; 2: wrong usage."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if not arguments or arguments[0] not in COMMANDS:
+        _overview().parse_args(arguments)  # --help and --version end here, an unknown command too
+        _overview().print_help()
+        return 2
+    return run_command(arguments[0], arguments[1:], prog=f"blazeface {arguments[0]}")
+
+
+def run_command(name: str, argv: Sequence[str] | None = None, prog: str | None = None) -> int:
+    """Parse the flags of one command and run it. The user's mistakes end in one sentence, not in a traceback."""
+    # Imported here: detecting must not load torch, nor training a video library.
+    module = importlib.import_module(f"blazeface.cli.{name}")
+    parser = argparse.ArgumentParser(prog=prog, description=COMMANDS[name])
+    module.add_arguments(parser)
+    args = parser.parse_args(argv)
+    try:
+        return int(module.run(args))
+    except BlazeFaceError as error:
+        print(f"{parser.prog}: {error}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        return 1  # whoever read our output has gone (`blazeface detect ... | head`)
+    except KeyboardInterrupt:
+        print(f"{parser.prog}: interrupted", file=sys.stderr)
+        return 130
+
+
+def _overview() -> argparse.ArgumentParser:
+    lines = "\n".join(f"  {name:10s}{text}" for name, text in COMMANDS.items())
+    parser = argparse.ArgumentParser(
+        prog="blazeface",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description=f"Train, run and export tiny face detectors.\n\ncommands:\n{lines}",
+        epilog="`blazeface COMMAND --help` tells more.",
+    )
+    parser.add_argument("--version", action="version", version=f"blazeface {__version__}")
+    parser.add_argument("command", choices=COMMANDS, metavar="COMMAND", help="one of the above")
+    return parser

@@ -1,0 +1,1 @@
+"""Labelled pictures: readers, crops and augmentation, the torch data set."""

@@ -1,0 +1,44 @@
+"""Raw regressions <-> boxes and keypoints. Only here and in the training targets are units relative.
+
+One row of raw regressions is centre x, centre y, width, height, then x y of each keypoint. Divided by
+the decode scale, width and height are in units of the input side, and all points are offsets from the
+anchor's centre. No exponential is involved, as in Google's released models.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from blazeface.geometry import Floats
+
+LOGIT_LIMIT = 100.0
+"""Logits are clipped to this before the sigmoid, as MediaPipe does; exp() then cannot overflow."""
+
+
+def sigmoid(logits: Floats) -> Floats:
+    """Scores in [0, 1] from logits of any shape."""
+    limited = np.clip(logits, -LOGIT_LIMIT, LOGIT_LIMIT)
+    scores: Floats = 1 / (1 + np.exp(-limited))
+    return scores
+
+
+def decode(regressions: Floats, centers: Floats, scale: float) -> tuple[Floats, Floats]:
+    """Raw regressions (N, 4 + 2K) at anchor centres (N, 2) -> boxes (N, 4) and keypoints (N, K, 2).
+
+    Results are in units of the input side, boxes as x1 y1 x2 y2. A negative raw width or height
+    gives a box whose corners are swapped: such candidates are dropped by the caller.
+    """
+    values = regressions / scale
+    middle = values[:, 0:2] + centers
+    half = values[:, 2:4] / 2
+    boxes = np.concatenate([middle - half, middle + half], axis=1)
+    keypoints = values[:, 4:].reshape(len(values), -1, 2) + centers[:, None, :]
+    return boxes, keypoints
+
+
+def encode(boxes: Floats, keypoints: Floats, centers: Floats, scale: float) -> Floats:
+    """The inverse of `decode`: boxes (N, 4) and keypoints (N, K, 2) -> raw regressions (N, 4 + 2K)."""
+    middle = (boxes[:, :2] + boxes[:, 2:]) / 2 - centers
+    sides = boxes[:, 2:] - boxes[:, :2]
+    points = (keypoints - centers[:, None, :]).reshape(len(boxes), -1)
+    return np.concatenate([middle, sides, points], axis=1) * scale

@@ -1,0 +1,126 @@
+"""FaceDetector: a picture in, faces out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from blazeface.anchors import anchor_centers
+from blazeface.backends import open_backend
+from blazeface.blend import blend
+from blazeface.decode import decode, sigmoid
+from blazeface.detections import Detections
+from blazeface.errors import BlazeFaceError
+from blazeface.geometry import Floats, Image, Letterbox, letterbox_image
+from blazeface.spec import NAMED_SPECS, ModelSpec
+
+WEIGHTS = Path(__file__).parent / "weights"
+
+MAX_CANDIDATES = 2000
+"""Candidates looked at in one picture, best first; only a damaged network or a score threshold near
+zero has more."""
+
+Reduce = Callable[[Floats, Floats, Floats, float], tuple[Floats, Floats, Floats]]
+
+
+class FaceDetector:
+    """Finds faces and their six keypoints.
+
+    model: a shipped model ("front-128", "back-256") or the path of a model file.
+    score_threshold: faces below it are left out; the model's own threshold by default.
+    backend: "onnxruntime", or "torch" for .safetensors where PyTorch is installed.
+    threads: CPU threads of the runtime; 0 lets it choose. One is best for one picture at a time.
+    reduce: what makes one face of many candidates, `blend` or `hard_nms`.
+
+    A detector may be shared by several threads. Raises BlazeFaceError for a model that is missing,
+    damaged or foreign.
+    """
+
+    def __init__(
+        self,
+        model: str | Path = "front-128",
+        score_threshold: float | None = None,
+        backend: str = "onnxruntime",
+        threads: int = 1,
+        reduce: Reduce = blend,
+    ):
+        if score_threshold is not None and not 0 <= score_threshold <= 1:
+            raise BlazeFaceError(f"score_threshold must lie in [0, 1], not {score_threshold}")
+        if threads < 0:
+            raise BlazeFaceError(f"threads must be 0 or more, not {threads}")
+        self._backend = open_backend(model_path(model, backend), backend, threads)
+        self.spec = self._backend.spec
+        self.score_threshold = self.spec.score_threshold if score_threshold is None else score_threshold
+        self._centers = anchor_centers(self.spec.anchor_maps)
+        self._reduce = reduce
+
+    def detect(self, image: Image) -> Detections:
+        """Faces of a BGR uint8 picture (H, W, 3), H and W from 1 up."""
+        return self.detect_batch([image])[0]
+
+    def detect_batch(self, images: Sequence[Image]) -> list[Detections]:
+        """Faces of several pictures, of any sizes, in one run of the network: the same as one by one."""
+        if not images:
+            return []
+        prepared = [prepare(image, self.spec) for image in images]
+        logits, regressions = self._backend.run(np.stack([tensor for tensor, _ in prepared]))
+        return [
+            postprocess(
+                logits[i], regressions[i], letterbox, self.spec, self._centers, self.score_threshold, self._reduce
+            )
+            for i, (_, letterbox) in enumerate(prepared)
+        ]
+
+
+def model_path(model: str | Path, backend: str = "onnxruntime") -> Path:
+    """The file behind a model's name, or the path itself."""
+    if str(model) not in NAMED_SPECS:
+        return Path(model)
+    suffix = ".safetensors" if backend == "torch" else ".onnx"
+    path = WEIGHTS / f"{model}{suffix}"
+    if not path.is_file():
+        raise BlazeFaceError(f"no weights for {model} are shipped as {suffix}: train it, or name a model file")
+    return path
+
+
+def prepare(image: Image, spec: ModelSpec) -> tuple[NDArray[np.float32], Letterbox]:
+    """BGR uint8 (H, W, 3) -> network input (3, S, S) float32, normalised RGB, and how it was scaled."""
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
+        raise ValueError(
+            f"image must be a BGR uint8 array of shape (H, W, 3), not {image.dtype} of shape {image.shape}"
+        )
+    square, letterbox = letterbox_image(image, spec.input_size, spec.resampling)
+    planes = square[:, :, ::-1].transpose(2, 0, 1).astype(np.float32, order="C")
+    planes -= spec.mean
+    planes /= spec.std
+    return planes, letterbox
+
+
+def postprocess(
+    logits: Floats,
+    regressions: Floats,
+    letterbox: Letterbox,
+    spec: ModelSpec,
+    centers: Floats,
+    score_threshold: float,
+    reduce: Reduce = blend,
+) -> Detections:
+    """Raw outputs of one picture, logits (A,) and regressions (A, 4 + 2K) -> faces in its pixels.
+
+    Candidates under the threshold, with a negative side, or with a value that is not finite are
+    dropped; those left are reduced to one face per group.
+    """
+    scores = sigmoid(logits)
+    chosen = np.flatnonzero(scores >= score_threshold)
+    if len(chosen) > MAX_CANDIDATES:
+        chosen = chosen[np.argsort(-scores[chosen], kind="stable")[:MAX_CANDIDATES]]
+    boxes, keypoints = decode(regressions[chosen], centers[chosen], spec.decode_scale)
+    sound = (boxes[:, 2:] > boxes[:, :2]).all(axis=1) & np.isfinite(regressions[chosen]).all(axis=1)
+    boxes, scores, keypoints = reduce(boxes[sound], scores[chosen][sound], keypoints[sound], spec.blend_iou)
+    size = spec.input_size
+    corners = letterbox.to_picture(boxes.reshape(-1, 2, 2) * size).reshape(-1, 4)
+    points = letterbox.to_picture(keypoints * size)
+    return Detections(corners.astype(np.float32), scores.astype(np.float32), points.astype(np.float32))

@@ -1,0 +1,1 @@
+"""Scores: average precision by relative size, keypoint error, the report."""

@@ -1,0 +1,1 @@
+"""Exports, each verified against PyTorch before it is written."""

@@ -1,0 +1,93 @@
+"""Boxes and the letterbox: pure NumPy functions (and one OpenCV resize).
+
+Boxes are x1 y1 x2 y2. All coordinates are continuous: the top left pixel covers [0, 1) x [0, 1).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.floating[Any]]
+Image = NDArray[np.uint8]
+
+
+def box_area(boxes: Floats) -> Floats:
+    """Area of boxes (..., 4), zero where a side is negative."""
+    sides = np.maximum(boxes[..., 2:] - boxes[..., :2], 0)
+    return sides[..., 0] * sides[..., 1]
+
+
+def box_intersection(a: Floats, b: Floats) -> Floats:
+    """Shared area of boxes (N, 4) and (M, 4): (N, M)."""
+    top_left = np.maximum(a[:, None, :2], b[None, :, :2])
+    bottom_right = np.minimum(a[:, None, 2:], b[None, :, 2:])
+    sides = np.maximum(bottom_right - top_left, 0)
+    return sides[..., 0] * sides[..., 1]
+
+
+def box_iou(a: Floats, b: Floats) -> Floats:
+    """Intersection over union of boxes (N, 4) and (M, 4): (N, M), zero where both are empty."""
+    shared = box_intersection(a, b)
+    union = box_area(a)[:, None] + box_area(b)[None, :] - shared
+    return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+
+
+@dataclass(frozen=True)
+class Letterbox:
+    """How a picture was scaled into the square network input: input = picture * scale + offset.
+
+    scale_x, scale_y: input pixels per picture pixel (they differ by the rounding to whole pixels).
+    offset_x, offset_y: where the picture's top left corner lies, in input pixels.
+    """
+
+    scale_x: float
+    scale_y: float
+    offset_x: float
+    offset_y: float
+
+    def to_picture(self, points: Floats) -> Floats:
+        """Points (..., 2) in input pixels, given back in picture pixels."""
+        scale = np.asarray([self.scale_x, self.scale_y], points.dtype)
+        offset = np.asarray([self.offset_x, self.offset_y], points.dtype)
+        return (points - offset) / scale
+
+    def to_input(self, points: Floats) -> Floats:
+        """Points (..., 2) in picture pixels, given in input pixels."""
+        scale = np.asarray([self.scale_x, self.scale_y], points.dtype)
+        offset = np.asarray([self.offset_x, self.offset_y], points.dtype)
+        return points * scale + offset
+
+
+def letterbox_image(image: Image, size: int, resampling: str = "supersample") -> tuple[Image, Letterbox]:
+    """Scale a picture (H, W, 3) into the middle of a black square (size, size, 3).
+
+    resampling "supersample" is anti-aliased at a small price: more than halved pictures go through
+    a bilinear resize to twice the target and an exact 2 x 2 mean, so that each output pixel sees
+    sixteen of the picture's. Training crops are made in the same way.
+    "corner" repeats MediaPipe's warp: bilinear, no anti-aliasing, and the input's pixel (i, j) is
+    sampled at (i, j) / scale without the half-pixel shift of a resize.
+    """
+    height, width = image.shape[:2]
+    scale = size / max(height, width)
+    if resampling == "corner":
+        box = Letterbox(scale, scale, (size - width * scale) / 2, (size - height * scale) / 2)
+        matrix = np.array([[scale, 0, box.offset_x], [0, scale, box.offset_y]])
+        return cv2.warpAffine(image, matrix, (size, size), flags=cv2.INTER_LINEAR), box  # type: ignore[return-value]
+    new_width = max(1, round(width * scale))
+    new_height = max(1, round(height * scale))
+    left, top = (size - new_width) // 2, (size - new_height) // 2
+    canvas = np.zeros((size, size, *image.shape[2:]), np.uint8)
+    canvas[top : top + new_height, left : left + new_width] = _resize(image, new_width, new_height, scale)
+    return canvas, Letterbox(new_width / width, new_height / height, left, top)
+
+
+def _resize(image: Image, width: int, height: int, scale: float) -> Image:
+    if scale >= 0.5:
+        return cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)  # type: ignore[return-value]
+    double = cv2.resize(image, (2 * width, 2 * height), interpolation=cv2.INTER_LINEAR)
+    return cv2.resize(double, (width, height), interpolation=cv2.INTER_AREA)  # type: ignore[return-value]

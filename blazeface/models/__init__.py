@@ -1,0 +1,1 @@
+"""Networks in PyTorch: blocks, layouts (tables of numbers), BlazeFace itself, weights on disk."""

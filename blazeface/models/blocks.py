@@ -1,0 +1,111 @@
+"""The blocks that BlazeFace is made of (arXiv 1907.05047, figure 1).
+
+All convolutions use TensorFlow's SAME padding: an odd surplus goes to the right and the bottom. It is
+what Google's released weights expect and what mobile runtimes run without a separate padding step.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class SameConv2d(nn.Conv2d):
+    """Convolution with bias and SAME padding, for inputs whose sides the stride divides.
+
+    (B, in, H, W) -> (B, out, H / stride, W / stride).
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, kernel: int, stride: int = 1, groups: int = 1):
+        surplus = kernel - stride
+        before = surplus // 2
+        self.uneven = (before, surplus - before) if surplus % 2 else None
+        super().__init__(
+            in_channels, out_channels, kernel, stride, padding=0 if self.uneven else before, groups=groups
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.uneven:
+            x = F.pad(x, self.uneven * 2)
+        return super().forward(x)
+
+
+def depthwise(channels: int, kernel: int, stride: int = 1) -> SameConv2d:
+    """One filter per channel: kernel^2 multiplications per output value, whatever the width."""
+    return SameConv2d(channels, channels, kernel, stride, groups=channels)
+
+
+def pointwise(in_channels: int, out_channels: int, norm: bool) -> nn.Sequential:
+    """1 x 1 convolution over all channels, then batch norm where `norm` (it is folded for export)."""
+    layers: list[nn.Module] = [SameConv2d(in_channels, out_channels, 1)]
+    if norm:
+        layers.append(nn.BatchNorm2d(out_channels))
+    return nn.Sequential(*layers)
+
+
+class Shortcut(nn.Module):
+    """The residual path: max pool where the block strides, new channels zero and appended at the end."""
+
+    def __init__(self, in_channels: int, out_channels: int, stride: int):
+        super().__init__()
+        if out_channels < in_channels:
+            raise ValueError(f"a block cannot narrow its shortcut from {in_channels} to {out_channels} channels")
+        self.new_channels = out_channels - in_channels
+        self.stride = stride
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.stride > 1:
+            x = F.max_pool2d(x, self.stride, self.stride)
+        if self.new_channels:
+            x = F.pad(x, (0, 0, 0, 0, 0, self.new_channels))
+        return x
+
+
+class BlazeBlock(nn.Module):
+    """Single block: depthwise, pointwise, residual. (B, in, H, W) -> (B, out, H / stride, W / stride).
+
+    A 5 x 5 depthwise costs little more than 3 x 3, since the pointwise part dominates, and doubles the
+    rate at which the receptive field grows (section 3.1).
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, stride: int, kernel: int, norm: bool):
+        super().__init__()
+        self.depthwise = depthwise(in_channels, kernel, stride)
+        self.pointwise = pointwise(in_channels, out_channels, norm)
+        self.shortcut = Shortcut(in_channels, out_channels, stride)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(self.pointwise(self.depthwise(x)) + self.shortcut(x))
+
+
+class DoubleBlazeBlock(nn.Module):
+    """Double block: depthwise, project to a narrow width, ReLU, depthwise, expand, residual.
+
+    Both 5 x 5 convolutions are depthwise. (B, in, H, W) -> (B, out, H / stride, W / stride).
+    """
+
+    def __init__(self, in_channels: int, bottleneck: int, out_channels: int, stride: int, kernel: int, norm: bool):
+        super().__init__()
+        self.depthwise_in = depthwise(in_channels, kernel, stride)
+        self.project = pointwise(in_channels, bottleneck, norm)
+        self.depthwise_mid = depthwise(bottleneck, kernel)
+        self.expand = pointwise(bottleneck, out_channels, norm)
+        self.shortcut = Shortcut(in_channels, out_channels, stride)
+
+    def forward(self, x: Tensor) -> Tensor:
+        narrow = F.relu(self.project(self.depthwise_in(x)))
+        return F.relu(self.expand(self.depthwise_mid(narrow)) + self.shortcut(x))
+
+
+@torch.no_grad()
+def fold_norm(layers: nn.Sequential) -> nn.Sequential:
+    """Convolution + batch norm as one convolution with the same inference-time answer."""
+    convolution, norm = layers
+    assert isinstance(convolution, SameConv2d) and isinstance(norm, nn.BatchNorm2d)
+    assert norm.running_var is not None and norm.running_mean is not None
+    assert convolution.bias is not None
+    gain = norm.weight / torch.sqrt(norm.running_var + norm.eps)
+    convolution.weight.mul_(gain[:, None, None, None])
+    convolution.bias.copy_((convolution.bias - norm.running_mean) * gain + norm.bias)
+    return nn.Sequential(convolution)

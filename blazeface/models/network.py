@@ -1,0 +1,110 @@
+"""The BlazeFace network: backbone by layout, one head per anchor map."""
+
+from __future__ import annotations
+
+import copy
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from blazeface.anchors import anchor_sizes
+from blazeface.errors import BlazeFaceError
+from blazeface.models.blocks import BlazeBlock, DoubleBlazeBlock, SameConv2d, fold_norm
+from blazeface.models.layouts import NAMED_LAYOUTS, Block, Layout
+from blazeface.spec import ModelSpec, named_spec
+
+FACE_PRIOR = 0.01
+"""Score that a fresh network gives every anchor: most anchors see no face, and a loss that starts from
+one half would spend its first steps learning only that (RetinaNet, arXiv 1708.02002, section 3.3)."""
+
+
+class BlazeFace(nn.Module):
+    """(B, 3, S, S) float RGB, normalised as the spec says -> logits (B, A), regressions (B, A, 4 + 2K).
+
+    A is the number of anchors and K of keypoints, both from the spec; the anchors' order is that of
+    `blazeface.anchors`. The layout's taps must fit the spec's anchor maps.
+
+    norm: with batch norm for training, or with it folded away (see `folded`).
+    """
+
+    def __init__(self, spec: ModelSpec, layout: Layout, norm: bool = True):
+        super().__init__()
+        expected = [spec.input_size / grid.cells for grid in spec.anchor_maps]
+        found = [stride for _, stride in layout.taps]
+        if found != expected:
+            raise BlazeFaceError(
+                f"layout and spec of {spec.name!r} disagree: the taps have strides {found}, the anchors {expected}"
+            )
+        self.spec, self.layout = spec, layout
+        self.stem = nn.Sequential(SameConv2d(3, layout.stem_channels, layout.stem_kernel, stride=2))
+        if norm:
+            self.stem.append(nn.BatchNorm2d(layout.stem_channels))
+        widths = [layout.stem_channels, *(block.channels for block in layout.blocks)]
+        self.blocks = nn.ModuleList(
+            _build(width, block, norm) for width, block in zip(widths, layout.blocks, strict=False)
+        )
+        self.score_heads = nn.ModuleList()
+        self.regression_heads = nn.ModuleList()
+        for (width, _), grid in zip(layout.taps, spec.anchor_maps, strict=True):
+            self.score_heads.append(SameConv2d(width, len(grid.sizes), 1))
+            self.regression_heads.append(SameConv2d(width, len(grid.sizes) * spec.num_coords, 1))
+        self._init_weights()
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        x = F.relu(self.stem(x))
+        taps = []
+        for block, numbers in zip(self.blocks, self.layout.blocks, strict=True):
+            x = block(x)
+            if numbers.tap:
+                taps.append(x)
+        logits = [
+            head(tap).permute(0, 2, 3, 1).flatten(1) for head, tap in zip(self.score_heads, taps, strict=True)
+        ]
+        # Reshaped map by map: the last axis of NHWC holds anchor after anchor, so rows come out in order.
+        regressions = [
+            head(tap).permute(0, 2, 3, 1).reshape(tap.shape[0], -1, self.spec.num_coords)
+            for head, tap in zip(self.regression_heads, taps, strict=True)
+        ]
+        return torch.cat(logits, dim=1), torch.cat(regressions, dim=1)
+
+    def folded(self) -> BlazeFace:
+        """A copy for inference: batch norm folded into the convolutions, same answers in eval mode."""
+        network = copy.deepcopy(self).eval()
+        for module in network.modules():
+            for name, child in module.named_children():
+                if isinstance(child, nn.Sequential) and len(child) == 2 and isinstance(child[1], nn.BatchNorm2d):
+                    setattr(module, name, fold_norm(child))
+        return network
+
+    def _init_weights(self) -> None:
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_in", nonlinearity="relu")
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+        for score_head, regression_head, grid in zip(
+            self.score_heads, self.regression_heads, self.spec.anchor_maps, strict=True
+        ):
+            assert isinstance(score_head, nn.Conv2d) and isinstance(regression_head, nn.Conv2d)
+            nn.init.normal_(score_head.weight, std=0.01)
+            nn.init.normal_(regression_head.weight, std=0.01)
+            assert score_head.bias is not None and regression_head.bias is not None
+            nn.init.constant_(score_head.bias, -math.log((1 - FACE_PRIOR) / FACE_PRIOR))
+            # A fresh anchor predicts a square of its own size around its centre.
+            sizes = torch.from_numpy(anchor_sizes((grid,)))[: len(grid.sizes)] * self.spec.decode_scale
+            with torch.no_grad():
+                bias = regression_head.bias.view(len(grid.sizes), self.spec.num_coords)
+                bias[:, 2:4] = sizes[:, None]
+
+
+def build(name: str) -> BlazeFace:
+    """A fresh network of a named model, for training."""
+    return BlazeFace(named_spec(name), NAMED_LAYOUTS[name])
+
+
+def _build(width: int, block: Block, norm: bool) -> nn.Module:
+    if block.bottleneck:
+        return DoubleBlazeBlock(width, block.bottleneck, block.channels, block.stride, block.kernel, norm)
+    return BlazeBlock(width, block.channels, block.stride, block.kernel, norm)

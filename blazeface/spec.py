@@ -1,0 +1,174 @@
+"""ModelSpec: everything that turns pixels into tensors and tensors into faces.
+
+A spec is written into each exported file as metadata, so that a model file describes itself. The
+named models and all their numbers stand at the end of this file; what their networks look like
+inside is in `blazeface.models.layouts`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from blazeface.errors import BlazeFaceError
+
+METADATA_KEY = "blazeface.spec"
+"""Name of the metadata entry that holds `ModelSpec.to_json` in ONNX and safetensors files."""
+
+KEYPOINT_NAMES = ("right_eye", "left_eye", "nose_tip", "mouth_center", "right_ear", "left_ear")
+"""Order of the six keypoints; right and left are the person's own."""
+
+KEYPOINT_MIRROR = (1, 0, 2, 3, 5, 4)
+"""Which keypoint each one becomes when the picture is flipped."""
+
+RESAMPLINGS = ("supersample", "corner")
+
+
+@dataclass(frozen=True)
+class AnchorMap:
+    """The anchors of one square feature map.
+
+    cells: cells along one side. sizes: one relative side length (of the input) per anchor of a
+    cell. All anchors of a cell share its centre. The sizes only steer which anchor learns which
+    face while training; decoding does not use them.
+    """
+
+    cells: int
+    sizes: tuple[float, ...]
+
+    @property
+    def count(self) -> int:
+        return self.cells * self.cells * len(self.sizes)
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """The contract between a network file and the code around it.
+
+    name: shown to people, nothing else depends on it.
+    input_size: side of the square network input, in pixels.
+    mean, std: the network sees (pixel - mean) / std, in RGB order.
+    anchor_maps: feature maps in the order in which the network lists their anchors.
+    decode_scale: raw regressions are divided by it to give units of the input side.
+    score_threshold: faces below this score are not reported.
+    blend_iou: candidates that overlap the best one by more are blended into it.
+    resampling: how the picture is scaled into the input, see `geometry.letterbox_image`:
+        "supersample" (ours) or "corner" (MediaPipe's corner-to-corner warp).
+    keypoint_names: one name per keypoint, in the order of the regressions.
+    """
+
+    name: str
+    input_size: int
+    anchor_maps: tuple[AnchorMap, ...]
+    decode_scale: float
+    mean: float = 127.5
+    std: float = 127.5
+    score_threshold: float = 0.5
+    blend_iou: float = 0.3
+    resampling: str = "supersample"
+    keypoint_names: tuple[str, ...] = KEYPOINT_NAMES
+
+    def __post_init__(self) -> None:
+        for name in ("input_size", "decode_scale", "std"):
+            value = getattr(self, name)
+            if not (_is_number(value) and 0 < value < 1e6):
+                raise BlazeFaceError(f"ModelSpec.{name} must be a positive number, not {value!r}")
+        if not isinstance(self.input_size, int) or self.input_size > 8192:
+            raise BlazeFaceError(
+                f"ModelSpec.input_size must be a whole number of pixels up to 8192, not {self.input_size!r}"
+            )
+        if not _is_number(self.mean):
+            raise BlazeFaceError(f"ModelSpec.mean must be a number, not {self.mean!r}")
+        for name in ("score_threshold", "blend_iou"):
+            value = getattr(self, name)
+            if not (_is_number(value) and 0 <= value <= 1):
+                raise BlazeFaceError(f"ModelSpec.{name} must lie in [0, 1], not {value!r}")
+        if self.resampling not in RESAMPLINGS:
+            raise BlazeFaceError(f"ModelSpec.resampling must be one of {RESAMPLINGS}, not {self.resampling!r}")
+        if not self.anchor_maps:
+            raise BlazeFaceError("ModelSpec.anchor_maps must name at least one feature map")
+        for grid in self.anchor_maps:
+            if not isinstance(grid.cells, int) or not 0 < grid.cells <= 1024 or not 0 < len(grid.sizes) <= 64:
+                raise BlazeFaceError(f"ModelSpec.anchor_maps holds an impossible map: {grid!r}")
+            if not all(_is_number(size) and 0 < size <= 4 for size in grid.sizes):
+                raise BlazeFaceError(f"ModelSpec.anchor_maps holds an impossible anchor size: {grid!r}")
+
+    @property
+    def num_anchors(self) -> int:
+        return sum(grid.count for grid in self.anchor_maps)
+
+    @property
+    def num_keypoints(self) -> int:
+        return len(self.keypoint_names)
+
+    @property
+    def num_coords(self) -> int:
+        """Regressions per anchor: box centre and size, then x and y of each keypoint."""
+        return 4 + 2 * self.num_keypoints
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str, source: str = "model") -> ModelSpec:
+        """Read what `to_json` wrote. `source` names the file in the error of a damaged text."""
+        try:
+            data: Any = json.loads(text)
+            if not isinstance(data, dict):
+                raise TypeError("it is not a JSON object")
+            unknown = set(data) - {field.name for field in fields(cls)}
+            if unknown:
+                raise TypeError(f"unknown fields {sorted(unknown)}")
+            maps = tuple(
+                AnchorMap(cells=grid["cells"], sizes=tuple(grid["sizes"])) for grid in data.pop("anchor_maps")
+            )
+            if "keypoint_names" in data:
+                data["keypoint_names"] = tuple(str(name) for name in data["keypoint_names"])
+            return cls(anchor_maps=maps, **data)
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+            raise BlazeFaceError(f"{source}: its ModelSpec metadata cannot be read: {error}") from error
+        except BlazeFaceError as error:
+            raise BlazeFaceError(f"{source}: {error}") from error
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _scaled(input_size: int, pixels: tuple[int, ...]) -> tuple[float, ...]:
+    return tuple(side / input_size for side in pixels)
+
+
+FRONT_128 = ModelSpec(
+    name="front-128",
+    input_size=128,
+    # 2 x 16 x 16 + 6 x 8 x 8 = 896 anchors; the sizes are spaced so that every face from 8 px up
+    # has one of similar size.
+    anchor_maps=(
+        AnchorMap(16, _scaled(128, (8, 14))),
+        AnchorMap(8, _scaled(128, (22, 32, 45, 60, 80, 108))),
+    ),
+    decode_scale=128.0,
+)
+
+BACK_256 = ModelSpec(
+    name="back-256",
+    input_size=256,
+    # The same strides as front-128 on a picture twice as large: 3,584 anchors.
+    anchor_maps=(
+        AnchorMap(32, _scaled(256, (9, 16))),
+        AnchorMap(16, _scaled(256, (26, 42, 68, 105, 155, 220))),
+    ),
+    decode_scale=256.0,
+)
+
+NAMED_SPECS = {spec.name: spec for spec in (FRONT_128, BACK_256)}
+
+
+def named_spec(name: str) -> ModelSpec:
+    """The spec of a named model; an unknown name is an error that lists the known ones."""
+    if name not in NAMED_SPECS:
+        raise BlazeFaceError(f"unknown model {name!r}: the named models are {', '.join(sorted(NAMED_SPECS))}")
+    return NAMED_SPECS[name]

@@ -1,0 +1,1 @@
+"""Assignment, losses, the loop, checkpoints."""

@@ -1,0 +1,1 @@
+"""Sources, drawing, sinks, and the pipeline that joins them."""
