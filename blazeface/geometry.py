@@ -19,7 +19,8 @@ Image = NDArray[np.uint8]
 def box_area(boxes: Floats) -> Floats:
     """Area of boxes (..., 4), zero where a side is negative."""
     sides = np.maximum(boxes[..., 2:] - boxes[..., :2], 0)
-    return sides[..., 0] * sides[..., 1]
+    area: Floats = sides[..., 0] * sides[..., 1]
+    return area
 
 
 def box_intersection(a: Floats, b: Floats) -> Floats:

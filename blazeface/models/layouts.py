@@ -5,6 +5,7 @@ The input size, the anchors and all that the detection side needs stand in `blaz
 
 from __future__ import annotations
 
+import itertools
 import json
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -74,7 +75,7 @@ class Layout:
                 raise ValueError(f"impossible bottleneck {block.bottleneck!r}")
         if any(type(number) is not int or not 1 <= number <= 4096 for number in whole):
             raise ValueError("a width, kernel or stride is not a whole number from 1 to 4096")
-        if any(after < before for before, after in zip(widths, widths[1:], strict=False)):
+        if any(after < before for before, after in itertools.pairwise(widths)):
             raise ValueError("the widths of the blocks must not fall")
 
 

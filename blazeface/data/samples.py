@@ -1,0 +1,73 @@
+"""Sample: one labelled picture; and the way from a data folder to a list of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from blazeface.data.coco import read_coco
+from blazeface.data.wider import WiderFace, read_wider
+from blazeface.errors import BlazeFaceError
+
+SPLITS = ("train", "val")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One picture and its N labelled faces, in pixels of the picture.
+
+    path: the picture file. source: the folder it lies in (WIDER's event, or a data set's name).
+    boxes: (N, 4) float32, x1 y1 x2 y2. keypoints: (N, 6, 2) float32.
+    visibility: (N, 6) uint8, 2 = annotated, 1 = predicted by a teacher, 0 = unknown (no loss).
+    ignore: (N,) bool, true for regions that are neither a face to find nor background.
+    """
+
+    path: Path
+    source: str
+    boxes: NDArray[np.float32]
+    keypoints: NDArray[np.float32]
+    visibility: NDArray[np.uint8]
+    ignore: NDArray[np.bool_]
+
+
+def load_split(root: Path, split: str) -> list[Sample]:
+    """The pictures of one split of a folder in the WIDER FACE layout.
+
+    root/WIDER_{split}/images holds the pictures. Labels come from root/keypoints/{split}.json (COCO
+    keypoints) where it exists, since it says more, else from
+    root/wider_face_split/wider_face_{split}_bbx_gt.txt. Pictures are not opened here.
+
+    Raises BlazeFaceError when neither is there, or naming file and line of a malformed entry.
+    """
+    if split not in SPLITS:
+        raise BlazeFaceError(f"unknown split {split!r}: choose one of {', '.join(SPLITS)}")
+    if not root.is_dir():
+        raise BlazeFaceError(f"{root}: no such data folder")
+    images = root / f"WIDER_{split}" / "images"
+    coco = root / "keypoints" / f"{split}.json"
+    text = root / "wider_face_split" / f"wider_face_{split}_bbx_gt.txt"
+    if coco.is_file():
+        faces = read_coco(coco)
+    elif text.is_file():
+        faces = read_wider(text)
+    else:
+        raise BlazeFaceError(f"{root}: it holds neither {coco.relative_to(root)} nor {text.relative_to(root)}")
+    samples = [_sample(images, name, entries) for name, entries in faces.items()]
+    if not samples:
+        raise BlazeFaceError(f"{coco if coco.is_file() else text}: it lists no picture")
+    return samples
+
+
+def _sample(images: Path, name: str, faces: list[WiderFace]) -> Sample:
+    count = len(faces)
+    return Sample(
+        path=images / name,
+        source=name.split("/")[0] if "/" in name else "",
+        boxes=np.array([face.box for face in faces], np.float32).reshape(count, 4),
+        keypoints=np.array([face.keypoints for face in faces], np.float32).reshape(count, 6, 2),
+        visibility=np.array([face.visibility for face in faces], np.uint8).reshape(count, 6),
+        ignore=np.array([face.ignore for face in faces], bool).reshape(count),
+    )
