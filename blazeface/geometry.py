@@ -28,7 +28,8 @@ def box_intersection(a: Floats, b: Floats) -> Floats:
     top_left = np.maximum(a[:, None, :2], b[None, :, :2])
     bottom_right = np.minimum(a[:, None, 2:], b[None, :, 2:])
     sides = np.maximum(bottom_right - top_left, 0)
-    return sides[..., 0] * sides[..., 1]
+    shared: Floats = sides[..., 0] * sides[..., 1]
+    return shared
 
 
 def box_iou(a: Floats, b: Floats) -> Floats:

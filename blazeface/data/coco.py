@@ -12,8 +12,8 @@ from blazeface.errors import BlazeFaceError
 from blazeface.spec import KEYPOINT_NAMES
 
 
-def read_coco(path: Path) -> dict[str, list[WiderFace]]:
-    """Picture name -> its faces, in the file's order; pictures without a face are listed too.
+def read_coco(path: Path) -> list[tuple[str, list[WiderFace]]]:
+    """Each picture's name and its faces, in the file's order; pictures without a face are listed too.
 
     `bbox` is x y w h; `iscrowd` marks an ignore region; `keypoints`, which may be missing, holds
     x y visibility for the six points in BlazeFace's order.
@@ -30,16 +30,18 @@ def read_coco(path: Path) -> dict[str, list[WiderFace]]:
         raise BlazeFaceError(f"{path}: not valid JSON: nested too deep") from error
     if not isinstance(data, dict):
         raise BlazeFaceError(f"{path}: expected a JSON object with images and annotations")
-    names: dict[Any, str] = {}
+    pictures: dict[int | str, tuple[str, list[WiderFace]]] = {}
     for position, image in enumerate(_entries(path, data, "images")):
-        names[_image_key(path, position, image)] = image["file_name"]
-    pictures: dict[str, list[WiderFace]] = {name: [] for name in names.values()}
+        key = _image_key(path, position, image)
+        if key in pictures:
+            raise BlazeFaceError(f"{path}: image {position} repeats the id {key!r}")
+        pictures[key] = (image["file_name"], [])
     for position, annotation in enumerate(_entries(path, data, "annotations")):
-        key = annotation.get("image_id")
-        if not isinstance(key, (int, str)) or key not in names:
+        key = annotation.get("image_id", "")
+        if not isinstance(key, (int, str)) or key not in pictures:
             raise BlazeFaceError(f"{path}: annotation {position} belongs to no image: image_id {key!r}")
-        pictures[names[key]].append(_face(path, position, annotation))
-    return pictures
+        pictures[key][1].append(_face(path, position, annotation))
+    return list(pictures.values())
 
 
 def _entries(path: Path, data: dict[str, Any], key: str) -> list[dict[str, Any]]:

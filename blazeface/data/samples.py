@@ -38,7 +38,8 @@ def load_split(root: Path, split: str) -> list[Sample]:
 
     root/WIDER_{split}/images holds the pictures. Labels come from root/keypoints/{split}.json (COCO
     keypoints) where it exists, since it says more, else from
-    root/wider_face_split/wider_face_{split}_bbx_gt.txt. Pictures are not opened here.
+    root/wider_face_split/wider_face_{split}_bbx_gt.txt. Pictures are not opened here. A picture listed
+    twice gives two samples, each with its own labels.
 
     Raises BlazeFaceError when neither is there, or naming file and line of a malformed entry.
     """
@@ -55,7 +56,7 @@ def load_split(root: Path, split: str) -> list[Sample]:
         faces = read_wider(text)
     else:
         raise BlazeFaceError(f"{root}: it holds neither {coco.relative_to(root)} nor {text.relative_to(root)}")
-    samples = [_sample(images, name, entries) for name, entries in faces.items()]
+    samples = [_sample(images, name, entries) for name, entries in faces]
     if not samples:
         raise BlazeFaceError(f"{coco if coco.is_file() else text}: it lists no picture")
     return samples

@@ -25,8 +25,8 @@ class WiderFace:
     visibility: tuple[int, ...] = field(default=(0,) * 6)
 
 
-def read_wider(path: Path) -> dict[str, list[WiderFace]]:
-    """Picture name -> its faces, in the file's order.
+def read_wider(path: Path) -> list[tuple[str, list[WiderFace]]]:
+    """Each picture's name and its faces, in the file's order.
 
     The format: a line with the picture's name, a line with the number of faces, then one line a
     face (`x y w h` and six attributes). A picture without a face has one line of zeros. A box with an
@@ -38,7 +38,7 @@ def read_wider(path: Path) -> dict[str, list[WiderFace]]:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise BlazeFaceError(f"{path}: cannot be read: {error}") from error
-    pictures: dict[str, list[WiderFace]] = {}
+    pictures: list[tuple[str, list[WiderFace]]] = []
     position = 0
     while position < len(lines):
         name = lines[position].strip()
@@ -47,14 +47,12 @@ def read_wider(path: Path) -> dict[str, list[WiderFace]]:
             continue
         if Path(name).is_absolute() or ".." in Path(name).parts:
             raise BlazeFaceError(f"{path}:{position}: the picture's name leaves its folder: {name!r}")
-        if name in pictures:
-            raise BlazeFaceError(f"{path}:{position}: the picture {name!r} is listed twice")
         count = _count(path, lines, position, name)
         position += 1
         # WIDER writes a placeholder line of zeros for "no face".
         rows = range(position, position + max(count, 1 if _is_placeholder(lines, position) else 0))
         faces = [_face(path, lines, row) for row in rows]
-        pictures[name] = faces if count else []
+        pictures.append((name, faces if count else []))
         position += len(rows)
     return pictures
 
