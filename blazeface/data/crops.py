@@ -1,0 +1,167 @@
+"""Training crops: one view of a picture around a chosen face, cut out with a single warp.
+
+Whole pictures scaled into 128 pixels waste most labels: their small faces shrink to nothing. So a face
+is chosen, its size in the input drawn log-uniformly, and the picture seen from there.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from blazeface.data.samples import Sample
+from blazeface.geometry import Image
+
+
+@dataclass(frozen=True)
+class CropRecipe:
+    """How views are drawn. Sizes are in units of the input side, angles in degrees.
+
+    smallest, largest: range of the chosen face's size (the root of its box's area).
+    learnable: a face that comes out smaller is an ignore region: there is nothing left to see.
+    magnify: no picture is enlarged more, since that only blurs it.
+    shrink: no picture is made smaller than this share of what fits the view, since the rest is black.
+    fill: share of the views that are moved so that the picture fills them, or lies whole in them.
+    rotation: standard deviation of the roll angle, rotation_limit: its bound.
+    mosaic: shares of inputs made of 1 x 1, 2 x 2 and 4 x 4 views. The small views are where pictures
+        with one large face yield small faces, many at a time.
+    """
+
+    smallest: float = 0.05
+    largest: float = 0.9
+    learnable: float = 0.035
+    magnify: float = 2.5
+    shrink: float = 0.7
+    fill: float = 0.7
+    rotation: float = 12.0
+    rotation_limit: float = 45.0
+    mosaic: tuple[float, float, float] = (0.6, 0.25, 0.15)
+
+
+@dataclass
+class Crop:
+    """One network input and its N labels, in pixels of the input.
+
+    image: (S, S, 3) BGR uint8. boxes (N, 4), keypoints (N, 6, 2) float32, visibility (N, 6) uint8,
+    ignore (N,) bool; as in `Sample`. Boxes may reach beyond the input where a face is cut off.
+    """
+
+    image: Image
+    boxes: NDArray[np.float32]
+    keypoints: NDArray[np.float32]
+    visibility: NDArray[np.uint8]
+    ignore: NDArray[np.bool_]
+
+
+def draw_crop(
+    image: Image, sample: Sample, input_size: int, tiles: int, recipe: CropRecipe, rng: np.random.Generator
+) -> Crop:
+    """One random view of a picture and its labels, a square of input_size / tiles pixels."""
+    size = input_size // tiles
+    matrix = draw_view(image.shape[:2], sample, input_size, tiles, recipe, rng)
+    boxes, keypoints = move_labels(sample.boxes, sample.keypoints, matrix)
+    middle = (boxes[:, :2] + boxes[:, 2:]) / 2
+    touches = ((boxes[:, 2:] > 0) & (boxes[:, :2] < size)).all(axis=1)
+    # A face that shows less than its middle cannot be asked for; calling it background would be wrong too.
+    inside = ((middle >= 0) & (middle < size)).all(axis=1)
+    side = np.sqrt(np.prod(boxes[:, 2:] - boxes[:, :2], axis=1))
+    ignore = sample.ignore | ~inside | (side < recipe.learnable * input_size)
+    seen = ((keypoints >= 0) & (keypoints < size)).all(axis=2)
+    return Crop(
+        image=warp(image, matrix, size),
+        boxes=boxes[touches],
+        keypoints=keypoints[touches],
+        visibility=np.where(seen, sample.visibility, 0).astype(np.uint8)[touches],
+        ignore=ignore[touches],
+    )
+
+
+def draw_view(
+    shape: tuple[int, ...],
+    sample: Sample,
+    input_size: int,
+    tiles: int,
+    recipe: CropRecipe,
+    rng: np.random.Generator,
+) -> NDArray[np.float64]:
+    """A random 2 x 3 matrix from picture to view coordinates: rotation, one scale, translation."""
+    height, width = shape[:2]
+    size = input_size / tiles
+    fit = size / max(height, width)
+    faces = np.flatnonzero(~sample.ignore)
+    if len(faces):
+        box = sample.boxes[rng.choice(faces)].astype(np.float64)
+        anchor = (box[:2] + box[2:]) / 2
+        side = math.sqrt((box[2] - box[0]) * (box[3] - box[1]))
+        smallest, largest = recipe.smallest * input_size, recipe.largest * size
+        scale = math.exp(rng.uniform(math.log(smallest), math.log(largest))) / side
+    else:
+        anchor = rng.uniform((0, 0), (width, height))
+        side, scale = 1.0, fit * math.exp(rng.uniform(0, math.log(3)))
+    scale = min(max(scale, recipe.shrink * fit), recipe.magnify)
+    angle = float(np.clip(rng.normal(0, recipe.rotation), -recipe.rotation_limit, recipe.rotation_limit))
+    cos, sin = math.cos(math.radians(angle)) * scale, math.sin(math.radians(angle)) * scale
+    linear = np.array([[cos, -sin], [sin, cos]])
+    # The chosen face may lie anywhere in the input as long as it is whole.
+    margin = min(side * scale / 2, size / 2) if len(faces) else 0.0
+    target = rng.uniform(margin, size - margin + 1e-9, 2)
+    shift = target - linear @ anchor
+    if rng.random() < recipe.fill:
+        middle, half = linear @ (width / 2, height / 2), scale * np.array([width, height]) / 2
+        bounds = np.sort([half - middle, size - half - middle], axis=0)
+        shift = np.clip(shift, *bounds)
+    return np.concatenate([linear, shift[:, None]], axis=1)
+
+
+def move_labels(
+    boxes: NDArray[np.float32], keypoints: NDArray[np.float32], matrix: NDArray[np.float64]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Boxes (N, 4) and keypoints (N, K, 2) under a 2 x 3 matrix of rotation, scale and translation.
+
+    A rotated box becomes the upright box around the rotated ellipse that fills it: the bounding box
+    of its corners would grow by half at 45 degrees, though the face in it does not.
+    """
+    linear, shift = matrix[:, :2], matrix[:, 2]
+    middle = (boxes[:, :2] + boxes[:, 2:]) / 2 @ linear.T + shift
+    half = np.sqrt(((boxes[:, 2:] - boxes[:, :2]) / 2) ** 2 @ (linear.T**2))
+    moved = np.concatenate([middle - half, middle + half], axis=1)
+    return moved.astype(np.float32), (keypoints @ linear.T + shift).astype(np.float32)
+
+
+def warp(image: Image, matrix: NDArray[np.float64], size: int) -> Image:
+    """The picture (H, W, 3) under a 2 x 3 matrix in continuous coordinates: (size, size, 3), black outside.
+
+    Resampled as `geometry.letterbox_image` does it, so that training sees what detection will see.
+    """
+    scale = math.sqrt(abs(np.linalg.det(matrix[:, :2])))
+    factor = 2 if scale < 0.5 else 1
+    enlarged = matrix * factor
+    # OpenCV counts from pixel centres, continuous coordinates from pixel corners.
+    enlarged[:, 2] += enlarged[:, :2].sum(axis=1) * 0.5 - 0.5
+    result = cv2.warpAffine(image, enlarged, (size * factor, size * factor), flags=cv2.INTER_LINEAR)
+    if factor > 1:
+        result = cv2.resize(result, (size, size), interpolation=cv2.INTER_AREA)
+    return result  # type: ignore[return-value]
+
+
+def join_mosaic(crops: list[Crop]) -> Crop:
+    """n x n square crops of one size, row by row, as one crop."""
+    tiles, size = math.isqrt(len(crops)), crops[0].image.shape[0]
+    rows = [np.hstack([crop.image for crop in crops[i : i + tiles]]) for i in range(0, len(crops), tiles)]
+    corners = [np.array([i % tiles, i // tiles], np.float32) * size for i in range(len(crops))]
+    boxes = []
+    for crop, corner in zip(crops, corners, strict=True):
+        # What reaches beyond its tile is hidden by a neighbour, so an ignore region ends there.
+        cut = np.where(crop.ignore[:, None], np.clip(crop.boxes, 0, size), crop.boxes)
+        boxes.append(cut + np.tile(corner, 2))
+    return Crop(
+        image=np.vstack(rows),
+        boxes=np.concatenate(boxes),
+        keypoints=np.concatenate([crop.keypoints + corner for crop, corner in zip(crops, corners, strict=True)]),
+        visibility=np.concatenate([crop.visibility for crop in crops]),
+        ignore=np.concatenate([crop.ignore for crop in crops]),
+    )

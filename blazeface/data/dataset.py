@@ -1,0 +1,142 @@
+"""The torch data set: endless, balanced, and the same again for the same seed."""
+
+from __future__ import annotations
+
+import signal
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from blazeface.data.augment import Augmentation
+from blazeface.data.crops import Crop, CropRecipe, draw_crop, join_mosaic
+from blazeface.data.pictures import PictureCache
+from blazeface.data.samples import Sample
+from blazeface.errors import BlazeFaceError
+
+MAX_TRIES = 50
+"""Broken pictures met in a row before the data set gives up."""
+
+
+class CropDataset(Dataset[Crop]):
+    """Crop number n of a training run, for n from 0 without end.
+
+    Everything random about a crop follows from (seed, n) alone, so a run can go on from any step, in
+    any number of processes, and see the same crops.
+    """
+
+    def __init__(
+        self,
+        samples: list[Sample],
+        pictures: PictureCache,
+        size: int,
+        recipe: CropRecipe,
+        transforms: list[Any],
+        seed: int,
+    ):
+        self._samples, self._pictures = samples, pictures
+        self._size, self._recipe, self._seed = size, recipe, seed
+        self._augment = Augmentation(transforms)
+        self._cumulative = np.cumsum(balance(samples))
+
+    def __getitem__(self, number: int) -> Crop:
+        rng = np.random.default_rng([self._seed, number])
+        tiles = int(rng.choice([1, 2, 4], p=self._recipe.mosaic))
+        crops = [self._draw(tiles, rng) for _ in range(tiles * tiles)]
+        crop = join_mosaic(crops) if tiles > 1 else crops[0]
+        return self._augment(crop, int(rng.integers(2**31)))
+
+    def _draw(self, tiles: int, rng: np.random.Generator) -> Crop:
+        for _ in range(MAX_TRIES):
+            index = int(np.searchsorted(self._cumulative, rng.random() * self._cumulative[-1], side="right"))
+            image = self._pictures.get(index)
+            if image is not None:
+                return draw_crop(image, self._samples[index], self._size, tiles, self._recipe, rng)
+        raise BlazeFaceError(f"{MAX_TRIES} pictures in a row could not be read: is the data folder complete?")
+
+
+def balance(samples: list[Sample]) -> NDArray[np.float64]:
+    """How often to draw each picture: (N,) weights.
+
+    A source weighs with the root of its number of pictures, so that a large set of easy portraits does not
+    drown a small one of crowds; a picture weighs with the root of its number of faces.
+    """
+    sizes = Counter(sample.source for sample in samples)
+    faces = np.array([np.count_nonzero(~sample.ignore) for sample in samples])
+    weights: NDArray[np.float64] = np.sqrt(np.maximum(faces, 1) / [sizes[sample.source] for sample in samples])
+    return weights
+
+
+@dataclass
+class Batch:
+    """B crops as tensors; labels padded to the largest number of faces N.
+
+    images: (B, 3, S, S) uint8, RGB. boxes (B, N, 4), keypoints (B, N, 6, 2) float32 in units of the
+    input side. visibility (B, N, 6) uint8. face, ignore (B, N) bool; both false where padded.
+    """
+
+    images: Tensor
+    boxes: Tensor
+    keypoints: Tensor
+    visibility: Tensor
+    face: Tensor
+    ignore: Tensor
+
+    def to(self, device: torch.device) -> Batch:
+        return Batch(**{name: value.to(device, non_blocking=True) for name, value in vars(self).items()})
+
+
+def collate(crops: list[Crop]) -> Batch:
+    """Crops of one size as one batch."""
+    size = crops[0].image.shape[0]
+    most = max(1, *(len(crop.boxes) for crop in crops))
+    boxes = torch.zeros(len(crops), most, 4)
+    keypoints = torch.zeros(len(crops), most, 6, 2)
+    visibility = torch.zeros(len(crops), most, 6, dtype=torch.uint8)
+    face = torch.zeros(len(crops), most, dtype=torch.bool)
+    ignore = torch.zeros(len(crops), most, dtype=torch.bool)
+    for i, crop in enumerate(crops):
+        count = len(crop.boxes)
+        boxes[i, :count] = torch.from_numpy(crop.boxes) / size
+        keypoints[i, :count] = torch.from_numpy(crop.keypoints) / size
+        visibility[i, :count] = torch.from_numpy(crop.visibility)
+        ignore[i, :count] = torch.from_numpy(crop.ignore)
+        face[i, :count] = ~ignore[i, :count]
+    images = np.stack([crop.image[:, :, ::-1] for crop in crops])
+    # (B, S, S, 3) in memory, seen as (B, 3, S, S): the layout in which convolutions are fastest on a CPU.
+    return Batch(torch.from_numpy(images).permute(0, 3, 1, 2), boxes, keypoints, visibility, face, ignore)
+
+
+class StepSampler:
+    """Crop numbers of each step from `start` to `end`, for one of `world` processes.
+
+    batch is the number of crops a step takes in all processes together.
+    """
+
+    def __init__(self, start: int, end: int, batch: int, rank: int = 0, world: int = 1):
+        self.start, self.end, self.batch, self.rank, self.world = start, end, batch, rank, world
+
+    def __iter__(self) -> Iterator[list[int]]:
+        for step in range(self.start, self.end):
+            yield list(range(step * self.batch + self.rank, (step + 1) * self.batch, self.world))
+
+    def __len__(self) -> int:
+        return self.end - self.start
+
+
+def init_worker(_: int) -> None:
+    """Each data loader worker is one process with one thread: OpenCV's own pool would fight the training.
+
+    Signals are left to the process that trains: it ends its workers once the checkpoint is written.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    cv2.setNumThreads(0)
+    torch.set_num_threads(1)

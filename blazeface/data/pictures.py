@@ -1,0 +1,60 @@
+"""The training pictures in memory: each decoded once, a broken one named once and passed over."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from blazeface.geometry import Image
+
+
+class PictureCache:
+    """Decoded pictures by position, kept up to a budget of memory, read from disk beyond it.
+
+    Made before the data loader starts its workers, which then share the memory. `get` gives BGR uint8
+    (H, W, 3), or None for a picture that is missing or broken: it is named on stderr once, by whichever
+    process meets it first.
+    """
+
+    def __init__(self, paths: list[Path], budget_mb: int, quiet: bool = False):
+        self._paths = paths
+        self._kept: list[Image | None] = [None] * len(paths)
+        self._broken = torch.zeros(len(paths), dtype=torch.uint8).share_memory_()  # type: ignore[no-untyped-call]
+        left = budget_mb * 2**20
+        progress = tqdm(range(len(paths)), desc="reading pictures", unit="", leave=False, disable=quiet or None)
+        for index in progress:
+            if left <= 0:
+                break
+            image = self.get(index)
+            if image is not None:
+                self._kept[index] = image
+                left -= image.nbytes
+
+    def get(self, index: int) -> Image | None:
+        kept = self._kept[index]
+        if kept is not None:
+            return kept
+        if self._broken[index]:
+            return None
+        image = _read(self._paths[index])
+        if image is None:
+            self._broken[index] = 1
+            print(f"{self._paths[index]}: missing or not a readable picture, left out", file=sys.stderr)
+        return image
+
+    @property
+    def broken(self) -> int:
+        return int(self._broken.sum())
+
+
+def _read(path: Path) -> Image | None:
+    try:
+        data = np.fromfile(path, np.uint8)
+        return cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None  # type: ignore[return-value]
+    except (OSError, cv2.error):
+        return None

@@ -1,0 +1,62 @@
+"""Checkpoints: all that a run needs to go on as if nothing had happened."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from blazeface.errors import BlazeFaceError
+from blazeface.training.config import TrainConfig
+
+FILE = "checkpoint.pt"
+
+
+@dataclass
+class Checkpoint:
+    """State after `step` steps. Crops follow from (seed, step), so no random state needs keeping.
+
+    total: steps of the whole run. spec, layout: JSON texts that rebuild the network. network, ema, optimizer: state dicts. history: one entry per evaluation.
+    """
+
+    config: TrainConfig
+    step: int
+    total: int
+    spec: str
+    layout: str
+    network: dict[str, Any]
+    ema: dict[str, Any]
+    optimizer: dict[str, Any]
+    history: list[dict[str, float]]
+
+
+def save_checkpoint(checkpoint: Checkpoint, folder: Path) -> None:
+    """Write folder/checkpoint.pt. A good one is replaced only by a whole one."""
+    data = {**vars(checkpoint), "config": checkpoint.config.to_json()}
+    beside = folder / f".{FILE}.part"
+    try:
+        with beside.open("wb") as file:
+            torch.save(data, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, folder / FILE)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def load_checkpoint(folder: Path) -> Checkpoint:
+    """Read folder/checkpoint.pt; no code in it is ever run. Raises BlazeFaceError naming the file."""
+    path = folder / FILE
+    if not path.is_file():
+        raise BlazeFaceError(f"--resume: {folder} holds no {FILE}")
+    try:
+        data = torch.load(path, map_location="cpu", weights_only=True)
+        config = TrainConfig.from_json(data.pop("config"), str(path))
+        return Checkpoint(config=config, **data)
+    except (OSError, RuntimeError, pickle.UnpicklingError, EOFError, TypeError, KeyError, ValueError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise BlazeFaceError(f"{path}: not a readable checkpoint: {reason}") from error

@@ -1,0 +1,73 @@
+"""All numbers of a training run. A run's folder keeps them, and `--resume` goes on with the same."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+from blazeface.data.crops import CropRecipe
+from blazeface.errors import BlazeFaceError
+from blazeface.spec import NAMED_SPECS
+from blazeface.training.losses import LossRecipe
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """What a run is, apart from where its data lies and on what machine it runs.
+
+    model: a named model. epochs: passes, counted in crops: one epoch is as many crops as the data has
+    pictures. batch: crops per step, in all processes together. learning_rate: the peak of a cosine that
+    starts with `warmup` steps and ends at `final_rate` of the peak. weight_decay: on weights, not on
+    biases and norms. ema: decay of the averaged weights, which are what a run ends with. clip: largest
+    """
+
+    model: str = "front-128"
+    epochs: int = 40
+    batch: int = 64
+    learning_rate: float = 3e-3
+    final_rate: float = 0.01
+    warmup: int = 300
+    weight_decay: float = 0.02
+    ema: float = 0.999
+    clip: float = 10.0
+    seed: int = 0
+    freeze: bool = False
+    crops: CropRecipe = field(default_factory=CropRecipe)
+    loss: LossRecipe = field(default_factory=LossRecipe)
+
+    def __post_init__(self) -> None:
+        if self.model not in NAMED_SPECS:
+            known = ", ".join(sorted(NAMED_SPECS))
+            raise BlazeFaceError(f"--model: unknown model {self.model!r}, the named models are {known}")
+        for name, low, high in (
+            ("epochs", 1, 100_000),
+            ("batch", 1, 65_536),
+            ("warmup", 0, 10**9),
+            ("seed", 0, 2**31 - 1),
+        ):
+            value = getattr(self, name)
+            if type(value) is not int or not low <= value <= high:
+                raise BlazeFaceError(f"--{name} must be a whole number from {low} to {high}, not {value!r}")
+        if not 0 < self.learning_rate <= 10:
+            raise BlazeFaceError(f"--learning-rate must lie in (0, 10], not {self.learning_rate!r}")
+        if not 0 <= self.ema < 1:
+            raise BlazeFaceError(f"--ema must lie in [0, 1), not {self.ema!r}")
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), indent=2)
+
+    @classmethod
+    def from_json(cls, text: str, source: str) -> TrainConfig:
+        """Read what `to_json` wrote; `source` names the file in the error of a damaged text."""
+        try:
+            data: dict[str, Any] = json.loads(text)
+            crops = data.pop("crops")
+            crops["mosaic"] = tuple(crops["mosaic"])
+            return cls(crops=CropRecipe(**crops), loss=LossRecipe(**data.pop("loss")), **data)
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise BlazeFaceError(f"{source}: not a training configuration of this version: {error}") from error
+
+
+RECIPE_FLAGS = tuple(f.name for f in fields(TrainConfig) if f.name not in ("crops", "loss"))
+"""Fields that are flags of `train.py` too."""
