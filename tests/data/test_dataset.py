@@ -1,0 +1,110 @@
+"""The data set: reproducible, balanced, and unmoved by broken pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from blazeface.data.augment import FLIP_AND_LIGHT
+from blazeface.data.crops import CropRecipe
+from blazeface.data.dataset import CropDataset, StepSampler, balance, collate
+from blazeface.data.pictures import PictureCache
+from blazeface.data.samples import Sample
+from blazeface.errors import BlazeFaceError
+
+
+def make_samples(folder: Path, count: int = 4) -> list[Sample]:
+    rng = np.random.default_rng(0)
+    samples = []
+    for i in range(count):
+        path = folder / f"{i}.png"
+        cv2.imwrite(str(path), rng.integers(0, 256, (90, 120, 3), np.uint8))
+        faces = i % 3
+        boxes = np.array([[20 + 30 * j, 20, 50 + 30 * j, 55] for j in range(faces)], np.float32).reshape(faces, 4)
+        points = np.repeat((boxes[:, None, :2] + boxes[:, None, 2:]) / 2, 6, axis=1)
+        visibility = np.full((faces, 6), 2, np.uint8)
+        samples.append(Sample(path, f"source{i % 2}", boxes, points, visibility, np.zeros(faces, bool)))
+    return samples
+
+
+def make_dataset(samples: list[Sample], seed: int = 0, cache_mb: int = 10) -> CropDataset:
+    pictures = PictureCache([sample.path for sample in samples], cache_mb, quiet=True)
+    return CropDataset(samples, pictures, 128, CropRecipe(), FLIP_AND_LIGHT, seed)
+
+
+def test_a_crop_follows_from_seed_and_number_alone(tmp_path: Path) -> None:
+    samples = make_samples(tmp_path)
+    one, other = make_dataset(samples), make_dataset(samples, cache_mb=0)
+    numbers = list(range(25))
+    first = {number: one[number] for number in numbers}
+    second = {number: other[number] for number in reversed(numbers)}
+    for number in numbers:
+        assert (first[number].image == second[number].image).all()
+        assert (first[number].boxes == second[number].boxes).all()
+    assert any((first[n].image != make_dataset(samples, seed=1)[n].image).any() for n in numbers)
+
+
+def test_collate_pads_and_normalises(tmp_path: Path) -> None:
+    dataset = make_dataset(make_samples(tmp_path))
+    crops = [dataset[i] for i in range(8)]
+    batch = collate(crops)
+    assert batch.images.shape == (8, 3, 128, 128)
+    assert batch.images.dtype == torch.uint8
+    assert batch.images.is_contiguous(memory_format=torch.channels_last)
+    for i, crop in enumerate(crops):
+        assert batch.face[i].sum() == (~crop.ignore).sum()
+        assert batch.ignore[i].sum() == crop.ignore.sum()
+        assert (batch.images[i].permute(1, 2, 0).numpy() == crop.image[:, :, ::-1]).all()
+        assert batch.boxes[i, : len(crop.boxes)].numpy() * 128 == pytest.approx(crop.boxes, abs=1e-4)
+
+
+def test_collate_of_crops_without_faces(tmp_path: Path) -> None:
+    samples = make_samples(tmp_path, count=1)
+    batch = collate([make_dataset(samples)[0]])
+    assert batch.boxes.shape == (1, 1, 4)
+    assert not batch.face.any()
+
+
+def test_balance_literal() -> None:
+    def sample(source: str, faces: int) -> Sample:
+        return Sample(
+            Path("x"),
+            source,
+            np.zeros((faces, 4), np.float32),
+            np.zeros((faces, 6, 2), np.float32),
+            np.zeros((faces, 6), np.uint8),
+            np.zeros(faces, bool),
+        )
+
+    weights = balance([sample("a", 1)] * 4 + [sample("b", 4), sample("c", 0)])
+    assert weights.tolist() == [0.5, 0.5, 0.5, 0.5, 2.0, 1.0]
+
+
+def test_a_broken_picture_is_named_once_and_passed_over(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    samples = make_samples(tmp_path)
+    samples[1].path.write_bytes(b"not a picture")
+    samples[2].path.unlink()
+    dataset = make_dataset(samples)
+    for number in range(40):
+        assert dataset[number].image.shape == (128, 128, 3)
+    error = capfd.readouterr().err
+    assert error.count("1.png: missing or not a readable picture") == 1
+    assert error.count("2.png: missing or not a readable picture") == 1
+
+
+def test_a_folder_of_broken_pictures_is_an_error(tmp_path: Path) -> None:
+    samples = make_samples(tmp_path)
+    for sample in samples:
+        sample.path.unlink()
+    with pytest.raises(BlazeFaceError, match="pictures in a row could not be read"):
+        make_dataset(samples)[0]
+
+
+def test_steps_are_split_among_processes_without_overlap() -> None:
+    assert list(StepSampler(2, 4, 4)) == [[8, 9, 10, 11], [12, 13, 14, 15]]
+    ranks = [list(StepSampler(2, 4, 4, rank, 2)) for rank in range(2)]
+    assert ranks == [[[8, 10], [12, 14]], [[9, 11], [13, 15]]]
