@@ -32,7 +32,7 @@ def decode(regressions: Floats, centers: Floats, scale: float) -> tuple[Floats, 
     middle = values[:, 0:2] + centers
     half = values[:, 2:4] / 2
     boxes = np.concatenate([middle - half, middle + half], axis=1)
-    keypoints = values[:, 4:].reshape(len(values), -1, 2) + centers[:, None, :]
+    keypoints = values[:, 4:].reshape(len(values), values.shape[1] // 2 - 2, 2) + centers[:, None, :]
     return boxes, keypoints
 
 

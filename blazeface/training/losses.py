@@ -97,7 +97,7 @@ class DetectionLoss(nn.Module):
         """`blazeface.decode.decode` for tensors (a test holds them together)."""
         values, centers = regressions / self.scale, self.centers[anchor]
         middle, half = values[:, :2] + centers, values[:, 2:4] / 2
-        keypoints = values[:, 4:].reshape(len(values), -1, 2) + centers[:, None]
+        keypoints = values[:, 4:].reshape(len(values), values.shape[1] // 2 - 2, 2) + centers[:, None]
         return torch.cat([middle - half, middle + half], dim=1), keypoints
 
 

@@ -1,0 +1,95 @@
+"""Assignment, against literal cases and a slow second implementation."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from blazeface.geometry import box_intersection, box_iou
+from blazeface.training.assign import assign
+
+ANCHORS = torch.tensor(
+    [[0.0, 0.0, 0.5, 0.5], [0.5, 0.0, 1.0, 0.5], [0.0, 0.5, 0.5, 1.0], [0.5, 0.5, 1.0, 1.0], [0.0, 0.0, 1.0, 1.0]]
+)
+
+
+def flags(*values: bool) -> torch.Tensor:
+    return torch.tensor([values])
+
+
+def test_literal() -> None:
+    boxes = torch.tensor([[[0.0, 0.0, 0.5, 0.4], [0.45, 0.55, 0.55, 0.65], [0.5, 0.0, 1.0, 0.5]]])
+    targets = assign(ANCHORS, boxes, flags(True, True, False), flags(False, False, True), 0.4, 1)
+    # The first face overlaps anchor 0 by 0.8. The second overlaps no anchor well and takes its best, the one
+    # of anchors 2 and 3 that it shares equally: both tie. Anchor 1 lies in the ignore region.
+    assert targets.positive.tolist() == [[True, False, True, True, False]]
+    assert targets.face[0, [0, 2, 3]].tolist() == [0, 1, 1]
+    assert targets.neutral.tolist() == [[False, True, False, False, False]]
+
+
+def test_a_picture_without_faces_assigns_nothing() -> None:
+    boxes = torch.zeros(2, 1, 4)
+    none = torch.zeros(2, 1, dtype=torch.bool)
+    targets = assign(ANCHORS, boxes, none, none, 0.4, 3)
+    assert not targets.positive.any()
+    assert not targets.neutral.any()
+
+
+def test_padding_changes_nothing() -> None:
+    boxes = torch.tensor([[[0.1, 0.1, 0.5, 0.5]]])
+    padded = torch.cat([boxes, torch.zeros(1, 3, 4)], dim=1)
+    one = assign(ANCHORS, boxes, flags(True), flags(False), 0.4, 2)
+    other = assign(ANCHORS, padded, flags(True, False, False, False), flags(*[False] * 4), 0.4, 2)
+    assert torch.equal(one.positive, other.positive)
+    assert torch.equal(one.face, other.face)
+
+
+def slow_assign(anchors: np.ndarray, boxes: np.ndarray, face: np.ndarray, ignore: np.ndarray, best: int):  # type: ignore[no-untyped-def]
+    iou = box_iou(anchors, boxes)
+    wanted = set()
+    for n in np.flatnonzero(face):
+        ranked = sorted(range(len(anchors)), key=lambda a: -iou[a, n])
+        limit = min(0.4, iou[ranked[min(best, len(anchors)) - 1], n])
+        wanted |= {(a, n) for a in range(len(anchors)) if iou[a, n] >= limit and iou[a, n] > 0}
+    owner = {}
+    for a in range(len(anchors)):
+        candidates = [n for b, n in sorted(wanted) if b == a]
+        if candidates:
+            owner[a] = max(candidates, key=lambda n: (iou[a, n], -n))
+    area = np.prod(anchors[:, 2:] - anchors[:, :2], axis=1)
+    inside = box_intersection(anchors, boxes) / area[:, None]
+    neutral = {
+        a
+        for a in range(len(anchors))
+        if a not in owner and any(inside[a, n] > 0.5 for n in np.flatnonzero(ignore))
+    }
+    return owner, neutral
+
+
+@settings(deadline=None)
+@given(st.integers(0, 10**6), st.integers(0, 5), st.integers(1, 4))
+def test_equals_the_slow_one(seed: int, count: int, best: int) -> None:
+    rng = np.random.default_rng(seed)
+    corner, side = rng.random((12, 2)), rng.uniform(0.1, 0.6, (12, 2))
+    anchors = np.concatenate([corner, corner + side], axis=1).astype(np.float32)
+    corner, side = rng.random((count, 2)), rng.uniform(0.05, 0.8, (count, 2))
+    boxes = np.concatenate([corner, corner + side], axis=1).astype(np.float32)
+    face = rng.random(count) < 0.7
+    targets = (
+        assign(
+            torch.from_numpy(anchors),
+            torch.from_numpy(boxes)[None],
+            torch.from_numpy(face)[None],
+            torch.from_numpy(~face)[None],
+            0.4,
+            best,
+        )
+        if count
+        else assign(torch.from_numpy(anchors), torch.zeros(1, 1, 4), flags(False), flags(False), 0.4, best)
+    )
+    owner, neutral = slow_assign(anchors, boxes, face, ~face, best)
+    assert set(targets.positive[0].nonzero().flatten().tolist()) == set(owner)
+    assert {a: int(targets.face[0, a]) for a in owner} == owner
+    assert set(targets.neutral[0].nonzero().flatten().tolist()) == neutral

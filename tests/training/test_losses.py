@@ -1,0 +1,123 @@
+"""The loss: literal values, slopes that point the right way, and pictures without a face."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from blazeface.anchors import anchor_centers
+from blazeface.data.dataset import Batch
+from blazeface.decode import decode, encode
+from blazeface.spec import FRONT_128
+from blazeface.training.losses import DetectionLoss, LossRecipe, eiou_loss, focal_loss, keypoint_loss
+
+
+def make_batch(boxes: list[list[list[float]]], face: list[list[bool]], ignore: list[list[bool]]) -> Batch:
+    tensor = torch.tensor(boxes)
+    middle = (tensor[..., None, :2] + tensor[..., None, 2:]) / 2
+    return Batch(
+        torch.zeros(len(boxes), 3, 128, 128, dtype=torch.uint8),
+        tensor,
+        middle.repeat(1, 1, 6, 1),
+        torch.full((*tensor.shape[:2], 6), 2, dtype=torch.uint8),
+        torch.tensor(face),
+        torch.tensor(ignore),
+    )
+
+
+def test_focal_loss_literal() -> None:
+    # At a logit of 0: a quarter of ln 2, weighted by alpha or by its rest.
+    loss = focal_loss(torch.zeros(2), torch.tensor([1.0, 0.0]), 0.25, 2.0)
+    assert loss.tolist() == pytest.approx([0.25 * 0.25 * math.log(2), 0.75 * 0.25 * math.log(2)])
+    assert focal_loss(torch.tensor([30.0]), torch.ones(1), 0.25, 2.0).item() == pytest.approx(0, abs=1e-9)
+
+
+def test_focal_loss_has_a_finite_slope_at_extreme_logits() -> None:
+    logits = torch.tensor([-1e4, -50.0, 0.0, 50.0, 1e4], requires_grad=True)
+    (
+        focal_loss(logits, torch.ones(5), 0.25, 2.0).sum() + focal_loss(logits, torch.zeros(5), 0.25, 2.0).sum()
+    ).backward()
+    assert logits.grad is not None
+    assert torch.isfinite(logits.grad).all()
+
+
+def test_eiou_loss_literal() -> None:
+    same = torch.tensor([[0.1, 0.2, 0.5, 0.6]])
+    assert eiou_loss(same, same).item() == pytest.approx(0, abs=1e-6)
+    # Side by side, each 1 x 1: IoU 0; box around both 2 x 1; centres 1 apart: 1 + 1/5 + 0.
+    apart = eiou_loss(torch.tensor([[0.0, 0.0, 1.0, 1.0]]), torch.tensor([[1.0, 0.0, 2.0, 1.0]]))
+    assert apart.item() == pytest.approx(1.2)
+    # One inside the other: 1 - 1/4, centres together, sides half of those around: 2 * 1/4.
+    inside = eiou_loss(torch.tensor([[0.5, 0.5, 1.5, 1.5]]), torch.tensor([[0.0, 0.0, 2.0, 2.0]]))
+    assert inside.item() == pytest.approx(0.75 + 0.5)
+
+
+def test_eiou_loss_pulls_a_box_with_negative_sides_open() -> None:
+    boxes = torch.tensor([[0.5, 0.5, 0.4, 0.4]], requires_grad=True)
+    eiou_loss(boxes, torch.tensor([[0.3, 0.3, 0.7, 0.7]])).sum().backward()
+    assert boxes.grad is not None
+    assert (boxes.grad[0, :2] > 0).all()  # descent moves the top left corner up and left
+    assert (boxes.grad[0, 2:] < 0).all()
+
+
+def test_keypoint_loss_counts_known_points_in_face_sizes() -> None:
+    wanted = torch.zeros(2, 6, 2)
+    found = wanted.clone()
+    found[0, 0, 0] = 0.02  # a tenth of the face of side 0.2: linear part, 0.1 - 0.05 / 2
+    found[:, 5] = 99.0  # unknown, so without effect
+    visibility = torch.tensor([[2, 2, 0, 0, 0, 0], [0, 0, 0, 0, 0, 0]])
+    boxes = torch.tensor([[0.0, 0.0, 0.2, 0.2], [0.0, 0.0, 0.2, 0.2]])
+    assert keypoint_loss(found, wanted, visibility, boxes, 0.05).tolist() == pytest.approx([0.075 / 2, 0])
+
+
+def test_a_picture_without_a_face_still_teaches() -> None:
+    loss = DetectionLoss(FRONT_128, LossRecipe())
+    batch = make_batch([[[0.0] * 4]], [[False]], [[False]])
+    logits = torch.zeros(1, 896, requires_grad=True)
+    losses = loss(logits, torch.zeros(1, 896, 16), batch)
+    losses.total.backward()
+    assert losses.box.item() == 0
+    assert losses.keypoint.item() == 0
+    assert losses.positives.item() == 0
+    assert logits.grad is not None
+    assert (logits.grad > 0).all()  # every anchor is pushed down
+
+
+def test_anchors_in_an_ignore_region_are_left_alone() -> None:
+    loss = DetectionLoss(FRONT_128, LossRecipe())
+    batch = make_batch([[[0.0, 0.0, 0.5, 0.5]]], [[False]], [[True]])
+    logits = torch.zeros(1, 896, requires_grad=True)
+    loss(logits, torch.zeros(1, 896, 16), batch).total.backward()
+    assert logits.grad is not None
+    centers = torch.from_numpy(anchor_centers(FRONT_128.anchor_maps))
+    small = torch.arange(896) < 512
+    inside = ((centers < 0.45) & (centers > 0.05)).all(dim=1) & small
+    outside = (centers > 0.6).any(dim=1)
+    assert (logits.grad[0, inside] == 0).all()
+    assert (logits.grad[0, outside] > 0).all()
+
+
+def test_perfect_regressions_cost_nothing() -> None:
+    loss = DetectionLoss(FRONT_128, LossRecipe())
+    box = [0.3, 0.2, 0.6, 0.5]
+    batch = make_batch([[box]], [[True]], [[False]])
+    centers = anchor_centers(FRONT_128.anchor_maps)
+    boxes = np.tile(np.array(box, np.float32), (896, 1))
+    points = np.tile(np.array([0.45, 0.35], np.float32), (896, 6, 1))
+    perfect = torch.from_numpy(encode(boxes, points, centers, 128.0))[None]
+    losses = loss(torch.zeros(1, 896), perfect, batch)
+    assert losses.positives.item() >= 3
+    assert losses.box.item() == pytest.approx(0, abs=1e-4)
+    assert losses.keypoint.item() == pytest.approx(0, abs=1e-4)
+
+
+def test_the_loss_decodes_as_the_detector_does() -> None:
+    loss = DetectionLoss(FRONT_128, LossRecipe())
+    values = torch.randn(896, 16) * 30
+    boxes, keypoints = loss._decode(values, torch.arange(896))
+    expected = decode(values.numpy(), anchor_centers(FRONT_128.anchor_maps), 128.0)
+    assert np.abs(boxes.numpy() - expected[0]).max() < 1e-6
+    assert np.abs(keypoints.numpy() - expected[1]).max() < 1e-6
