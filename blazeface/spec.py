@@ -164,7 +164,38 @@ BACK_256 = ModelSpec(
     decode_scale=256.0,
 )
 
-NAMED_SPECS = {spec.name: spec for spec in (FRONT_128, BACK_256)}
+# Google's released networks: strides, scales and thresholds are those of MediaPipe's graphs for them. The
+# anchor sizes are ours and steer fine-tuning only (MediaPipe decodes with anchors of the input's size).
+SHORT_RANGE = ModelSpec(
+    name="short-range",
+    input_size=128,
+    anchor_maps=FRONT_128.anchor_maps,
+    decode_scale=128.0,
+    resampling="corner",
+)
+
+BACK_CAMERA = ModelSpec(
+    name="back-camera",
+    input_size=256,
+    anchor_maps=(
+        AnchorMap(16, _scaled(256, (16, 28))),
+        AnchorMap(8, _scaled(256, (44, 64, 90, 120, 160, 216))),
+    ),
+    decode_scale=256.0,
+    score_threshold=0.65,
+    resampling="corner",
+)
+
+FULL_RANGE_DENSE = ModelSpec(
+    name="full-range-dense",
+    input_size=192,
+    anchor_maps=(AnchorMap(48, _scaled(192, (24,))),),
+    decode_scale=192.0,
+    score_threshold=0.6,
+    resampling="corner",
+)
+
+NAMED_SPECS = {spec.name: spec for spec in (FRONT_128, BACK_256, SHORT_RANGE, BACK_CAMERA, FULL_RANGE_DENSE)}
 
 
 def named_spec(name: str) -> ModelSpec:

@@ -98,6 +98,24 @@ class DoubleBlazeBlock(nn.Module):
         return F.relu(self.expand(self.depthwise_mid(narrow)) + self.shortcut(x))
 
 
+class UpBlock(nn.Module):
+    """Back to larger maps: wide context joins fine position.
+
+    (B, in, H, W) and the maps of an earlier block (B, joined, 2H, 2W) -> (B, out, 2H, 2W). Both go
+    through a pointwise convolution and ReLU; the smaller is then scaled up bilinearly (half-pixel
+    centres), and the two are added.
+    """
+
+    def __init__(self, in_channels: int, joined_channels: int, out_channels: int, norm: bool):
+        super().__init__()
+        self.coarse = pointwise(in_channels, out_channels, norm)
+        self.fine = pointwise(joined_channels, out_channels, norm)
+
+    def forward(self, x: Tensor, joined: Tensor) -> Tensor:
+        wide = F.interpolate(F.relu(self.coarse(x)), scale_factor=2.0, mode="bilinear", align_corners=False)
+        return F.relu(self.fine(joined)) + wide
+
+
 @torch.no_grad()
 def fold_norm(layers: nn.Sequential) -> nn.Sequential:
     """Convolution + batch norm as one convolution with the same inference-time answer."""

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from blazeface.anchors import anchor_sizes
 from blazeface.errors import BlazeFaceError
-from blazeface.models.blocks import BlazeBlock, DoubleBlazeBlock, SameConv2d, fold_norm
+from blazeface.models.blocks import BlazeBlock, DoubleBlazeBlock, SameConv2d, UpBlock, fold_norm
 from blazeface.models.layouts import NAMED_LAYOUTS, Block, Layout
 from blazeface.spec import ModelSpec, named_spec
 
@@ -43,8 +43,9 @@ class BlazeFace(nn.Module):
             self.stem.append(nn.BatchNorm2d(layout.stem_channels))
         widths = [layout.stem_channels, *(block.channels for block in layout.blocks)]
         self.blocks = nn.ModuleList(
-            _build(width, block, norm) for width, block in zip(widths, layout.blocks, strict=False)
+            _build(widths, index, block, norm) for index, block in enumerate(layout.blocks)
         )
+        self._joined = {block.join for block in layout.blocks}
         self.score_heads = nn.ModuleList()
         self.regression_heads = nn.ModuleList()
         for (width, _), grid in zip(layout.taps, spec.anchor_maps, strict=True):
@@ -54,9 +55,12 @@ class BlazeFace(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         x = F.relu(self.stem(x))
-        taps = []
-        for block, numbers in zip(self.blocks, self.layout.blocks, strict=True):
-            x = block(x)
+        taps: list[Tensor] = []
+        earlier: dict[int, Tensor] = {}
+        for index, (block, numbers) in enumerate(zip(self.blocks, self.layout.blocks, strict=True)):
+            x = block(x) if numbers.join is None else block(x, earlier[numbers.join])
+            if index in self._joined:
+                earlier[index] = x
             if numbers.tap:
                 taps.append(x)
         logits = [
@@ -104,7 +108,11 @@ def build(name: str) -> BlazeFace:
     return BlazeFace(named_spec(name), NAMED_LAYOUTS[name])
 
 
-def _build(width: int, block: Block, norm: bool) -> nn.Module:
+def _build(widths: list[int], index: int, block: Block, norm: bool) -> nn.Module:
+    """widths: of the stem and of all blocks, so that widths[index] is what this block is fed."""
+    width = widths[index]
+    if block.join is not None:
+        return UpBlock(width, widths[block.join + 1], block.channels, norm)
     if block.bottleneck:
         return DoubleBlazeBlock(width, block.bottleneck, block.channels, block.stride, block.kernel, norm)
     return BlazeBlock(width, block.channels, block.stride, block.kernel, norm)
