@@ -1,0 +1,77 @@
+# make demo       core packages alone; finds the face in a shipped picture
+# make test       everything the tests need; the fast suite      make test-slow   the rest of the suite
+# make lint       ruff and mypy                                  make evaluate DATA=ROOT   score front-128
+# make pictures   draw the README's pictures and table again     make clean      what these made
+#
+# PYTHON=python3.12 make demo   makes .venv with another Python (3.11 or later).
+
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python
+PIP := $(RUN) -m pip --disable-pip-version-check --quiet
+INSTALL := $(PIP) install --constraint constraints.txt
+MODEL ?= front-128
+
+# albumentations looks for a newer version of itself on the network each time it is imported.
+export NO_ALBUMENTATIONS_UPDATE := 1
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test test-slow lint evaluate pictures clean
+
+help:
+	@sed -n 's/^# \{0,1\}//; /^$$/q; p' Makefile
+
+demo: $(VENV)/.core
+	@mkdir -p out
+	@$(RUN) detect.py data/pictures/astronaut.png --output out/astronaut.jpg --json - --quiet
+	@echo "The annotated copy is out/astronaut.jpg." >&2
+
+test: $(VENV)/.dev
+	$(RUN) -m pytest -m "not slow" $(TESTS)
+
+test-slow: $(VENV)/.dev
+	$(RUN) -m pytest -m slow $(TESTS)
+
+lint: $(VENV)/.dev
+	$(RUN) -m ruff check
+	$(RUN) -m ruff format --check
+	$(RUN) -m mypy
+
+evaluate: $(VENV)/.dev
+	@test -n "$(DATA)" || { echo "make evaluate: name the folder in the WIDER FACE layout: make evaluate DATA=ROOT" >&2; exit 2; }
+	$(RUN) -m blazeface evaluate --data "$(DATA)" --split val --model "$(MODEL)"
+
+pictures: $(VENV)/.core
+	$(RUN) docs/make_images.py
+	$(RUN) docs/results_table.py
+
+clean:
+	rm -rf $(VENV) out build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The stamps $(VENV)/.made, .core and .dev say what is installed; a step that was cut short leaves none
+# and is done again.
+
+$(VENV)/.made:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	    { echo "make: Python 3.11 or later is needed; name one: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@echo "Making $(VENV) ..." >&2
+	@$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+# The build backend is installed here, at its locked version, and not fetched anew for an isolated build.
+$(VENV)/.core: $(VENV)/.made pyproject.toml constraints.txt
+	@echo "Installing the core packages ..." >&2
+	@$(INSTALL) setuptools
+	@$(INSTALL) --no-build-isolation --editable .
+	@touch $@
+
+# albumentations depends, through albucore, on opencv-python-headless, whose files lie in the same folder
+# cv2 as those of opencv-python: whichever is installed last wins. Both are held at one version, and
+# opencv-python goes last, since it alone can open a window.
+$(VENV)/.dev: $(VENV)/.core
+	@echo "Installing what training and the tests need ..." >&2
+	@$(INSTALL) --no-build-isolation --editable '.[dev]'
+	@$(INSTALL) --force-reinstall --no-deps opencv-python
+	@touch $@
