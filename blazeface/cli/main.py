@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import keyword
 import sys
 from collections.abc import Sequence
 
@@ -15,8 +16,10 @@ COMMANDS = {
     "train": "train a detector on pictures in the WIDER FACE layout",
     "evaluate": "score a model on labelled pictures",
     "export": "turn trained weights into the files that phones run",
+    "import": "read Google's released .tflite weights, to evaluate, fine-tune and export them",
 }
-"""Each command is a module of this package with add_arguments(parser) and run(args) -> exit status."""
+"""Each command is a module of this package with add_arguments(parser) and run(args) -> exit status; `import`, which
+is a keyword, has an underscore behind it."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -32,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def run_command(name: str, argv: Sequence[str] | None = None, prog: str | None = None) -> int:
     """Parse the flags of one command and run it. The user's mistakes end in one sentence, not in a traceback."""
     # Imported here: detecting must not load torch, nor training a video library.
-    module = importlib.import_module(f"blazeface.cli.{name}")
+    module = importlib.import_module(f"blazeface.cli.{name}{'_' * keyword.iskeyword(name)}")
     parser = argparse.ArgumentParser(prog=prog, description=COMMANDS[name])
     module.add_arguments(parser)
     args = parser.parse_args(argv)

@@ -66,17 +66,20 @@ class BlazeBlock(nn.Module):
     """Single block: depthwise, pointwise, residual. (B, in, H, W) -> (B, out, H / stride, W / stride).
 
     A 5 x 5 depthwise costs little more than 3 x 3, since the pointwise part dominates, and doubles the
-    rate at which the receptive field grows (section 3.1).
+    rate at which the receptive field grows (section 3.1). residual: False leaves the shortcut out.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, stride: int, kernel: int, norm: bool):
+    def __init__(
+        self, in_channels: int, out_channels: int, stride: int, kernel: int, norm: bool, residual: bool = True
+    ):
         super().__init__()
         self.depthwise = depthwise(in_channels, kernel, stride)
         self.pointwise = pointwise(in_channels, out_channels, norm)
-        self.shortcut = Shortcut(in_channels, out_channels, stride)
+        self.shortcut = Shortcut(in_channels, out_channels, stride) if residual else None
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.relu(self.pointwise(self.depthwise(x)) + self.shortcut(x))
+        inner = self.pointwise(self.depthwise(x))
+        return F.relu(inner if self.shortcut is None else inner + self.shortcut(x))
 
 
 class DoubleBlazeBlock(nn.Module):

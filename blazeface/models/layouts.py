@@ -20,7 +20,8 @@ class Block:
     narrow width inside a double one. kernel: side of the depthwise filters. tap: whether the output
     feeds the head (taps are matched with the spec's anchor maps in order). join: index of an earlier
     block with maps twice as large; this block is then an UpBlock that goes back up to their size and
-    adds them (stride, bottleneck and kernel do not matter to it).
+    adds them (stride, bottleneck and kernel do not matter to it). residual: False for a single block
+    without a shortcut.
     """
 
     channels: int
@@ -29,6 +30,7 @@ class Block:
     kernel: int = 5
     tap: bool = False
     join: int | None = None
+    residual: bool = True
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,9 @@ class Layout:
         widths = [self.stem_channels, *(block.channels for block in self.blocks)]
         strides = [2, *self.strides]
         for index, block in enumerate(self.blocks):
-            if block.join is None and block.channels < widths[index]:
+            if not block.residual and (block.bottleneck or block.join is not None):
+                raise ValueError(f"block {index} must be a single one to go without a shortcut")
+            if block.join is None and block.residual and block.channels < widths[index]:
                 raise ValueError("the widths of the blocks must not fall")
             if block.join is not None and strides[index] != 2 * strides[block.join + 1]:
                 raise ValueError(f"block {index} joins block {block.join}, whose maps are not twice as large")
@@ -147,7 +151,7 @@ BACK_CAMERA = Layout(
         Block(96, stride=2, kernel=3),
         *6 * [Block(96, kernel=3)],
         Block(96, kernel=3, tap=True),
-        Block(96, stride=2, kernel=3, tap=True),
+        Block(96, stride=2, kernel=3, tap=True, residual=False),
     ),
 )
 

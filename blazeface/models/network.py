@@ -115,4 +115,4 @@ def _build(widths: list[int], index: int, block: Block, norm: bool) -> nn.Module
         return UpBlock(width, widths[block.join + 1], block.channels, norm)
     if block.bottleneck:
         return DoubleBlazeBlock(width, block.bottleneck, block.channels, block.stride, block.kernel, norm)
-    return BlazeBlock(width, block.channels, block.stride, block.kernel, norm)
+    return BlazeBlock(width, block.channels, block.stride, block.kernel, norm, block.residual)

@@ -18,13 +18,18 @@ LAYOUT_KEY = "blazeface.layout"
 
 
 def save_weights(network: BlazeFace, path: Path) -> None:
-    """Write the network with its spec and layout. The file appears whole or not at all."""
+    """Write the network with its spec and layout. The file appears whole or not at all.
+
+    Raises BlazeFaceError where it cannot be written.
+    """
     metadata = {METADATA_KEY: network.spec.to_json(), LAYOUT_KEY: network.layout.to_json()}
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         save_file(tensors, beside, metadata)
         os.replace(beside, path)
+    except (OSError, SafetensorError) as error:
+        raise BlazeFaceError(f"{path}: cannot be written: {error}") from error
     finally:
         beside.unlink(missing_ok=True)
 

@@ -1,0 +1,42 @@
+"""blazeface import: Google's released .tflite weights as a file that is evaluated, fine-tuned and exported here."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from blazeface.errors import BlazeFaceError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "file",
+        type=Path,
+        help="one of MediaPipe's float models: face_detection_short_range.tflite (or _front), face_detection_back.tflite,"
+        " face_detection_full_range.tflite (dense)",
+    )
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE.safetensors", help="the file to write")
+
+
+def run(args: argparse.Namespace) -> int:
+    if args.out.suffix != ".safetensors":
+        raise BlazeFaceError(f"--out must name a .safetensors file, not {args.out}")
+    if not args.out.parent.is_dir():
+        raise BlazeFaceError(f"--out {args.out}: there is no folder {args.out.parent}")
+    try:
+        from blazeface.models.tflite_import import import_tflite, is_released
+        from blazeface.models.weights import save_weights
+    except ImportError as error:
+        raise BlazeFaceError(
+            f"importing weights needs PyTorch and safetensors: pip install 'blazeface[train,tflite]' ({error})"
+        ) from error
+    network = import_tflite(args.file)
+    save_weights(network, args.out)
+    origin = (
+        "as Google released it"
+        if is_released(network)
+        else "with other weights than Google released (retrained, or damaged)"
+    )
+    parameters = sum(parameter.numel() for parameter in network.parameters())
+    print(f"{args.file}: {network.spec.name}, {parameters:,} parameters, {origin}\nwritten to {args.out}")
+    return 0

@@ -1,0 +1,204 @@
+"""What a .tflite file holds, as plain data: operations, tensor shapes, constants.
+
+The file is a flatbuffer; it is decoded with the schema that LiteRT itself ships
+(`ai_edge_litert.schema_py_generated`), of which nothing leaves this module. That decoder believes
+every offset in the file, so all that it gives back is checked here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from blazeface.errors import BlazeFaceError
+
+MARK = b"TFL3"
+MAX_BYTES = 64 << 20
+MAX_OPERATIONS = 10_000
+ACTIVATIONS = ("NONE", "RELU")
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One operation. inputs, outputs: tensor numbers.
+
+    options: those that its kind has of padding ("SAME", "VALID"), stride, dilation and filter (two
+    numbers each, height first), activation (the fused one: "NONE", "RELU"), axis, half_pixel (bool).
+    """
+
+    name: str
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    options: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Graph:
+    """inputs, outputs: tensor numbers. shapes: of all tensors. constants: values of those that have any.
+
+    Float16 constants that the file turns into float32 as its first act (DEQUANTIZE) are given under
+    the number of the float32 tensor, and those operations left out.
+    """
+
+    operations: tuple[Operation, ...]
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    shapes: tuple[tuple[int, ...], ...]
+    constants: Mapping[int, Array]
+
+
+def read_graph(path: Path) -> Graph:
+    """Decode a .tflite file. Raises BlazeFaceError, naming the file and the fault, for any that cannot be."""
+    try:
+        from ai_edge_litert import schema_py_generated as schema
+    except ImportError as error:
+        raise BlazeFaceError(
+            f"reading .tflite files needs LiteRT's schema: pip install 'blazeface[tflite]' ({error})"
+        ) from error
+    data = _read_bytes(path)
+    try:
+        return _decode(data, schema)
+    except BlazeFaceError as error:
+        raise BlazeFaceError(f"{path}: {error}") from error
+    except Exception as error:  # a damaged offset makes the decoder fail in any of a dozen ways
+        raise BlazeFaceError(
+            f"{path}: a damaged TensorFlow Lite file: expected tables within its {len(data)} bytes,"
+            f" found one that cannot be read ({type(error).__name__})"
+        ) from error
+
+
+def _read_bytes(path: Path) -> bytes:
+    if not path.is_file():
+        raise BlazeFaceError(f"{path}: no such file")
+    try:
+        size = path.stat().st_size
+        if size > MAX_BYTES:
+            raise BlazeFaceError(
+                f"{path}: expected a face detector of at most {MAX_BYTES >> 20} MiB, found {size} bytes"
+            )
+        data = path.read_bytes()
+    except OSError as error:
+        raise BlazeFaceError(f"{path}: cannot be read: {error.strerror or error}") from error
+    if data[4:8] != MARK:
+        raise BlazeFaceError(
+            f"{path}: expected a TensorFlow Lite file ({MARK.decode()} at byte 4), found {len(data)} bytes"
+            f" with {data[4:8]!r} there"
+        )
+    return data
+
+
+def _decode(data: bytes, schema: Any) -> Graph:
+    model = schema.Model.GetRootAsModel(data, 0)
+    if model.SubgraphsLength() != 1:
+        raise BlazeFaceError(f"expected a model of one graph, found {model.SubgraphsLength()}")
+    table = model.Subgraphs(0)
+    for what, count in (("operations", table.OperatorsLength()), ("tensors", table.TensorsLength())):
+        if not 0 < count <= MAX_OPERATIONS:
+            raise BlazeFaceError(f"expected 1 to {MAX_OPERATIONS} {what}, found {count}")
+    shapes, constants = [], {}
+    for number in range(table.TensorsLength()):
+        tensor = table.Tensors(number)
+        shapes.append(_shape(tensor))
+        values = _constant(model, tensor, shapes[-1], schema)
+        if values is not None:
+            constants[number] = values
+    operations = []
+    for index in range(table.OperatorsLength()):
+        operation = _operation(model, table.Operators(index), len(shapes), schema)
+        if operation.name == "DEQUANTIZE" and operation.inputs[0] in constants:
+            constants[operation.outputs[0]] = constants[operation.inputs[0]].astype(np.float32)
+        else:
+            operations.append(operation)
+    return Graph(
+        operations=tuple(operations),
+        inputs=_numbers(table.InputsAsNumpy(), len(shapes)),
+        outputs=_numbers(table.OutputsAsNumpy(), len(shapes)),
+        shapes=tuple(shapes),
+        constants=constants,
+    )
+
+
+def _shape(tensor: Any) -> tuple[int, ...]:
+    if tensor.ShapeLength() > 8:
+        raise BlazeFaceError(f"expected tensors of at most 8 axes, found one of {tensor.ShapeLength()}")
+    return tuple(int(tensor.Shape(axis)) for axis in range(tensor.ShapeLength()))
+
+
+def _constant(model: Any, tensor: Any, shape: tuple[int, ...], schema: Any) -> Array | None:
+    """The values that the file holds for a tensor; None for one that is computed, or of a kind not read here."""
+    buffer = model.Buffers(tensor.Buffer())
+    dtypes: dict[int, np.dtype[Any]] = {
+        schema.TensorType.FLOAT32: np.dtype("<f4"),
+        schema.TensorType.FLOAT16: np.dtype("<f2"),
+        schema.TensorType.INT32: np.dtype("<i4"),
+    }
+    if buffer.DataLength() == 0 or tensor.Type() not in dtypes or tensor.Sparsity() is not None:
+        return None
+    dtype = dtypes[tensor.Type()]
+    raw = buffer.DataAsNumpy().tobytes()
+    expected = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+    if len(raw) != expected:
+        raise BlazeFaceError(f"expected {expected} bytes for a tensor of shape {shape}, found {len(raw)}")
+    return np.frombuffer(raw, dtype).reshape(shape)
+
+
+def _operation(model: Any, operator: Any, tensors: int, schema: Any) -> Operation:
+    code = model.OperatorCodes(operator.OpcodeIndex())
+    number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
+    names = {value: name for name, value in vars(schema.BuiltinOperator).items() if isinstance(value, int)}
+    name = names.get(number, f"operation {number}")
+    return Operation(
+        name=name,
+        inputs=_numbers(operator.InputsAsNumpy(), tensors, lowest=-1),
+        outputs=_numbers(operator.OutputsAsNumpy(), tensors),
+        options=_options(name, operator.BuiltinOptions(), schema),
+    )
+
+
+def _options(name: str, table: Any, schema: Any) -> dict[str, Any]:
+    kinds = {
+        "CONV_2D": schema.Conv2DOptions,
+        "DEPTHWISE_CONV_2D": schema.DepthwiseConv2DOptions,
+        "MAX_POOL_2D": schema.Pool2DOptions,
+        "ADD": schema.AddOptions,
+        "CONCATENATION": schema.ConcatenationOptions,
+        "RESIZE_BILINEAR": schema.ResizeBilinearOptions,
+    }
+    if name not in kinds:
+        return {}
+    if table is None:
+        raise BlazeFaceError(f"expected options for {name}, found none")
+    source = kinds[name]()
+    source.Init(table.Bytes, table.Pos)
+    options: dict[str, Any] = {}
+    if hasattr(source, "Padding"):
+        options["padding"] = {0: "SAME", 1: "VALID"}.get(source.Padding(), "unknown")
+        options["stride"] = (source.StrideH(), source.StrideW())
+    if hasattr(source, "DilationHFactor"):
+        options["dilation"] = (source.DilationHFactor(), source.DilationWFactor())
+    if hasattr(source, "FilterHeight"):
+        options["filter"] = (source.FilterHeight(), source.FilterWidth())
+    if hasattr(source, "FusedActivationFunction"):
+        number = source.FusedActivationFunction()
+        options["activation"] = ACTIVATIONS[number] if number < len(ACTIVATIONS) else f"activation {number}"
+    if hasattr(source, "Axis"):
+        options["axis"] = source.Axis()
+    if hasattr(source, "HalfPixelCenters"):
+        options["half_pixel"] = source.HalfPixelCenters() and not source.AlignCorners()
+    return options
+
+
+def _numbers(values: Any, tensors: int, lowest: int = 0) -> tuple[int, ...]:
+    """Tensor numbers from a vector of the file; -1 stands for an operation's input that is left out."""
+    numbers = tuple(values.tolist()) if isinstance(values, np.ndarray) else ()
+    wrong = [number for number in numbers if not lowest <= number < tensors]
+    if wrong:
+        raise BlazeFaceError(f"expected tensor numbers from {lowest} to {tensors - 1}, found {wrong[0]}")
+    return numbers
