@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blazeface.anchors import anchor_centers
-from blazeface.backends import open_backend
+from blazeface.backends import Backend, open_backend
 from blazeface.blend import blend
 from blazeface.decode import decode, sigmoid
 from blazeface.detections import Detections
@@ -47,12 +47,24 @@ class FaceDetector:
         threads: int = 1,
         reduce: Reduce = blend,
     ):
-        if score_threshold is not None and not 0 <= score_threshold <= 1:
-            raise BlazeFaceError(f"score_threshold must lie in [0, 1], not {score_threshold}")
         if threads < 0:
             raise BlazeFaceError(f"threads must be 0 or more, not {threads}")
-        self._backend = open_backend(model_path(model, backend), backend, threads)
-        self.spec = self._backend.spec
+        self._set_up(open_backend(model_path(model, backend), backend, threads), score_threshold, reduce)
+
+    @classmethod
+    def from_backend(
+        cls, backend: Backend, score_threshold: float | None = None, reduce: Reduce = blend
+    ) -> FaceDetector:
+        """A detector on a model that is loaded already: whatever has a spec and can run a batch."""
+        detector = cls.__new__(cls)
+        detector._set_up(backend, score_threshold, reduce)
+        return detector
+
+    def _set_up(self, backend: Backend, score_threshold: float | None, reduce: Reduce) -> None:
+        if score_threshold is not None and not 0 <= score_threshold <= 1:
+            raise BlazeFaceError(f"score_threshold must lie in [0, 1], not {score_threshold}")
+        self._backend = backend
+        self.spec = backend.spec
         self.score_threshold = self.spec.score_threshold if score_threshold is None else score_threshold
         self._centers = anchor_centers(self.spec.anchor_maps)
         self._reduce = reduce

@@ -1,0 +1,146 @@
+"""`blazeface train`: flags in, a trained, exported and scored model out."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from blazeface.errors import BlazeFaceError
+from blazeface.spec import NAMED_SPECS
+
+if TYPE_CHECKING:
+    from blazeface.models.network import BlazeFace
+    from blazeface.training.config import TrainConfig
+
+MISSING = "training needs PyTorch and a few more: pip install 'blazeface[train]'"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--data", type=Path, required=True, metavar="ROOT", help="folder in the WIDER FACE layout")
+    add("--out", type=Path, metavar="DIR", help="where the run's files go (default: the folder of --resume)")
+    add("--resume", type=Path, metavar="DIR", help="go on with the run in this folder, exactly where it stopped")
+    recipe = parser.add_argument_group("recipe (fixed once a run has begun)")
+    add = recipe.add_argument
+    add("--model", help=f"what to train: {', '.join(sorted(NAMED_SPECS))} (default front-128)")
+    add("--init", type=Path, metavar="FILE", help="start from these weights (.safetensors) instead of at random")
+    add("--freeze", action="store_true", default=None, help="train the heads alone, keep the backbone of --init")
+    add("--epochs", type=int, help="passes over the data (default 40)")
+    add("--batch", type=int, help="crops per step, in all processes together (default 64)")
+    add("--learning-rate", type=float, help="peak of the schedule (default 0.003)")
+    add("--warmup", type=int, help="steps up to the peak (default 300)")
+    add("--ema", type=float, help="decay of the averaged weights (default 0.999)")
+    add("--seed", type=int, help="of the first weights and of all crops (default 0)")
+    machine = parser.add_argument_group("machine (may differ when resuming)")
+    add = machine.add_argument
+    add("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: cuda where there is one")
+    add("--threads", type=int, default=0, help="CPU threads of the network (default: all cores)")
+    add("--workers", type=int, default=1, help="processes that prepare crops (default 1)")
+    add("--cache-mb", type=int, default=4096, help="memory for decoded pictures (default 4096)")
+    add("--checkpoint-minutes", type=float, default=3.0, help="time between checkpoints (default 3)")
+    add("--evaluate-every", type=int, default=1, metavar="EPOCHS", help="epochs between evaluations (default 1)")
+    add("--val-pictures", type=int, default=500, help="pictures of an evaluation on the way (default 500)")
+    add("--quiet", action="store_true", help="no progress bar")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train, then write model.safetensors, model.onnx and report.json into the run's folder."""
+    try:
+        import torch
+
+        from blazeface.data.samples import load_split
+        from blazeface.training.checkpoint import load_checkpoint
+        from blazeface.training.distributed import join_processes
+        from blazeface.training.finish import finish, val_score
+        from blazeface.training.loop import Machine, Trainer, rebuild
+        from blazeface.training.memory import keep_freed_memory
+    except ImportError as error:
+        raise BlazeFaceError(f"{MISSING} ({error})") from error
+
+    _check(args)
+    processes = join_processes()
+    keep_freed_memory()
+    torch.set_num_threads(args.threads or max(1, (os.cpu_count() or 1) // processes.world))
+    checkpoint = load_checkpoint(args.resume) if args.resume else None
+    config = _config(args, checkpoint.config if checkpoint else None)
+    out: Path = args.out or args.resume
+    samples, val = load_split(args.data, "train"), load_split(args.data, "val")
+    network = rebuild(checkpoint) if checkpoint else _fresh(config, args.init)
+    machine = Machine(
+        device=("cuda" if torch.cuda.is_available() else "cpu") if args.device == "auto" else args.device,
+        workers=args.workers,
+        cache_mb=args.cache_mb,
+        checkpoint_seconds=60 * args.checkpoint_minutes,
+        evaluate_every=args.evaluate_every,
+        quiet=args.quiet,
+    )
+    trainer = Trainer(network, config, machine, processes)
+    if checkpoint:
+        trainer.restore(checkpoint)
+    if processes.leads:
+        _prepare_folder(out, config, resumed=checkpoint is not None)
+    if not trainer.train(samples, out, val_score(val, args.val_pictures)):
+        if processes.leads:
+            print(f"stopped at step {trainer.step}; go on with --resume {out}", file=sys.stderr)
+        return 130
+    if processes.leads:
+        finish(trainer.ema.network, val, out)
+    return 0
+
+
+def _check(args: argparse.Namespace) -> None:
+    """Refuse absurd machine flags by name (the recipe's are checked by TrainConfig)."""
+    if args.out is None and args.resume is None:
+        raise BlazeFaceError("--out is needed: the folder for the run's files")
+    if args.init and args.resume:
+        raise BlazeFaceError("--init and --resume exclude each other: a resumed run has weights of its own")
+    if args.init and args.model:
+        raise BlazeFaceError("--init and --model exclude each other: the weights say what they are")
+    if args.freeze and not (args.init or args.resume):
+        raise BlazeFaceError("--freeze needs --init: a random backbone is not worth keeping")
+    for name, low in (("threads", 0), ("workers", 0), ("cache_mb", 0), ("evaluate_every", 1), ("val_pictures", 1)):
+        if getattr(args, name) < low:
+            raise BlazeFaceError(f"--{name.replace('_', '-')} must be {low} or more, not {getattr(args, name)}")
+    if not 0 <= args.checkpoint_minutes < 1e6:
+        raise BlazeFaceError(f"--checkpoint-minutes must be 0 or more, not {args.checkpoint_minutes}")
+
+
+def _config(args: argparse.Namespace, before: TrainConfig | None) -> TrainConfig:
+    """The recipe from the flags; of a resumed run, its own, which the flags must not contradict."""
+    from blazeface.training.config import RECIPE_FLAGS, TrainConfig
+
+    given = {name: getattr(args, name) for name in RECIPE_FLAGS if getattr(args, name, None) is not None}
+    if before is None:
+        return dataclasses.replace(TrainConfig(), **given)
+    for name, value in given.items():
+        if getattr(before, name) != value:
+            flag = f"--{name.replace('_', '-')}"
+            raise BlazeFaceError(f"{flag} {value} differs from {getattr(before, name)} of the run in {args.resume}")
+    return before
+
+
+def _fresh(config: TrainConfig, init: Path | None) -> BlazeFace:
+    import torch
+
+    from blazeface.models.network import build
+    from blazeface.models.weights import load_weights
+
+    torch.manual_seed(config.seed)
+    return load_weights(init) if init else build(config.model)
+
+
+def _prepare_folder(out: Path, config: TrainConfig, resumed: bool) -> None:
+    """Make the run's folder; refuse one that holds another run, which would be overwritten."""
+    from blazeface.training.checkpoint import FILE
+
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        if (out / FILE).exists() and not resumed:
+            raise BlazeFaceError(f"--out: {out} holds a run already; go on with --resume {out}, or name another")
+        (out / "config.json").write_text(config.to_json() + "\n", encoding="utf-8")
+    except OSError as error:
+        raise BlazeFaceError(f"--out: {out} cannot be written: {error.strerror or error}") from error

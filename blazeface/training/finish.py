@@ -1,0 +1,64 @@
+"""The end of a run, and the scores on the way."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from blazeface.data.pictures import PictureCache
+from blazeface.data.samples import Sample
+from blazeface.detector import FaceDetector
+from blazeface.evaluation.record import SCORE_CUT, Record, records
+from blazeface.evaluation.report import figures, make_report
+from blazeface.models.network import BlazeFace
+from blazeface.training.loop import Score
+
+
+class NetworkBackend:
+    """A network in memory behind the `Backend` protocol, so that it is scored like any model file."""
+
+    def __init__(self, network: BlazeFace):
+        self._network = network.folded().float().cpu()
+        self.spec = network.spec
+
+    @torch.inference_mode()
+    def run(self, batch: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        logits, regressions = self._network(torch.from_numpy(batch))
+        return logits.numpy(), regressions.numpy()
+
+
+def score_network(network: BlazeFace, samples: Sequence[Sample], pictures: PictureCache) -> list[Record]:
+    """Records of a network on labelled pictures, `pictures` being in the samples' order."""
+    detector = FaceDetector.from_backend(NetworkBackend(network), score_threshold=SCORE_CUT)
+    position = {sample.path: i for i, sample in enumerate(samples)}
+    return list(records(samples, lambda path: pictures.get(position[path]), detector.detect_batch))
+
+
+def val_score(samples: list[Sample], limit: int) -> Score:
+    """Figures on an even choice of at most `limit` labelled pictures, for the curves of a run."""
+    chosen = samples[:: max(1, len(samples) // limit)][:limit]
+    pictures = PictureCache([sample.path for sample in chosen], budget_mb=1024, quiet=True)
+    return lambda network: figures(score_network(network, chosen, pictures))
+
+
+def finish(network: BlazeFace, samples: list[Sample], out: Path) -> None:
+    """Write model.safetensors, model.onnx (checked against PyTorch) and report.json into a run's folder."""
+    from blazeface.export.onnx import export_onnx
+    from blazeface.models.weights import save_weights
+
+    save_weights(network, out / "model.safetensors")
+    pictures = PictureCache([sample.path for sample in samples], budget_mb=1024, quiet=True)
+    report = make_report(score_network(network, samples, pictures), resamples=200)
+    beside = out / ".report.json.part"
+    beside.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    os.replace(beside, out / "report.json")
+    shown = [image for image in map(pictures.get, range(min(16, len(samples)))) if image is not None]
+    export_onnx(network, out / "model.onnx", shown)
+    row = ", ".join(f"{name} {value}" for name, value in report["figures"].items())
+    print(f"{out}: model.safetensors, model.onnx, report.json\n{row}")
