@@ -27,6 +27,7 @@ from blazeface.models.network import BlazeFace
 from blazeface.spec import ModelSpec
 from blazeface.training.checkpoint import Checkpoint, save_checkpoint
 from blazeface.training.config import TrainConfig
+from blazeface.training.depthwise import accelerate
 from blazeface.training.distributed import Processes
 from blazeface.training.journal import STEP_COLUMNS, Journal
 from blazeface.training.losses import DetectionLoss, Losses
@@ -62,6 +63,8 @@ class Trainer:
         self.config, self.machine, self.processes = config, machine, processes
         self.device = torch.device(machine.device)
         self.network = network.to(self.device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
+        if self.device.type == "cpu":
+            accelerate(self.network)
         if config.freeze:
             heads = {id(p) for m in (network.score_heads, network.regression_heads) for p in m.parameters()}
             for parameter in network.parameters():
