@@ -1,0 +1,111 @@
+"""Reading video files through PyAV: exact frame rates, the container's own time of each frame, rotation applied."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import Any
+
+import av
+import numpy as np
+
+from blazeface.errors import BlazeFaceError
+from blazeface.geometry import Image
+from blazeface.video.files import refuse_odd_file
+from blazeface.video.frames import Frame, steady_time
+from blazeface.video.names import printable
+
+WITHOUT_STAMPS = frozenset({"avi", "h264", "hevc", "mjpeg", "m4v"})
+"""Containers that store no time stamps (FFmpeg makes some up): their frames follow the rate."""
+
+
+class AvReader:
+    """A video file (see `clips.Clip`). Raises BlazeFaceError when it is no video."""
+
+    def __init__(self, path: str):
+        refuse_odd_file(path)
+        self._path = path
+        self._shown = printable(path)
+        try:
+            self._container = av.open(os.path.abspath(path))  # a relative "a:b.mp4" would pass for a protocol
+        except (av.error.FFmpegError, OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, (PermissionError, IsADirectoryError)) else None
+            raise BlazeFaceError(f"{self._shown}: {reason or 'not a video, or a damaged one'}") from error
+        try:
+            self._stream = _video_stream(self._container, self._shown)
+        except BaseException:
+            self._container.close()
+            raise
+        self._stream.thread_type = "AUTO"
+        rate = self._stream.guessed_rate or self._stream.average_rate or self._stream.base_rate
+        self.rate = Fraction(rate) if rate else Fraction(25)
+        self.tick = Fraction(self._stream.time_base or 1 / self.rate)
+        self._end = self._promised_end()
+        self.length: int | None = self._stream.frames or (round(self._end * self.rate) if self._end else None)
+
+    def frames(self) -> Iterator[Frame]:
+        stamped = self._container.format.name not in WITHOUT_STAMPS
+        first: Fraction | None = None
+        last: Fraction | None = None
+        for count, picture in enumerate(self._pictures()):
+            stamp = picture.pts * self.tick if stamped and picture.pts is not None else None
+            if first is None:
+                first = stamp or Fraction(0)
+            last = steady_time(None if stamp is None else stamp - first, last, self.rate, self.tick)
+            yield Frame(_upright(picture), count, last, self._path)
+        if last is None or first is None:
+            raise BlazeFaceError(f"{self._shown}: holds no frame that can be read")
+        reached = first + last + 1 / self.rate
+        if self._end is not None and self._end - reached > Fraction(1, 2):
+            raise BlazeFaceError(
+                f"{self._shown}: damaged: it ends after {float(reached):.2f} of {float(self._end):.2f} seconds"
+            )
+        if self._broken:
+            raise BlazeFaceError(f"{self._shown}: damaged: {self._broken} of its frames could not be decoded")
+
+    def __enter__(self) -> AvReader:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._container.close()
+
+    def _pictures(self) -> Iterator[Any]:
+        """Decoded pictures; a packet that does not decode is counted and passed over."""
+        self._broken = 0
+        packets = self._container.demux(self._stream)
+        while True:
+            try:
+                packet = next(packets)
+            except StopIteration:
+                return
+            except (av.error.FFmpegError, OSError):  # the rest of the file cannot be taken apart
+                self._broken += 1
+                return
+            try:
+                yield from packet.decode()
+            except av.error.FFmpegError:
+                self._broken += 1
+
+    def _promised_end(self) -> Fraction | None:
+        """Seconds at which the header says the video ends (a sound track may last longer than the pictures)."""
+        stream, container = self._stream, self._container
+        if stream.duration:
+            return Fraction((stream.start_time or 0) + stream.duration) * self.tick
+        if container.duration and len(container.streams) == 1:
+            return Fraction(container.duration, av.time_base)
+        return None
+
+
+def _video_stream(container: Any, shown: str) -> Any:
+    for stream in container.streams.video:
+        if not stream.disposition & av.stream.Disposition.attached_pic:  # the cover of a song
+            return stream
+    raise BlazeFaceError(f"{shown}: holds no video")
+
+
+def _upright(picture: Any) -> Image:
+    """BGR uint8 (H, W, 3), turned as the container says (`rotation` is in degrees against the clock)."""
+    image: Image = picture.to_ndarray(format="bgr24")
+    turns = round(picture.rotation / 90) % 4
+    return np.ascontiguousarray(np.rot90(image, turns)) if turns else image

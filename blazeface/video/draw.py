@@ -1,0 +1,96 @@
+"""Drawing faces into a picture: boxes, keypoints, scores; all sizes grow with the picture."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from blazeface.detections import Detections
+from blazeface.geometry import Image
+
+Color = tuple[int, int, int]
+
+BOX: Color = (90, 220, 60)  # BGR
+DARK: Color = (25, 25, 25)
+LIGHT: Color = (245, 245, 245)
+KEYPOINTS: tuple[Color, ...] = (
+    (60, 60, 245),  # right eye: red; the person's right side is red, the left blue
+    (250, 150, 40),  # left eye
+    (60, 230, 250),  # nose tip
+    (240, 120, 240),  # mouth centre
+    (100, 100, 200),  # right ear
+    (210, 170, 110),  # left ear
+)
+
+SHIFT = 4  # OpenCV draws at sixteenths of a pixel
+FONT = cv2.FONT_HERSHEY_SIMPLEX
+
+
+def draw_faces(image: Image, faces: Detections) -> Image:
+    """A copy of a BGR picture with the faces drawn in, the best on top."""
+    canvas = np.ascontiguousarray(image).copy()
+    unit = line_width(image)
+    for i in reversed(range(len(faces))):
+        _draw_box(canvas, faces.boxes[i], unit)
+        _draw_keypoints(canvas, faces.keypoints[i], faces.boxes[i], unit)
+    for i in reversed(range(len(faces))):
+        x1, y1, _, _ = faces.boxes[i]
+        _draw_label(canvas, f"{faces.scores[i]:.2f}", float(x1), float(y1), unit)
+    return canvas
+
+
+def draw_rate(canvas: Image, rate: float) -> None:
+    """Write frames per second into the top left corner of a picture, in place."""
+    _draw_label(canvas, f"{rate:.1f} FPS", 0.0, 0.0, line_width(canvas))
+
+
+def line_width(image: Image) -> int:
+    """Width of a line in pixels: 1 for a thumbnail, 2 for VGA, 5 for 1080p."""
+    side: int = min(image.shape[:2])
+    return max(1, round(side / 200))
+
+
+def _draw_box(canvas: Image, box: np.ndarray, unit: int) -> None:
+    corner, opposite = _fixed(canvas, box[:2]), _fixed(canvas, box[2:])
+    # A dark edge keeps the box visible on a background of its own colour.
+    cv2.rectangle(canvas, corner, opposite, DARK, unit + 2 * max(1, unit // 2), cv2.LINE_AA, SHIFT)
+    cv2.rectangle(canvas, corner, opposite, BOX, unit, cv2.LINE_AA, SHIFT)
+
+
+def _draw_keypoints(canvas: Image, points: np.ndarray, box: np.ndarray, unit: int) -> None:
+    side = float(max(box[2] - box[0], box[3] - box[1], 1))
+    radius = min(max(side / 40, 0.75), 3.0 * unit)  # small in a small face, so that it stays recognisable
+    for k, point in enumerate(points):
+        center = _fixed(canvas, point)
+        rim = round((radius + 0.35 * unit) * 2**SHIFT)
+        cv2.circle(canvas, center, rim, DARK, cv2.FILLED, cv2.LINE_AA, SHIFT)
+        color = KEYPOINTS[k % len(KEYPOINTS)]
+        cv2.circle(canvas, center, round(radius * 2**SHIFT), color, cv2.FILLED, cv2.LINE_AA, SHIFT)
+
+
+def _draw_label(canvas: Image, text: str, x: float, y: float, unit: int) -> None:
+    """A text on a dark field whose lower left corner is at (x, y), moved into the picture; left out if too wide."""
+    height, width = canvas.shape[:2]
+    scale = max(0.35, 0.22 * unit)
+    weight = max(1, round(unit * 0.6))
+    (text_width, text_height), below = cv2.getTextSize(text, FONT, scale, weight)
+    pad = unit + 1
+    field_width, field_height = text_width + 2 * pad, text_height + below // 2 + 2 * pad
+    if field_width > width or field_height > height:
+        return
+    left = int(min(max(x, 0), width - field_width))
+    top = int(min(max(y - field_height, 0), height - field_height))
+    canvas[top : top + field_height, left : left + field_width] = DARK
+    origin = (left + pad, top + pad + text_height)
+    cv2.putText(canvas, text, origin, FONT, scale, LIGHT, weight, cv2.LINE_AA)
+
+
+def _fixed(canvas: Image, point: np.ndarray) -> tuple[int, int]:
+    """A point in continuous coordinates, for OpenCV: pixel centres on whole numbers, in sixteenths.
+
+    Kept within one picture's size of the picture: far coordinates would overflow OpenCV's integers.
+    """
+    height, width = canvas.shape[:2]
+    x = min(max(float(point[0]), -width), 2 * width) - 0.5
+    y = min(max(float(point[1]), -height), 2 * height) - 0.5
+    return round(x * 2**SHIFT), round(y * 2**SHIFT)

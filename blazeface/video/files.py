@@ -1,0 +1,52 @@
+"""Files that appear whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from blazeface.errors import BlazeFaceError
+from blazeface.video.names import printable
+
+
+@contextmanager
+def beside(path: Path) -> Iterator[Path]:
+    """A hidden path in the same folder to write to; it takes the name `path` when the block ends well.
+
+    When the block raises, the part that was written is removed and a file that stood at `path` before
+    stays untouched. The suffix is kept, since writers choose the format by it.
+    """
+    target = Path(os.path.realpath(path))
+    part = target.with_name(f".{target.stem[:40]}-{os.getpid()}.part{target.suffix}")
+    try:
+        yield part
+        try:
+            part.replace(target)
+        except OSError as error:
+            raise cannot_write(path, error) from error
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+
+
+def cannot_write(path: Path, error: OSError) -> BlazeFaceError:
+    return BlazeFaceError(f"{printable(str(path))}: cannot be written: {error.strerror or error}")
+
+
+def refuse_odd_file(path: str) -> None:
+    """Raise BlazeFaceError unless `path` is an ordinary file that is not empty: a pipe or a device may never end."""
+    shown = printable(path)
+    try:
+        status = os.stat(path)
+    except FileNotFoundError as error:
+        raise BlazeFaceError(f"{shown}: no such file or folder") from error
+    except (OSError, ValueError) as error:  # ValueError: a name with a zero byte
+        raise BlazeFaceError(f"{shown}: cannot be opened: {getattr(error, 'strerror', None) or error}") from error
+    if os.path.isdir(path):
+        raise BlazeFaceError(f"{shown}: is a folder, not a file")
+    if not os.path.isfile(path):
+        raise BlazeFaceError(f"{shown}: is a pipe or a device, not a file")
+    if status.st_size == 0:
+        raise BlazeFaceError(f"{shown}: is empty")

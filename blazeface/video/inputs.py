@@ -1,0 +1,136 @@
+"""What the user named: pictures, folders, videos, cameras and streams, told apart and put in order."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import PurePath
+from typing import Literal
+
+import cv2
+
+from blazeface.errors import BlazeFaceError
+from blazeface.video.files import refuse_odd_file
+from blazeface.video.names import printable, without_secrets
+from blazeface.video.pictures import PICTURE_SUFFIXES
+
+VIDEO_SUFFIXES = frozenset(
+    ".mp4 .m4v .mov .mkv .webm .avi .mpg .mpeg .ts .mts .m2ts .wmv .flv .3gp .ogv .y4m .mjpeg .mjpg .h264 .hevc".split()  # noqa: SIM905
+)
+URL = re.compile(r"(rtsps?|https?|udp|tcp|rtmps?|rtp|srt)://", re.IGNORECASE)
+_CAMERA = re.compile(r"(?:cam|/dev/video)?(\d{1,3})")
+
+
+@dataclass(frozen=True)
+class Input:
+    """One thing to read.
+
+    kind: "picture", "video" (a file), "camera" or "stream" (a URL).
+    name: how it is called in JSON and in sentences; never holds a password.
+    address: path, camera number or whole URL; not for printing.
+    relative: its name below an output folder: a picture's path within the folder that was named.
+    """
+
+    kind: Literal["picture", "video", "camera", "stream"]
+    name: str
+    address: str = field(repr=False)
+    relative: PurePath
+
+
+def find_inputs(
+    texts: Iterable[str], report: Callable[[BlazeFaceError], None], skip: str | None = None
+) -> list[Input]:
+    """The inputs behind what was typed, in that order; folders are walked.
+
+    A text that is nothing readable is reported, and the others are still found. skip: a folder that is
+    not walked into (the output folder, which may lie inside an input folder).
+    """
+    texts = list(texts)
+    found: list[Input] = []
+    for text in texts:
+        try:
+            if os.path.isdir(text):
+                below = PurePath(os.path.basename(os.path.abspath(text))) if len(texts) > 1 else PurePath()
+                found += walk_folder(text, report, below, skip)
+            else:
+                found.append(find_input(text))
+        except BlazeFaceError as fault:
+            report(fault)
+    return found
+
+
+def find_input(text: str) -> Input:
+    """One input that is not a folder: a URL, a file, or a camera ("cam0", "0", "/dev/video0")."""
+    if URL.match(text):
+        return Input("stream", without_secrets(text), text, PurePath("stream"))
+    camera = _CAMERA.fullmatch(text)
+    if camera and not os.path.isfile(text):
+        return Input("camera", f"cam{int(camera[1])}", camera[1], PurePath(f"cam{int(camera[1])}"))
+    if re.match(r"[A-Za-z][\w+.\-]+:/", text) and not os.path.exists(text):
+        raise BlazeFaceError(
+            f"{without_secrets(text)}: no such file, and an address must begin with "
+            "rtsp://, rtsps://, http://, https://, udp://, tcp://, rtp://, rtmp:// or srt://"
+        )
+    refuse_odd_file(text)
+    return Input(_file_kind(text), text, text, PurePath(os.path.basename(text)))
+
+
+def walk_folder(
+    folder: str, report: Callable[[BlazeFaceError], None], below: PurePath, skip: str | None = None
+) -> list[Input]:
+    """The pictures of a folder and of the folders in it, sorted by path; hidden ones are passed over.
+
+    Only files with a picture's suffix count. A folder that cannot be listed is reported; one without a
+    single picture raises BlazeFaceError.
+    """
+    faults: list[OSError] = []
+    paths: list[PurePath] = []
+    for place, folders, files in os.walk(folder, onerror=faults.append):
+        folders[:] = [name for name in folders if name[0] != "." and not _same(os.path.join(place, name), skip)]
+        inside = PurePath(os.path.relpath(place, folder))
+        paths += [inside / name for name in files if name[0] != "." and _suffix(name) in PICTURE_SUFFIXES]
+    for fault in faults:
+        report(BlazeFaceError(f"{printable(fault.filename or folder)}: cannot be listed: {fault.strerror}"))
+    if not paths and not faults:
+        raise BlazeFaceError(f"{printable(folder)}: holds no pictures")
+    return [
+        Input("picture", os.path.join(folder, path), os.path.join(folder, path), below / path)
+        for path in sorted(paths, key=lambda path: path.parts)
+    ]
+
+
+def _same(path: str, other: str | None) -> bool:
+    return other is not None and os.path.realpath(path) == os.path.realpath(other)
+
+
+def _suffix(name: str) -> str:
+    return os.path.splitext(name)[1].lower()
+
+
+def _file_kind(path: str) -> Literal["picture", "video"]:
+    """By suffix, else by content; a text is refused here, since a video library would render it."""
+    suffix = _suffix(path)
+    if suffix in PICTURE_SUFFIXES:
+        return "picture"
+    if suffix in VIDEO_SUFFIXES:
+        return "video"
+    try:
+        with open(path, "rb") as file:
+            start = file.read(4096)
+    except OSError as error:
+        raise BlazeFaceError(f"{printable(path)}: cannot be opened: {error.strerror or error}") from error
+    if _looks_like_picture(path):
+        return "picture"
+    if b"\0" not in start:
+        raise BlazeFaceError(f"{printable(path)}: neither a picture nor a video")
+    return "video"
+
+
+def _looks_like_picture(path: str) -> bool:
+    try:
+        path.encode()  # cv2 crashes on a name that is not UTF-8
+        return cv2.haveImageReader(path)
+    except (UnicodeEncodeError, cv2.error):
+        return False

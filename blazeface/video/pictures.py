@@ -1,0 +1,133 @@
+"""Picture files: read as upright BGR, write whole."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from blazeface.errors import BlazeFaceError
+from blazeface.geometry import Image
+from blazeface.video.files import beside, cannot_write, refuse_odd_file
+from blazeface.video.names import printable
+from blazeface.video.picture_size import picture_size
+
+PICTURE_SUFFIXES = frozenset(
+    ".jpg .jpeg .jpe .jfif .png .bmp .dib .webp .tif .tiff .gif .avif .jp2 .ppm .pgm .pbm .pnm .heic .heif".split()  # noqa: SIM905
+)
+"""HEIC cannot be decoded here, but a phone's folder full of it must not pass in silence."""
+
+MAX_PIXELS = 2**28
+"""A picture of more (16384 x 16384) is refused: it would take gigabytes of memory."""
+
+MAX_BYTES = 2**30
+"""A larger file is not read as a picture."""
+
+
+def read_picture(path: str) -> Image:
+    """A picture file as BGR uint8 (H, W, 3).
+
+    EXIF orientation is applied; grey, palette, CMYK and 16 bits become 8-bit BGR; an alpha channel is
+    left out (the colours under it stay); of several pages or an animation the first is read.
+    Raises BlazeFaceError, naming file and fault, for what is missing, empty, damaged, gigantic or no
+    picture.
+    """
+    refuse_odd_file(path)
+    shown = printable(path)
+    if os.path.getsize(path) > MAX_BYTES:
+        raise BlazeFaceError(f"{shown}: larger than {MAX_BYTES >> 20} MiB, too large for a picture")
+    try:
+        data = Path(path).read_bytes()  # unlike cv2.imread this opens any name on any system
+    except OSError as error:
+        raise BlazeFaceError(f"{shown}: cannot be opened: {error.strerror or error}") from error
+    width, height = picture_size(data) or (0, 0)
+    if width * height > MAX_PIXELS:
+        raise BlazeFaceError(f"{shown}: {width} x {height} pixels, more than the {MAX_PIXELS:,} that are read")
+    image, complaint = decode_picture(data)
+    if image is None:
+        raise BlazeFaceError(f"{shown}: {_fault(path, complaint)}")
+    return image
+
+
+def decode_picture(data: bytes) -> tuple[Image | None, str]:
+    """Decode the bytes of a picture file: (BGR picture, ""), or (None, what the decoder said about it)."""
+    with _captured_stderr() as said:
+        try:
+            image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+        except (cv2.error, MemoryError) as error:
+            return None, "too large to decode" if _is_about_size(error) else "cannot be decoded"
+    if image is None:
+        return None, said[0]
+    return image, ""  # type: ignore[return-value]
+
+
+def write_picture(path: Path, image: Image) -> None:
+    """Write a BGR picture in the format that the suffix names (JPEG in quality 95), all of it or nothing.
+
+    Raises BlazeFaceError when the format cannot hold it or the disk does not take it.
+    """
+    try:
+        done, data = cv2.imencode(path.suffix.lower(), image, [cv2.IMWRITE_JPEG_QUALITY, 95])
+    except cv2.error:
+        done = False
+    if not done:
+        height, width = image.shape[:2]
+        raise BlazeFaceError(f"{printable(str(path))}: this format cannot hold a picture of {width} x {height}")
+    with beside(path) as part:
+        try:
+            part.write_bytes(data.tobytes())
+        except OSError as error:
+            raise cannot_write(path, error) from error
+
+
+def can_write_picture(suffix: str) -> bool:
+    """Whether this OpenCV writes pictures with the suffix (".jpg")."""
+    with _captured_stderr():
+        try:
+            return bool(suffix) and cv2.haveImageWriter(f"picture{suffix.lower()}")
+        except cv2.error:
+            return False
+
+
+def _is_about_size(error: BaseException) -> bool:
+    text = str(error)
+    return isinstance(error, MemoryError) or "CV_IO_MAX_IMAGE" in text or "Insufficient memory" in text
+
+
+def _fault(path: str, complaint: str) -> str:
+    if path.lower().endswith((".heic", ".heif")):
+        return "HEIC pictures cannot be read: convert it to JPEG first"
+    reason = complaint.strip().splitlines()[-1] if complaint.strip() else ""
+    return "not a picture, or a damaged one" + (f" ({printable(reason)})" if reason else "")
+
+
+@contextmanager
+def _captured_stderr() -> Iterator[list[str]]:
+    """Keep what OpenCV, libjpeg and libpng print off the terminal; the list holds their text afterwards.
+
+    The C libraries write to file descriptor 2 itself, so that is what is turned aside for the moment.
+    """
+    said = [""]
+    level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    try:
+        saved = os.dup(2)
+    except OSError:  # no standard error at all: nothing to keep quiet
+        yield said
+        return
+    try:
+        with tempfile.TemporaryFile() as caught:
+            os.dup2(caught.fileno(), 2)
+            try:
+                yield said
+            finally:
+                os.dup2(saved, 2)
+                caught.seek(0)
+                said[0] = caught.read(4096).decode("utf-8", "replace")
+    finally:
+        os.close(saved)
+        cv2.utils.logging.setLogLevel(level)

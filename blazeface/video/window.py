@@ -1,0 +1,110 @@
+"""A window on the screen, where one can be had."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Callable
+
+import cv2
+
+from blazeface.geometry import Image
+from blazeface.video.names import printable
+
+MEND = "pip install --force-reinstall --no-deps opencv-python"
+"""Puts the windows back that opencv-python-headless took away: both install the same `cv2`."""
+
+PROBE = "import cv2; cv2.namedWindow('blazeface'); cv2.waitKey(1)"
+QUIT_KEYS = (ord("q"), ord("Q"), 27)
+LARGEST = (1600, 900)
+"""Width and height up to which a window opens in the size of the picture."""
+
+
+def window_obstacle() -> str | None:
+    """Why no window can be had, in one sentence with what mends it; None where one can.
+
+    Asked of another process in the end: without a usable display the library behind the windows ends
+    the whole process instead of raising an exception.
+    """
+    if sys.platform == "linux" and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+        return "no window: there is no display (neither DISPLAY nor WAYLAND_DISPLAY is set)"
+    if not has_windows(cv2.getBuildInformation()):
+        return f"no window: this OpenCV was built without windows; `{MEND}` installs one that has them"
+    if sys.platform != "linux":
+        return None
+    try:
+        probe = subprocess.run([sys.executable, "-c", PROBE], capture_output=True, timeout=20, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return "no window: the display does not answer"
+    display = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    return f"no window: none can be opened on the display {display}" if probe.returncode else None
+
+
+def has_windows(build_information: str) -> bool:
+    """Whether cv2.getBuildInformation() tells of a window toolkit."""
+    found = re.search(r"^\s*GUI:\s*(\S+)", build_information, re.MULTILINE)
+    return found is not None and found[1].upper() != "NONE"
+
+
+class Window:
+    """One window; q, Q, Esc and its own closing button end the show."""
+
+    def __init__(self, title: str = "blazeface"):
+        os.environ.setdefault("QT_LOGGING_RULES", "*.warning=false")  # Qt misses fonts that OpenCV does not need
+        self._title = printable(title).encode("ascii", "replace").decode("ascii")
+        self._size: tuple[int, int] | None = None
+
+    def show(self, image: Image, seconds: float = 0.0) -> bool:
+        """Show a BGR picture and give the screen at least `seconds`; False when the user wants to end."""
+        self._fit(image)
+        cv2.imshow(self._title, image)
+        key = cv2.waitKey(max(1, round(seconds * 1000)))
+        return not self._ended(key)
+
+    def wait(self, stop: Callable[[], bool] = lambda: False) -> bool:
+        """Leave the picture until a key is pressed or `stop` says so; False when the user wants to end."""
+        while not stop():
+            key = cv2.waitKey(50)
+            if self._ended(key):
+                return False
+            if key != -1:
+                return True
+        return False
+
+    def close(self) -> None:
+        if self._size is not None:
+            cv2.destroyAllWindows()
+
+    def _fit(self, image: Image) -> None:
+        height, width = image.shape[:2]
+        if self._size == (width, height):
+            return
+        if self._size is None:
+            cv2.namedWindow(self._title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
+        scale = min(1.0, LARGEST[0] / width, LARGEST[1] / height)
+        cv2.resizeWindow(self._title, max(1, round(width * scale)), max(1, round(height * scale)))
+        self._size = (width, height)
+
+    def _ended(self, key: int) -> bool:
+        return key & 0xFF in QUIT_KEYS or cv2.getWindowProperty(self._title, cv2.WND_PROP_VISIBLE) < 1
+
+
+class RateMeter:
+    """Frames per second over the last two seconds or so."""
+
+    def __init__(self, window: float = 2.0):
+        self._window = window
+        self._times: deque[float] = deque()
+
+    def tick(self, now: float | None = None) -> float:
+        """Count one frame; give the rate, 0 for the first."""
+        now = time.perf_counter() if now is None else now
+        self._times.append(now)
+        while now - self._times[0] > self._window and len(self._times) > 2:
+            self._times.popleft()
+        elapsed = now - self._times[0]
+        return (len(self._times) - 1) / elapsed if elapsed > 0 else 0.0
