@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pickle
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,6 +56,8 @@ def load_checkpoint(folder: Path) -> Checkpoint:
         data = torch.load(path, map_location="cpu", weights_only=True)
         config = TrainConfig.from_json(data.pop("config"), str(path))
         return Checkpoint(config=config, **data)
-    except (OSError, RuntimeError, pickle.UnpicklingError, EOFError, TypeError, KeyError, ValueError) as error:
+    except BlazeFaceError:
+        raise
+    except Exception as error:  # each kind of damage surfaces as another class, from zip to struct.error
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise BlazeFaceError(f"{path}: not a readable checkpoint: {reason}") from error

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 import torch
 
@@ -18,7 +20,7 @@ def test_learning_rate_literal() -> None:
     assert rates[10] == pytest.approx(1.0)
     assert rates[60] == pytest.approx(0.1 + 0.9 / 2)
     assert rates[110] == pytest.approx(0.1)
-    assert all(after <= before for before, after in zip(rates[9:], rates[10:], strict=False))
+    assert all(after <= before for before, after in itertools.pairwise(rates[9:]))
 
 
 @pytest.mark.parametrize("total", [1, 2, 3, 7])

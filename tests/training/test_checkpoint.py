@@ -1,0 +1,72 @@
+"""Checkpoints are whole or refused."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import pytest
+import torch
+
+from blazeface.errors import BlazeFaceError
+from blazeface.models.network import build
+from blazeface.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from blazeface.training.config import TrainConfig
+from blazeface.training.distributed import Processes
+from blazeface.training.loop import Machine, Trainer
+
+
+def make_checkpoint() -> Checkpoint:
+    return Trainer(build("front-128"), TrainConfig(), Machine(), Processes()).checkpoint(100)
+
+
+def test_round_trip(tmp_path: Path) -> None:
+    checkpoint = make_checkpoint()
+    save_checkpoint(checkpoint, tmp_path)
+    loaded = load_checkpoint(tmp_path)
+    assert loaded.config == checkpoint.config
+    assert (loaded.step, loaded.total) == (0, 100)
+    assert all(torch.equal(value, loaded.ema[name]) for name, value in checkpoint.ema.items())
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint.pt"]
+
+
+def test_a_failed_write_leaves_the_good_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save_checkpoint(make_checkpoint(), tmp_path)
+    good = (tmp_path / "checkpoint.pt").read_bytes()
+
+    def fail(data: object, file: object) -> None:
+        raise OSError("disk full")
+
+    monkeypatch.setattr(torch, "save", fail)
+    with pytest.raises(OSError, match="disk full"):
+        save_checkpoint(make_checkpoint(), tmp_path)
+    assert (tmp_path / "checkpoint.pt").read_bytes() == good
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+class Malice:
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return (print, ("run!",))
+
+
+@pytest.mark.parametrize("content", [b"", b"junk", b"PK\x03\x04 broken zip", pickle.dumps(Malice())])
+def test_damaged_and_hostile_files_are_refused_by_name(
+    tmp_path: Path, content: bytes, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "checkpoint.pt").write_bytes(content)
+    with pytest.raises(BlazeFaceError, match=r"checkpoint\.pt: not a readable checkpoint"):
+        load_checkpoint(tmp_path)
+    assert "run!" not in capfd.readouterr().out
+
+
+def test_a_truncated_checkpoint_is_refused(tmp_path: Path) -> None:
+    save_checkpoint(make_checkpoint(), tmp_path)
+    path = tmp_path / "checkpoint.pt"
+    path.write_bytes(path.read_bytes()[:-2000])
+    with pytest.raises(BlazeFaceError, match="not a readable checkpoint"):
+        load_checkpoint(tmp_path)
+
+
+def test_a_folder_without_one(tmp_path: Path) -> None:
+    with pytest.raises(BlazeFaceError, match=r"--resume: .* holds no checkpoint"):
+        load_checkpoint(tmp_path)
