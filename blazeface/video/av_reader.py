@@ -19,6 +19,8 @@ from blazeface.video.names import printable
 WITHOUT_STAMPS = frozenset({"avi", "h264", "hevc", "mjpeg", "m4v"})
 """Containers that store no time stamps (FFmpeg makes some up): their frames follow the rate."""
 
+NO_VIDEO = "not a video, or a damaged one"
+
 
 class AvReader:
     """A video file (see `clips.Clip`). Raises BlazeFaceError when it is no video."""
@@ -31,7 +33,7 @@ class AvReader:
             self._container = av.open(os.path.abspath(path))  # a relative "a:b.mp4" would pass for a protocol
         except (av.error.FFmpegError, OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, (PermissionError, IsADirectoryError)) else None
-            raise BlazeFaceError(f"{self._shown}: {reason or 'not a video, or a damaged one'}") from error
+            raise BlazeFaceError(f"{self._shown}: {reason or NO_VIDEO}") from error
         try:
             self._stream = _video_stream(self._container, self._shown)
         except BaseException:
@@ -101,7 +103,7 @@ def _video_stream(container: Any, shown: str) -> Any:
     for stream in container.streams.video:
         if not stream.disposition & av.stream.Disposition.attached_pic:  # the cover of a song
             return stream
-    raise BlazeFaceError(f"{shown}: holds no video")
+    raise BlazeFaceError(f"{shown}: {'holds no video that can be read' if len(container.streams) else NO_VIDEO}")
 
 
 def _upright(picture: Any) -> Image:

@@ -26,6 +26,9 @@ DEFAULT_CODECS = ("libx264", "libopenh264", "mpeg4")
 MAX_TICKS = 1_000_000
 """Ticks per second that a container is asked for at most."""
 
+MPEG4_TICKS = 65_535
+"""The largest number that MPEG-4 Part 2 can write as its ticks per second (16 bits)."""
+
 
 class AvWriter:
     """Writes one video (see `video_writer.VideoWriter`) to `part`; `path` names it in errors."""
@@ -33,12 +36,14 @@ class AvWriter:
     def __init__(self, part: Path, path: Path, width: int, height: int, rate: Fraction, tick: Fraction):
         self._shown = printable(str(path))
         self._rate = rate
-        self._tick = common_tick(path.suffix.lower(), rate, tick)
         self._last = -1
+        suffix = path.suffix.lower()
         with self._saying():
+            codec = _first_codec(CODECS.get(suffix, DEFAULT_CODECS), odd=bool(width % 2 or height % 2))
+            self._tick = common_tick(suffix, rate, tick, MPEG4_TICKS if codec == "mpeg4" else MAX_TICKS)
             self._container = av.open(str(part), "w")
             try:
-                self._stream = self._add_stream(path.suffix.lower(), width, height)
+                self._stream = self._add_stream(codec, width, height)
             except BaseException:
                 self.close()
                 raise
@@ -68,12 +73,10 @@ class AvWriter:
             for packet in self._stream.encode(frame):
                 self._container.mux(packet)
 
-    def _add_stream(self, suffix: str, width: int, height: int) -> Any:
-        odd = bool(width % 2 or height % 2)
-        codec = _first_codec(CODECS.get(suffix, DEFAULT_CODECS), odd)
+    def _add_stream(self, codec: str, width: int, height: int) -> Any:
         stream: Any = self._container.add_stream(codec, rate=self._rate)
         stream.width, stream.height = width, height
-        stream.pix_fmt = "yuv444p" if codec == "libx264" and odd else "yuv420p"
+        stream.pix_fmt = "yuv444p" if codec == "libx264" and (width % 2 or height % 2) else "yuv420p"
         stream.time_base = self._tick
         context = stream.codec_context
         context.time_base = self._tick
@@ -99,12 +102,17 @@ class AvWriter:
             raise BlazeFaceError(f"{self._shown}: cannot be written: {reason}") from error
 
 
-def common_tick(suffix: str, rate: Fraction, tick: Fraction) -> Fraction:
-    """A unit of time in which the times that `frames.steady_time` makes of the source's ticks are whole."""
+def common_tick(suffix: str, rate: Fraction, tick: Fraction, most: int = MAX_TICKS) -> Fraction:
+    """A unit of time in which the times that `frames.steady_time` makes of the source's ticks are whole.
+
+    Where it would be finer than 1/most seconds, one in which at least a steady rate comes out even.
+    """
     if suffix == ".avi":
         return 1 / rate  # an AVI counts frames
     ticks = lcm(rate.numerator, tick.denominator) if tick >= COARSE_TICK else tick.denominator
-    return Fraction(1, ticks if ticks <= MAX_TICKS else 90_000)
+    if ticks > most:
+        ticks = most - most % rate.numerator if rate.numerator <= most else most
+    return Fraction(1, ticks)
 
 
 def _first_codec(names: tuple[str, ...], odd: bool) -> str:

@@ -72,7 +72,7 @@ class Cv2Reader:
         if last is None:
             raise BlazeFaceError(f"{self._shown}: holds no frame that can be read")
         reached = last + 1 / self.rate
-        if self.length is not None and (self.length - count) / self.rate > Fraction(1, 2):
+        if self.length is not None:
             end = self.length / self.rate
             if end - reached > Fraction(1, 2):
                 raise BlazeFaceError(

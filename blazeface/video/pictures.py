@@ -48,22 +48,27 @@ def read_picture(path: str) -> Image:
     width, height = picture_size(data) or (0, 0)
     if width * height > MAX_PIXELS:
         raise BlazeFaceError(f"{shown}: {width} x {height} pixels, more than the {MAX_PIXELS:,} that are read")
-    image, complaint = decode_picture(data)
+    image, fault = decode_picture(data)
     if image is None:
-        raise BlazeFaceError(f"{shown}: {_fault(path, complaint)}")
+        raise BlazeFaceError(f"{shown}: {fault}")
     return image
 
 
 def decode_picture(data: bytes) -> tuple[Image | None, str]:
-    """Decode the bytes of a picture file: (BGR picture, ""), or (None, what the decoder said about it)."""
+    """Decode the bytes of a picture file: (BGR picture, ""), or (None, what is wrong with it)."""
     with _captured_stderr() as said:
         try:
             image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
         except (cv2.error, MemoryError) as error:
-            return None, "too large to decode" if _is_about_size(error) else "cannot be decoded"
-    if image is None:
-        return None, said[0]
-    return image, ""  # type: ignore[return-value]
+            image = None
+            if _is_about_size(error):
+                return None, "too large to decode"
+    if image is not None:
+        return image, ""  # type: ignore[return-value]
+    if data[4:11] in (b"ftyphei", b"ftyphev", b"ftypmif"):  # ISO/IEC 23008-12, the brands of HEIF
+        return None, "HEIC pictures cannot be read: convert it to JPEG first"
+    reason = printable(said[0].strip().splitlines()[-1]) if said[0].strip() else ""
+    return None, "not a picture, or a damaged one" + (f" ({reason})" if reason else "")
 
 
 def write_picture(path: Path, image: Image) -> None:
@@ -97,13 +102,6 @@ def can_write_picture(suffix: str) -> bool:
 def _is_about_size(error: BaseException) -> bool:
     text = str(error)
     return isinstance(error, MemoryError) or "CV_IO_MAX_IMAGE" in text or "Insufficient memory" in text
-
-
-def _fault(path: str, complaint: str) -> str:
-    if path.lower().endswith((".heic", ".heif")):
-        return "HEIC pictures cannot be read: convert it to JPEG first"
-    reason = complaint.strip().splitlines()[-1] if complaint.strip() else ""
-    return "not a picture, or a damaged one" + (f" ({printable(reason)})" if reason else "")
 
 
 @contextmanager

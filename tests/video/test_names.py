@@ -1,0 +1,31 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from blazeface.video.names import printable, without_secrets
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("rtsp://camera.lan:554/live", "rtsp://camera.lan:554/live"),
+        ("rtsp://admin:secret@camera.lan/live", "rtsp://***@camera.lan/live"),
+        ("rtsp://admin:p@ss/w?rd#1@camera.lan/live", "rtsp://***@camera.lan/live"),
+        ("http://camera.lan/video.cgi?user=admin&pwd=secret", "http://camera.lan/video.cgi?***"),
+        ("http://camera.lan/video#secret", "http://camera.lan/video?***"),
+        ("rtsp:/admin:secret@camera.lan/live", "rtsp://***@camera.lan/live"),  # a slash forgotten
+        ("udp://@239.0.0.1:1234", "udp://***@239.0.0.1:1234"),
+        ("photos/me@home.jpg", "photos/me@home.jpg"),
+    ],
+)
+def test_secrets_are_left_out(address: str, shown: str) -> None:
+    assert without_secrets(address) == shown
+
+
+@given(st.text(min_size=1), st.sampled_from(["rtsp", "http"]))
+def test_no_password_passes(secret: str, scheme: str) -> None:
+    assert without_secrets(f"{scheme}://user:{secret}@host/live") == f"{scheme}://***@host/live"
+
+
+def test_control_characters_and_stray_bytes_are_escaped() -> None:
+    assert printable("a\nb\x1b[31m\udcff é.jpg") == "a\\nb\\x1b[31m\\udcff é.jpg"
