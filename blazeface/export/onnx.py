@@ -1,0 +1,140 @@
+"""ONNX: one file for onnxruntime, OpenVINO, TensorRT, the browser, and most other converters."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
+from pathlib import Path
+
+import onnx
+import onnxscript  # noqa: F401  (what torch.onnx writes the graph with: better missed here than in the middle)
+import onnxslim
+import torch
+
+from blazeface.backends.onnx_backend import OnnxBackend
+from blazeface.errors import BlazeFaceError
+from blazeface.export.verify import LIMIT, Differences, compare
+from blazeface.geometry import Image
+from blazeface.models.network import BlazeFace
+from blazeface.spec import METADATA_KEY, ModelSpec
+from blazeface.version import __version__
+
+OPSET = 18
+
+
+def export_onnx(network: BlazeFace, path: Path, pictures: Sequence[Image], limit: float = LIMIT) -> Differences:
+    """Write a network as ONNX, once onnxruntime has given the same answers as PyTorch on `pictures`.
+
+    pictures: at least one, BGR uint8 (H, W, 3), real ones where they are at hand. The file has the input
+    "image" (batch, 3, S, S) float32, the outputs "logits" and "regressions", any batch size, batch norm
+    folded, and the ModelSpec in its metadata. It appears whole or not at all.
+
+    Raises BlazeFaceError, and writes nothing, when the answers differ by more than `limit` or the file
+    cannot be written.
+    """
+    plain = inference_copy(network)
+    model = to_onnx(plain)
+    leaked = folders_named(model)
+    if leaked:
+        raise BlazeFaceError(f"{path}: not written: the graph names folders of this machine: {', '.join(leaked)}")
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        beside.write_bytes(model.SerializeToString(deterministic=True))
+        differences = compare(plain, OnnxBackend(beside, threads=1).run, pictures)
+        if not differences.largest <= limit:
+            raise BlazeFaceError(
+                f"{path}: not written: onnxruntime and PyTorch differ by more than {limit:.0e}: {differences}"
+            )
+        os.replace(beside, path)
+    except OSError as error:
+        raise BlazeFaceError(f"{path}: cannot be written: {error.strerror or error}") from error
+    finally:
+        beside.unlink(missing_ok=True)
+    return differences
+
+
+def inference_copy(network: BlazeFace) -> BlazeFace:
+    """The network on the CPU in float32, batch norm folded, made anew from its tables of numbers.
+
+    Made anew, so that whatever training has put around the layers stays behind.
+    """
+    state = network.state_dict()
+    copy = BlazeFace(network.spec, network.layout, norm="stem.1.weight" in state)
+    copy.load_state_dict(state)
+    return copy.folded()
+
+
+def to_onnx(network: BlazeFace) -> onnx.ModelProto:
+    """The graph of a folded network, simplified, with nothing in it about the machine it was made on."""
+    spec = network.spec
+    example = torch.zeros(2, 3, spec.input_size, spec.input_size)  # a batch of 1 would be taken for a constant
+    with _quiet():
+        program = torch.onnx.export(
+            network,
+            (example,),
+            dynamo=True,
+            external_data=False,
+            opset_version=OPSET,
+            input_names=["image"],
+            output_names=["logits", "regressions"],
+            dynamic_shapes=({0: torch.export.Dim("batch")},),
+            verbose=False,
+        )
+        assert program is not None
+        model: onnx.ModelProto = onnxslim.slim(program.model_proto)
+    _strip(model)
+    model.graph.name = spec.name
+    model.producer_name, model.producer_version = "blazeface", __version__
+    model.doc_string = _explanation(spec)
+    onnx.helper.set_model_props(model, {METADATA_KEY: spec.to_json()})
+    onnx.checker.check_model(model, full_check=True)
+    return model
+
+
+def folders_named(model: onnx.ModelProto) -> list[str]:
+    """Folders of this machine whose names stand somewhere in a model that is to be published."""
+    folders = {Path.cwd(), Path.home(), Path(sys.prefix), Path(sys.base_prefix)}
+    folders |= {Path(torch.__file__).parents[1], Path(__file__).resolve().parents[2]}
+    words = onnx.ModelProto()
+    words.CopyFrom(model)
+    for tensor in words.graph.initializer:  # any short name turns up by chance among random bytes
+        tensor.ClearField("raw_data")
+    text = words.SerializeToString()
+    return sorted(
+        str(folder) for folder in folders if folder != Path(folder.anchor) and f"{folder}{os.sep}".encode() in text
+    )
+
+
+def _strip(model: onnx.ModelProto) -> None:
+    """Take out notes for debugging: the exporter leaves source lines with their paths in them."""
+    graph = model.graph
+    for part in (model, graph, *graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer):
+        part.doc_string = ""
+        del part.metadata_props[:]
+
+
+def _explanation(spec: ModelSpec) -> str:
+    size, anchors = spec.input_size, spec.num_anchors
+    return (
+        f"Face detector {spec.name}. image: (batch, 3, {size}, {size}) float32, RGB, (value - {spec.mean:g}) /"
+        f" {spec.std:g}. logits: (batch, {anchors}), one per anchor. regressions: (batch, {anchors},"
+        f" {spec.num_coords}): centre, width and height, then x y of {spec.num_keypoints} keypoints, times"
+        f" {spec.decode_scale:g}. How to decode them: see {METADATA_KEY} in the metadata."
+    )
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """The exporter talks of packages that are not needed here and of its own deprecations."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings(), open(os.devnull, "w") as nowhere, redirect_stdout(nowhere):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)

@@ -1,0 +1,82 @@
+"""The same pictures through PyTorch and through an exported file, compared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from blazeface.decode import sigmoid
+from blazeface.detector import prepare
+from blazeface.geometry import Image
+from blazeface.models.network import BlazeFace
+
+Run = Callable[[NDArray[np.float32]], tuple[NDArray[Any], NDArray[Any]]]
+
+LIMIT = 1e-4
+"""Largest difference of a score, or of a coordinate in units of the input side, that passes."""
+
+
+@dataclass(frozen=True)
+class Differences:
+    """Largest absolute differences between two runtimes, over all anchors of all pictures.
+
+    scores: after the sigmoid. coordinates: regressions over the decode scale, in units of the input side.
+    logits, regressions: as they leave the network. A runtime that gives values that are not finite
+    differs infinitely.
+    """
+
+    scores: float
+    coordinates: float
+    logits: float
+    regressions: float
+    pictures: int
+
+    @property
+    def largest(self) -> float:
+        """What is held against the limit: the worse of scores and coordinates."""
+        return max(self.scores, self.coordinates)
+
+    def __str__(self) -> str:
+        return (
+            f"largest difference {self.largest:.1e} on {self.pictures} pictures, one by one and in one batch"
+            f" (scores {self.scores:.1e}, coordinates {self.coordinates:.1e} of the input side;"
+            f" raw: logits {self.logits:.1e}, regressions {self.regressions:.1e})"
+        )
+
+
+@torch.inference_mode()
+def compare(network: BlazeFace, run: Run, pictures: Sequence[Image]) -> Differences:
+    """How far `run` (see `backends.Backend.run`) is from `network` on BGR uint8 pictures of any sizes.
+
+    Both see each picture alone and all pictures as one batch. Raises ValueError without a picture.
+    """
+    if not pictures:
+        raise ValueError("at least one picture is needed to compare on")
+    spec = network.spec
+    network = network.eval()
+    whole = np.stack([prepare(picture, spec)[0] for picture in pictures])
+    batches = [whole[i : i + 1] for i in range(len(whole))] + [whole]
+    worst = np.zeros(4)
+    for batch in batches:
+        wanted = [tensor.numpy() for tensor in network(torch.from_numpy(batch))]
+        found = run(batch)
+        pairs = [
+            (sigmoid(wanted[0]), sigmoid(found[0])),
+            (wanted[1] / spec.decode_scale, found[1] / spec.decode_scale),
+            (wanted[0], found[0]),
+            (wanted[1], found[1]),
+        ]
+        worst = np.maximum(worst, [_difference(a, b) for a, b in pairs])
+    scores, coordinates, logits, regressions = map(float, worst)
+    return Differences(scores, coordinates, logits, regressions, len(pictures))
+
+
+def _difference(a: NDArray[Any], b: NDArray[Any]) -> float:
+    if a.shape != b.shape or not (np.isfinite(a).all() and np.isfinite(b).all()):
+        return float("inf")
+    return float(np.abs(a.astype(np.float64) - b).max())
