@@ -28,8 +28,8 @@ class LossRecipe:
     focal_alpha: float = 0.25
     focal_gamma: float = 2.0
     box_weight: float = 2.0
-    keypoint_weight: float = 2.0
-    keypoint_beta: float = 0.05
+    keypoint_weight: float = 6.0
+    keypoint_beta: float = 0.02
 
 
 @dataclass
