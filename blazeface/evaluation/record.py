@@ -1,4 +1,4 @@
-"""What a report is made of: one record a picture, with all that any figure needs."""
+"""What figures are made of: one record a picture, with the fate of each face and each detection."""
 
 from __future__ import annotations
 
@@ -16,40 +16,42 @@ from blazeface.evaluation.matching import match, relative_size
 from blazeface.geometry import Floats, Image
 
 SCORE_CUT = 0.02
-"""Detections below this are not asked for: precision is long gone there."""
+"""Score threshold of the detector under test: precision is long gone there."""
 
 CENTRAL = 4
 """Keypoints that an error is measured on: eyes, nose, mouth (the first four)."""
 
 MIN_EYE_DISTANCE = 3.0
-"""Faces with eyes closer than this, in pixels, say nothing about keypoints."""
+"""Faces with eyes this close or closer, in pixels, say nothing about keypoints."""
 
 Detect = Callable[[list[Image]], list[Detections]]
+Read = Callable[[Path], Image | None]
 
 
 @dataclass(frozen=True)
 class Record:
-    """One picture: T counted faces and D detections, best score first.
+    """One picture: its T counted faces (those that are not ignore regions) and its D detections.
 
-    face_size: (T,) relative sizes. scores, size: (D,) scores and relative sizes. face: (D,) the face
-    found or -1. wrong: (D,) bool, false positives. keypoint_error: (T,) mean distance of the four central
-    keypoints over the distance between the eyes, NaN where it cannot be measured. boxes: (D, 4) pixels.
+    face_size: (T,) relative sizes. size: (D,) relative sizes. face: (D,) the counted face found, or -1.
+    wrong: (D,) bool, false positives. keypoint_error: (T,) mean distance of the four central keypoints
+    over the distance between the eyes, NaN where it cannot be measured.
     """
 
     sample: Sample
+    detections: Detections
     face_size: Floats
-    scores: Floats
     size: Floats
     face: NDArray[np.intp]
     wrong: NDArray[np.bool_]
     keypoint_error: Floats
-    boxes: Floats
 
 
-def records(
-    samples: Iterable[Sample], read: Callable[[Path], Image | None], detect: Detect, batch: int = 16
-) -> Iterator[Record]:
-    """Detect and match, picture by picture. `read` gives None for a picture to pass over."""
+def records(samples: Iterable[Sample], read: Read, detect: Detect, batch: int = 16) -> Iterator[Record]:
+    """Detect and match, picture by picture.
+
+    read: the picture of a path, BGR uint8, or None for one to pass over (naming it is up to `read`).
+    detect: faces of several pictures at once, with scores from SCORE_CUT up.
+    """
     pictures = ((sample, read(sample.path)) for sample in samples)
     found = ((sample, image) for sample, image in pictures if image is not None)
     while chunk := list(islice(found, batch)):
@@ -71,13 +73,12 @@ def make_record(sample: Sample, height: int, width: int, detections: Detections)
         )
     return Record(
         sample,
+        detections,
         relative_size(faces, height, width),
-        detections.scores,
         relative_size(detections.boxes, height, width),
         matches.face,
         matches.false_positive,
         errors,
-        detections.boxes,
     )
 
 
