@@ -26,6 +26,7 @@ class CropRecipe:
     magnify: no picture is enlarged more, since that only blurs it.
     shrink: no picture is made smaller than this share of what fits the view, since the rest is black.
     fill: share of the views that are moved so that the picture fills them, or lies whole in them.
+    elsewhere: share of the views that are aimed at no face: what surrounds people must be known, too.
     rotation: standard deviation of the roll angle, rotation_limit: its bound.
     mosaic: shares of inputs made of 1 x 1, 2 x 2 and 4 x 4 views. The small views are where pictures
         with one large face yield small faces, many at a time.
@@ -37,6 +38,7 @@ class CropRecipe:
     magnify: float = 2.5
     shrink: float = 0.7
     fill: float = 0.7
+    elsewhere: float = 0.15
     rotation: float = 12.0
     rotation_limit: float = 45.0
     mosaic: tuple[float, float, float] = (0.6, 0.25, 0.15)
@@ -92,7 +94,7 @@ def draw_view(
     height, width = shape[:2]
     size = input_size / tiles
     fit = size / max(height, width)
-    faces = np.flatnonzero(~sample.ignore)
+    faces = np.flatnonzero(~sample.ignore) if rng.random() >= recipe.elsewhere else np.zeros(0, int)
     if len(faces):
         box = sample.boxes[rng.choice(faces)].astype(np.float64)
         anchor = (box[:2] + box[2:]) / 2

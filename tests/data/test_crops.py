@@ -84,7 +84,7 @@ def test_a_square_box_keeps_its_size_when_rolled(angle: float, scale: float) -> 
 @given(st.integers(0, 10**6), st.sampled_from([1, 2, 4]))
 def test_the_chosen_face_lies_whole_in_the_view_unless_moved_to_fill_it(seed: int, tiles: int) -> None:
     sample = make_sample([[100, 80, 180, 170]])
-    recipe = CropRecipe(fill=0.0, rotation=0.0)
+    recipe = CropRecipe(fill=0.0, elsewhere=0.0, rotation=0.0)
     matrix = draw_view((300, 400), sample, 128, tiles, recipe, np.random.default_rng(seed))
     boxes, _ = move_labels(sample.boxes, sample.keypoints, matrix)
     size = 128 / tiles
@@ -107,7 +107,9 @@ def test_labels_of_a_crop_follow_its_pixels() -> None:
 
 
 def test_faces_cut_off_or_too_small_are_ignored_and_far_ones_dropped() -> None:
-    recipe = CropRecipe(smallest=0.9, largest=0.9, fill=0.0, rotation=0.0, magnify=100, learnable=0.2)
+    recipe = CropRecipe(
+        smallest=0.9, largest=0.9, fill=0.0, elsewhere=0.0, rotation=0.0, magnify=100, learnable=0.2
+    )
     # The chosen face fills the view: its neighbour is cut, a speck inside is too small, one is far away.
     sample = make_sample([[100, 100, 200, 200], [40, 100, 110, 200], [140, 140, 150, 150], [900, 900, 950, 950]])
     rng = np.random.default_rng(0)
