@@ -147,5 +147,5 @@ def test_mosaic_puts_labels_into_their_tiles() -> None:
         assert (whole.image[y : y + 32, x : x + 32] == crop.image).all()
         for box, ignored in zip(crop.boxes, crop.ignore, strict=True):
             if not ignored:
-                assert whole.boxes[row] == pytest.approx(box + [x, y, x, y])
+                assert whole.boxes[row] == pytest.approx(box + np.array([x, y, x, y]))
             row += 1
