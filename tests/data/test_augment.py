@@ -33,7 +33,7 @@ def test_a_flip_mirrors_boxes_and_swaps_right_and_left() -> None:
 
 def test_other_geometry_carries_the_labels_without_swapping() -> None:
     moved = Augmentation([A.Affine(translate_px={"x": (5, 5), "y": (-3, -3)}, p=1)])(make_crop(), 0)
-    assert moved.boxes == pytest.approx(make_crop().boxes + [5, -3, 5, -3], abs=1e-3)
+    assert moved.boxes == pytest.approx(make_crop().boxes + np.array([5, -3, 5, -3]), abs=1e-3)
     assert moved.keypoints == pytest.approx(make_crop().keypoints + np.array([5, -3]), abs=1e-3)
 
 
