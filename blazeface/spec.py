@@ -164,12 +164,17 @@ BACK_256 = ModelSpec(
     decode_scale=256.0,
 )
 
-# Google's released networks: strides, scales and thresholds are those of MediaPipe's graphs for them. The
-# anchor sizes are ours and steer fine-tuning only (MediaPipe decodes with anchors of the input's size).
+# Google's released networks: strides, scales and thresholds are those of MediaPipe's graphs for them.
+# Anchor sizes steer fine-tuning only. They lie near the sizes of face at which each anchor of a cell answers
+# (benchmarks/anchor_answers.py), so that fine-tuning goes on from what the network knows; but the first anchor
+# of short-range, which answers the same faces as the second, is set to smaller ones.
 SHORT_RANGE = ModelSpec(
     name="short-range",
     input_size=128,
-    anchor_maps=FRONT_128.anchor_maps,
+    anchor_maps=(
+        AnchorMap(16, _scaled(128, (10, 24))),
+        AnchorMap(8, _scaled(128, (47, 61, 76, 87, 99, 110))),
+    ),
     decode_scale=128.0,
     resampling="corner",
 )
@@ -178,8 +183,8 @@ BACK_CAMERA = ModelSpec(
     name="back-camera",
     input_size=256,
     anchor_maps=(
-        AnchorMap(16, _scaled(256, (16, 28))),
-        AnchorMap(8, _scaled(256, (44, 64, 90, 120, 160, 216))),
+        AnchorMap(16, _scaled(256, (22, 48))),
+        AnchorMap(8, _scaled(256, (102, 136, 154, 174, 190, 216))),
     ),
     decode_scale=256.0,
     score_threshold=0.65,
