@@ -34,14 +34,14 @@ def draw_faces(image: Image, faces: Detections) -> Image:
         _draw_box(canvas, faces.boxes[i], unit)
         _draw_keypoints(canvas, faces.keypoints[i], faces.boxes[i], unit)
     for i in reversed(range(len(faces))):
-        x1, y1, _, _ = faces.boxes[i]
-        _draw_label(canvas, f"{faces.scores[i]:.2f}", float(x1), float(y1), unit)
+        x1, y1, _, y2 = (float(value) for value in faces.boxes[i])
+        _draw_label(canvas, f"{faces.scores[i]:.2f}", x1, y1, y2, unit)
     return canvas
 
 
 def draw_rate(canvas: Image, rate: float) -> None:
     """Write frames per second into the top left corner of a picture, in place."""
-    _draw_label(canvas, f"{rate:.1f} FPS", 0.0, 0.0, line_width(canvas))
+    _draw_label(canvas, f"{rate:.1f} FPS", 0, 0, 0, line_width(canvas))
 
 
 def line_width(image: Image) -> int:
@@ -51,10 +51,12 @@ def line_width(image: Image) -> int:
 
 
 def _draw_box(canvas: Image, box: np.ndarray, unit: int) -> None:
-    corner, opposite = _fixed(canvas, box[:2]), _fixed(canvas, box[2:])
+    # On whole pixels, the outermost that the box covers: a thin line between two would look faint.
+    left, top = (round(v) for v in _near(canvas, box[:2]))
+    right, bottom = (round(v) - 1 for v in _near(canvas, box[2:]))
     # A dark edge keeps the box visible on a background of its own colour.
-    cv2.rectangle(canvas, corner, opposite, DARK, unit + 2 * max(1, unit // 2), cv2.LINE_AA, SHIFT)
-    cv2.rectangle(canvas, corner, opposite, BOX, unit, cv2.LINE_AA, SHIFT)
+    cv2.rectangle(canvas, (left, top), (right, bottom), DARK, unit + 2 * max(1, unit // 2))
+    cv2.rectangle(canvas, (left, top), (right, bottom), BOX, unit)
 
 
 def _draw_keypoints(canvas: Image, points: np.ndarray, box: np.ndarray, unit: int) -> None:
@@ -68,8 +70,11 @@ def _draw_keypoints(canvas: Image, points: np.ndarray, box: np.ndarray, unit: in
         cv2.circle(canvas, center, round(radius * 2**SHIFT), color, cv2.FILLED, cv2.LINE_AA, SHIFT)
 
 
-def _draw_label(canvas: Image, text: str, x: float, y: float, unit: int) -> None:
-    """A text on a dark field whose lower left corner is at (x, y), moved into the picture; left out if too wide."""
+def _draw_label(canvas: Image, text: str, left: float, top: float, bottom: float, unit: int) -> None:
+    """A text on a dark field above what reaches from top to bottom, or below it where there is no room above.
+
+    Moved into the picture; left out if it is too wide for it.
+    """
     height, width = canvas.shape[:2]
     scale = max(0.35, 0.22 * unit)
     weight = max(1, round(unit * 0.6))
@@ -78,19 +83,21 @@ def _draw_label(canvas: Image, text: str, x: float, y: float, unit: int) -> None
     field_width, field_height = text_width + 2 * pad, text_height + below // 2 + 2 * pad
     if field_width > width or field_height > height:
         return
-    left = int(min(max(x, 0), width - field_width))
-    top = int(min(max(y - field_height, 0), height - field_height))
-    canvas[top : top + field_height, left : left + field_width] = DARK
-    origin = (left + pad, top + pad + text_height)
+    x = int(min(max(left, 0), width - field_width))
+    y = top - unit - field_height
+    y = int(min(max(y if y >= 0 else bottom + unit, 0), height - field_height))
+    canvas[y : y + field_height, x : x + field_width] = DARK
+    origin = (x + pad, y + pad + text_height)
     cv2.putText(canvas, text, origin, FONT, scale, LIGHT, weight, cv2.LINE_AA)
 
 
 def _fixed(canvas: Image, point: np.ndarray) -> tuple[int, int]:
-    """A point in continuous coordinates, for OpenCV: pixel centres on whole numbers, in sixteenths.
+    """A point for OpenCV: in sixteenths of a pixel, pixel centres on whole numbers."""
+    x, y = _near(canvas, point)
+    return round((x - 0.5) * 2**SHIFT), round((y - 0.5) * 2**SHIFT)
 
-    Kept within one picture's size of the picture: far coordinates would overflow OpenCV's integers.
-    """
+
+def _near(canvas: Image, point: np.ndarray) -> tuple[float, float]:
+    """A point no further from the picture than its own size: far ones would overflow OpenCV's integers."""
     height, width = canvas.shape[:2]
-    x = min(max(float(point[0]), -width), 2 * width) - 0.5
-    y = min(max(float(point[1]), -height), 2 * height) - 0.5
-    return round(x * 2**SHIFT), round(y * 2**SHIFT)
+    return min(max(float(point[0]), -width), 2 * width), min(max(float(point[1]), -height), 2 * height)

@@ -76,10 +76,13 @@ def write_picture(path: Path, image: Image) -> None:
 
     Raises BlazeFaceError when the format cannot hold it or the disk does not take it.
     """
-    try:
-        done, data = cv2.imencode(path.suffix.lower(), image, [cv2.IMWRITE_JPEG_QUALITY, 95])
-    except cv2.error:
-        done = False
+    suffix = path.suffix.lower()
+    quality = [cv2.IMWRITE_JPEG_QUALITY, 95] if suffix in (".jpg", ".jpeg", ".jpe") else []
+    with _captured_stderr():
+        try:
+            done, data = cv2.imencode(suffix, image, quality)
+        except cv2.error:
+            done = False
     if not done:
         height, width = image.shape[:2]
         raise BlazeFaceError(f"{printable(str(path))}: this format cannot hold a picture of {width} x {height}")

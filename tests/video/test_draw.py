@@ -1,3 +1,4 @@
+import cv2
 import numpy as np
 import pytest
 
@@ -49,7 +50,13 @@ def test_no_face_changes_nothing() -> None:
     np.testing.assert_array_equal(draw_faces(image, Detections.empty()), image)
 
 
-def test_the_label_stays_inside_at_the_top_right_corner() -> None:
-    drawn = draw_faces(np.full((200, 300, 3), 128, np.uint8), one_face([290, -5, 330, 60]))
-    assert (drawn[:16, 262:] != 128).any()  # pushed in from the right
-    assert drawn.shape == (200, 300, 3)
+def test_the_label_stays_inside_and_off_the_face() -> None:
+    def dark_field(box: list[float]) -> tuple[int, int, int, int]:
+        drawn = draw_faces(np.full((200, 300, 3), 128, np.uint8), one_face(box))
+        ys, xs = np.nonzero(cv2.erode((drawn == 25).all(axis=2).astype(np.uint8), np.ones((4, 4))))
+        return int(xs.min()), int(ys.min()), int(xs.max()), int(ys.max())
+
+    x1, y1, x2, y2 = dark_field([100, 100, 160, 160])
+    assert (x1 - 100, y2) == (pytest.approx(0, abs=3), pytest.approx(99, abs=3))  # above
+    x1, y1, x2, y2 = dark_field([290, 5, 330, 60])
+    assert (x2, y1) == (pytest.approx(299, abs=3), pytest.approx(61, abs=3))  # below, pushed in from the right

@@ -1,0 +1,263 @@
+"""Cameras and streams: nothing waits for ever, and the newest picture wins."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from functools import partial
+from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
+from itertools import pairwise
+from pathlib import Path, PurePath
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from conftest import ClipMaker, RedDetector, walking_square
+
+from blazeface.errors import BlazeFaceError
+from blazeface.video.inputs import Input, find_input
+from blazeface.video.live import LiveClip, open_camera, open_stream
+
+
+class FakeCapture:
+    """Plays a list of pictures; None is a read that gives none. At the end it waits (`hangs`) or ends."""
+
+    def __init__(self, pictures: list[Any], hangs: bool = False, pause: float = 0.0, **properties: float):
+        self.pictures = list(pictures)
+        self.hangs = hangs
+        self.pause = pause
+        self.properties = properties
+        self.released = threading.Event()
+        self.let_go = threading.Event()
+        self.index = 0
+
+    def isOpened(self) -> bool:
+        return True
+
+    def read(self) -> tuple[bool, Any]:
+        time.sleep(self.pause)
+        if self.index == len(self.pictures):
+            if self.hangs:
+                self.let_go.wait(30)
+            return False, None
+        self.index += 1
+        picture = self.pictures[self.index - 1]
+        return picture is not None, picture
+
+    def get(self, propId: int, /) -> float:
+        names = {cv2.CAP_PROP_FPS: "fps", cv2.CAP_PROP_FRAME_COUNT: "count"}
+        if propId == cv2.CAP_PROP_POS_MSEC:
+            return (self.index - 1) * 1000 / 25
+        return self.properties.get(names[propId], 0.0)
+
+    def release(self) -> None:
+        self.released.set()
+
+
+def pictures(count: int) -> list[np.ndarray]:
+    return [np.full((4, 4, 3), n % 256, np.uint8) for n in range(count)]
+
+
+def live(
+    capture: Any, timeout: float = 5.0, camera: bool = True, stop: Callable[[], bool] = lambda: False
+) -> LiveClip:
+    return LiveClip("cam0", lambda: capture, timeout, stop, camera)
+
+
+def test_a_camera_that_hangs_ends_in_time() -> None:
+    capture = FakeCapture(pictures(1), hangs=True)
+    start = time.monotonic()
+    seen = 0
+    with (
+        pytest.raises(BlazeFaceError, match=r"^cam0: gave no picture for 0\.3 seconds$"),
+        live(capture, 0.3) as clip,
+    ):
+        for _ in clip.frames():
+            seen += 1
+    assert seen == 1
+    assert 0.3 <= time.monotonic() - start < 3
+    capture.let_go.set()
+    assert capture.released.wait(3)  # the thread that was left behind tidies up when it can
+
+
+def test_opening_may_hang_as_well() -> None:
+    let_go = threading.Event()
+
+    def never() -> FakeCapture:
+        let_go.wait(30)
+        return FakeCapture([])
+
+    with (
+        pytest.raises(BlazeFaceError, match=r"gave no picture for 0\.2 seconds"),
+        LiveClip("cam0", never, 0.2, lambda: False, True) as clip,
+    ):
+        next(clip.frames())
+    let_go.set()
+
+
+def test_a_camera_that_cannot_be_opened() -> None:
+    capture = FakeCapture([])
+    capture.isOpened = lambda: False  # type: ignore[method-assign]
+    with (
+        pytest.raises(BlazeFaceError, match=r"^cam0: cannot be opened: another program may be using it"),
+        live(capture) as clip,
+    ):
+        next(clip.frames())
+    assert capture.released.wait(3)
+
+
+def test_what_a_driver_throws_becomes_a_sentence() -> None:
+    capture = FakeCapture([])
+    capture.read = lambda: 1 / 0  # type: ignore[method-assign,assignment,return-value]
+    with pytest.raises(BlazeFaceError, match="cam0: cannot be read: ZeroDivisionError"), live(capture) as clip:
+        next(clip.frames())
+
+
+def test_the_newest_picture_wins() -> None:
+    capture = FakeCapture(pictures(200), pause=0.002)
+    with live(capture, camera=False) as clip:
+        frames = []
+        for frame in clip.frames():
+            frames.append(frame)
+            time.sleep(0.05)
+    shown = [int(frame.image[0, 0, 0]) for frame in frames]
+    assert shown == sorted(shown)
+    assert len(shown) < 50
+    assert shown[-1] == 199
+    assert [frame.index for frame in frames] == list(range(len(frames)))
+    times = [frame.time for frame in frames]
+    assert times[0] == 0
+    assert all(later - earlier >= Fraction(1, 50) for earlier, later in pairwise(times))
+
+
+def test_a_file_behind_a_url_loses_no_frame() -> None:
+    capture = FakeCapture(pictures(30), fps=25.0, count=30.0)
+    with live(capture, camera=False) as clip:
+        frames = []
+        for frame in clip.frames():
+            frames.append(frame)
+            time.sleep(0.002)
+    assert [int(frame.image[0, 0, 0]) for frame in frames] == list(range(30))
+    assert [frame.time for frame in frames] == [Fraction(n, 25) for n in range(30)]
+    assert (clip.rate, clip.length) == (25, 30)
+
+
+def test_a_camera_is_asked_again_when_a_picture_fails() -> None:
+    capture = FakeCapture([None, None, *pictures(1), None, *pictures(1)], hangs=True)
+    with live(capture) as clip:
+        frames = clip.frames()
+        assert next(frames).index == 0
+        assert next(frames).index == 1
+    capture.let_go.set()
+
+
+def test_a_stream_ends_where_it_ends_and_an_empty_one_is_a_fault() -> None:
+    with live(FakeCapture(pictures(3), fps=90000.0), camera=False) as clip:
+        assert len(list(clip.frames())) >= 1
+        assert clip.rate == 30  # 90000 is a clock, no rate
+    with (
+        pytest.raises(BlazeFaceError, match="ended without a picture"),
+        live(FakeCapture([]), camera=False) as clip,
+    ):
+        next(clip.frames())
+
+
+def test_stopping_does_not_wait_for_the_timeout() -> None:
+    capture = FakeCapture([], hangs=True)
+    start = time.monotonic()
+    with live(capture, timeout=60, stop=lambda: time.monotonic() - start > 0.2) as clip:
+        assert list(clip.frames()) == []
+    assert time.monotonic() - start < 5
+    capture.let_go.set()
+
+
+def test_leaving_releases_the_camera() -> None:
+    capture = FakeCapture(pictures(1000), pause=0.001)
+    with live(capture) as clip:
+        next(clip.frames())
+    assert capture.released.wait(3)
+
+
+def test_a_missing_camera_is_said_at_once(capfd: pytest.CaptureFixture[str]) -> None:
+    item = Input("camera", "cam987", "987", PurePath("cam987"))
+    with (
+        pytest.raises(BlazeFaceError, match=r"^cam987: (no such camera|cannot be opened)"),
+        open_camera(item, 20.0, lambda: False) as clip,
+    ):
+        next(clip.frames())
+    assert capfd.readouterr() == ("", "")
+
+
+@contextmanager
+def serving(handler: Any) -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://user:secret@127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+class MotionJpeg(BaseHTTPRequestHandler):
+    """What network cameras send: one JPEG after the other, for ever (here: 40 of them)."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
+        self.end_headers()
+        for n in range(40):
+            data = cv2.imencode(".jpg", walking_square(n % 25))[1].tobytes()
+            head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(data)}\r\n\r\n"
+            try:
+                self.wfile.write(head.encode() + data + b"\r\n")
+                self.wfile.flush()
+            except OSError:
+                return
+            time.sleep(0.02)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+class Files(SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_motion_jpeg_over_http(capfd: pytest.CaptureFixture[str]) -> None:
+    with serving(MotionJpeg) as address:
+        item = find_input(f"{address}/video?token=secret")
+        with open_stream(item, 10.0, lambda: False) as clip:
+            frames = list(clip.frames())
+    assert len(frames) >= 5
+    assert all("secret" not in frame.source for frame in frames)
+    for frame in frames:
+        left, top, right, bottom = RedDetector().detect(frame.image).boxes[0]
+        assert (top, bottom) == pytest.approx((4, 12), abs=1.5)
+        assert right - left == pytest.approx(8, abs=2)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_video_file_over_http(make_clip: ClipMaker, tmp_path: Path) -> None:
+    make_clip(tmp_path / "a.mp4", count=20, rate=Fraction(25))
+    with (
+        serving(partial(Files, directory=str(tmp_path))) as address,
+        open_stream(find_input(f"{address}/a.mp4"), 10.0, lambda: False) as clip,
+    ):
+        frames = list(clip.frames())
+    assert [frame.time for frame in frames] == [Fraction(n, 25) for n in range(20)]
+
+
+def test_nobody_answers(capfd: pytest.CaptureFixture[str]) -> None:
+    item = find_input("http://user:secret@127.0.0.1:9/live")
+    with (
+        pytest.raises(BlazeFaceError, match="nothing answers there, or it is no video") as caught,
+        open_stream(item, 10.0, lambda: False) as clip,
+    ):
+        next(clip.frames())
+    assert "secret" not in str(caught.value)
+    assert capfd.readouterr() == ("", "")

@@ -1,0 +1,187 @@
+"""Sources through the detector to sinks, with a detector that looks for red."""
+
+import json
+from fractions import Fraction
+from pathlib import Path, PurePath
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from conftest import ClipMaker, RedDetector, walking_square
+
+from blazeface.detections import Detections
+from blazeface.errors import BlazeFaceError
+from blazeface.video import clips, video_writer
+from blazeface.video.draw import BOX
+from blazeface.video.frames import Frame
+from blazeface.video.inputs import Input, find_input
+from blazeface.video.pictures import read_picture, write_picture
+from blazeface.video.pipeline import Pipeline
+from blazeface.video.records import json_file
+
+
+class FakeWindow:
+    """Notes what it is shown; `last` pictures on, the user presses q."""
+
+    def __init__(self, last: int = 10**9):
+        self.last = last
+        self.shown: list[tuple[Any, float]] = []
+        self.waited = 0
+
+    def show(self, image: np.ndarray, seconds: float = 0.0) -> bool:
+        self.shown.append((image.copy(), seconds))
+        return len(self.shown) < self.last
+
+    def wait(self, stop: object) -> bool:
+        self.waited += 1
+        return True
+
+
+class Notes:
+    def __init__(self) -> None:
+        self.seen: list[tuple[Frame, Detections]] = []
+
+    def __call__(self, frame: Frame, faces: Detections) -> None:
+        self.seen.append((frame, faces))
+
+
+def picture(path: Path, index: int = 0) -> Input:
+    write_picture(path, walking_square(index, 200, 150))
+    return find_input(str(path))
+
+
+def frames_of(path: Path) -> int:
+    capture = cv2.VideoCapture(str(path))
+    count = 0
+    while capture.read()[0]:
+        count += 1
+    return count
+
+
+def test_pictures_are_found_in_recorded_and_annotated(tmp_path: Path, red_detector: RedDetector) -> None:
+    items = [picture(tmp_path / f"{n}.png", n) for n in range(3)]
+    notes = Notes()
+    targets = [tmp_path / "out" / "deep" / item.relative for item in items]
+    tally = Pipeline(red_detector, record=notes).run(items, targets)
+    assert (tally.pictures, tally.frames, tally.with_face, tally.faults) == (3, 0, 3, 0)
+    for n, (frame, faces) in enumerate(notes.seen):
+        assert (frame.source, frame.index, frame.time) == (str(tmp_path / f"{n}.png"), 0, 0)
+        assert faces.boxes.tolist() == [[4 + 2 * n, 4, 12 + 2 * n, 12]]
+        drawn = read_picture(str(targets[n]))
+        assert drawn.shape == frame.image.shape
+        assert (drawn == BOX).all(axis=2).any()
+        assert (drawn[100:] == frame.image[100:]).all()
+
+
+@pytest.mark.parametrize("with_av", [True, False])
+def test_a_clip_gives_one_record_per_frame_and_a_clip_of_the_same_length(
+    make_clip: ClipMaker,
+    tmp_path: Path,
+    red_detector: RedDetector,
+    monkeypatch: pytest.MonkeyPatch,
+    with_av: bool,
+) -> None:
+    monkeypatch.setattr(video_writer, "have_av", lambda: with_av)
+    monkeypatch.setattr(clips, "have_av", lambda: with_av)
+    item = find_input(str(make_clip(tmp_path / "a.mp4", count=12)))
+    with json_file(tmp_path / "f.jsonl") as record:
+        tally = Pipeline(red_detector, record=record).run([item], [tmp_path / "b.mp4"])
+    assert (tally.pictures, tally.frames, tally.with_face, tally.faults) == (0, 12, 12, 0)
+    records = [json.loads(line) for line in (tmp_path / "f.jsonl").read_text().splitlines()]
+    assert [record["index"] for record in records] == list(range(12))
+    assert [record["time"] for record in records] == [
+        pytest.approx(n * 1001 / 30000, abs=1e-6 if with_av else 1e-3) for n in range(12)
+    ]
+    for n, found in enumerate(records):
+        assert (found["source"], found["width"], found["height"]) == (item.name, 64, 48)
+        np.testing.assert_allclose(found["faces"][0]["box"], [4 + 2 * n, 4, 12 + 2 * n, 12], atol=1)
+    assert frames_of(tmp_path / "b.mp4") == 12
+
+
+def test_what_cannot_be_read_is_said_and_the_rest_is_done(
+    make_clip: ClipMaker, tmp_path: Path, red_detector: RedDetector, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(b"no")
+    torn = tmp_path / "torn.mp4"
+    torn.write_bytes(b"no")
+    items = [
+        Input("picture", str(broken), str(broken), PurePath("broken.png")),
+        Input("video", str(torn), str(torn), PurePath("torn.mp4")),
+        picture(tmp_path / "a.png"),
+        find_input(str(make_clip(tmp_path / "a.mp4"))),
+    ]
+    targets = [tmp_path / "out" / f"{n}{item.relative.suffix}" for n, item in enumerate(items)]
+    tally = Pipeline(red_detector).run(items, targets)
+    assert (tally.pictures, tally.frames, tally.faults) == (1, 12, 2)
+    assert capsys.readouterr().err.splitlines() == [
+        f"{broken}: not a picture, or a damaged one",
+        f"{torn}: not a video, or a damaged one",
+    ]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["2.png", "3.mp4"]
+
+
+def test_the_readable_part_of_a_damaged_video_is_kept(
+    make_clip: ClipMaker, tmp_path: Path, red_detector: RedDetector, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = make_clip(tmp_path / "a.mkv", count=60, rate=Fraction(30))
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    tally = Pipeline(red_detector).run([find_input(str(path))], [tmp_path / "b.mp4"])
+    assert 10 < tally.frames < 50
+    assert tally.faults == 1
+    assert frames_of(tmp_path / "b.mp4") == tally.frames
+    assert "a.mkv: damaged: it ends after" in capsys.readouterr().err
+
+
+def test_stopping_completes_the_files(make_clip: ClipMaker, tmp_path: Path, red_detector: RedDetector) -> None:
+    notes = Notes()
+    items = [find_input(str(make_clip(tmp_path / "a.mp4"))), picture(tmp_path / "late.png")]
+    targets = [tmp_path / "b.mp4", tmp_path / "c.png"]
+    tally = Pipeline(red_detector, record=notes, stop=lambda: len(notes.seen) >= 5).run(items, targets)
+    assert (tally.frames, tally.pictures) == (5, 0)
+    assert frames_of(tmp_path / "b.mp4") == 5
+    assert not targets[1].exists()
+
+
+def test_what_cannot_be_written_ends_the_run(
+    make_clip: ClipMaker, tmp_path: Path, red_detector: RedDetector
+) -> None:
+    item = find_input(str(make_clip(tmp_path / "a.mp4")))
+    (tmp_path / "file").touch()
+    with pytest.raises(BlazeFaceError, match="file: cannot be written"):
+        Pipeline(red_detector).run([item], [tmp_path / "file" / "b.mp4"])
+
+
+def test_the_window_shows_clips_with_their_rate_until_q(
+    make_clip: ClipMaker, tmp_path: Path, red_detector: RedDetector
+) -> None:
+    window = FakeWindow(last=4)
+    item = find_input(str(make_clip(tmp_path / "a.mp4", width=200, height=150)))
+    pipeline = Pipeline(red_detector, window=window, pace=True)  # type: ignore[arg-type]
+    tally = pipeline.run([item, item], [tmp_path / "b.mp4", None])
+    assert tally.frames == 4
+    assert window.waited == 0
+    assert all((image[:12, :40] == 25).any() for image, _ in window.shown)  # the field behind the rate
+    assert window.shown[3][1] > 0.02  # three frames of 33 ms in next to no time: it is early
+    drawn = cv2.VideoCapture(str(tmp_path / "b.mp4")).read()[1]
+    assert drawn[:12, 150:].min() > 60  # no rate in the file
+
+
+def test_pictures_are_held_only_when_asked(tmp_path: Path, red_detector: RedDetector) -> None:
+    item = picture(tmp_path / "a.png")
+    for hold, count in ((True, 1), (False, 0)):
+        window = FakeWindow()
+        Pipeline(red_detector, window=window, hold_pictures=hold).run([item], [None])  # type: ignore[arg-type]
+        assert (len(window.shown), window.waited) == (count, count)
+
+
+def test_the_notice_comes_with_the_first_frame_and_once(
+    make_clip: ClipMaker, tmp_path: Path, red_detector: RedDetector, capsys: pytest.CaptureFixture[str]
+) -> None:
+    item = find_input(str(make_clip(tmp_path / "a.mp4")))
+    missing = Input("video", "gone.mp4", str(tmp_path / "gone.mp4"), PurePath("gone.mp4"))
+    Pipeline(red_detector, notice="no window").run([missing], [None])
+    assert "no window" not in capsys.readouterr().err
+    Pipeline(red_detector, notice="no window").run([item, item], [None, None])
+    assert capsys.readouterr().err == "no window\n"
