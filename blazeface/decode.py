@@ -41,5 +41,5 @@ def encode(boxes: Floats, keypoints: Floats, centers: Floats, scale: float) -> F
     """The inverse of `decode`: boxes (N, 4) and keypoints (N, K, 2) -> raw regressions (N, 4 + 2K)."""
     middle = (boxes[:, :2] + boxes[:, 2:]) / 2 - centers
     sides = boxes[:, 2:] - boxes[:, :2]
-    points = (keypoints - centers[:, None, :]).reshape(len(boxes), -1)
+    points = (keypoints - centers[:, None, :]).reshape(len(boxes), 2 * keypoints.shape[1])
     return np.concatenate([middle, sides, points], axis=1) * scale
