@@ -23,11 +23,11 @@ class TrainConfig:
     """
 
     model: str = "front-128"
-    epochs: int = 40
-    batch: int = 64
-    learning_rate: float = 3e-3
+    epochs: int = 30
+    batch: int = 32
+    learning_rate: float = 2e-3
     final_rate: float = 0.01
-    warmup: int = 300
+    warmup: int = 500
     weight_decay: float = 0.02
     ema: float = 0.999
     clip: float = 10.0
