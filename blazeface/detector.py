@@ -23,6 +23,9 @@ MAX_CANDIDATES = 2000
 """Candidates looked at in one picture, best first; only a damaged network or a score threshold near
 zero has more."""
 
+MAX_REGRESSION = 1e6
+"""Raw values are a few hundred at most; beyond this a network is damaged, and areas would overflow."""
+
 Reduce = Callable[[Floats, Floats, Floats, float], tuple[Floats, Floats, Floats]]
 
 
@@ -122,15 +125,16 @@ def postprocess(
 ) -> Detections:
     """Raw outputs of one picture, logits (A,) and regressions (A, 4 + 2K) -> faces in its pixels.
 
-    Candidates under the threshold, with a negative side, or with a value that is not finite are
-    dropped; those left are reduced to one face per group.
+    Candidates under the threshold, with a negative side, or with a value that is not finite or absurdly
+    large are dropped; those left are reduced to one face per group.
     """
     scores = sigmoid(logits)
     chosen = np.flatnonzero(scores >= score_threshold)
     if len(chosen) > MAX_CANDIDATES:
         chosen = chosen[np.argsort(-scores[chosen], kind="stable")[:MAX_CANDIDATES]]
+    chosen = chosen[(np.abs(regressions[chosen]) < MAX_REGRESSION).all(axis=1)]  # not so for NaN either
     boxes, keypoints = decode(regressions[chosen], centers[chosen], spec.decode_scale)
-    sound = (boxes[:, 2:] > boxes[:, :2]).all(axis=1) & np.isfinite(regressions[chosen]).all(axis=1)
+    sound = (boxes[:, 2:] > boxes[:, :2]).all(axis=1)
     boxes, scores, keypoints = reduce(boxes[sound], scores[chosen][sound], keypoints[sound], spec.blend_iou)
     size = spec.input_size
     corners = letterbox.to_picture(boxes.reshape(-1, 2, 2) * size).reshape(-1, 4)

@@ -14,7 +14,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from conftest import ClipMaker, RedDetector, walking_square
+from video_material import ClipMaker, RedDetector, walking_square
 
 from blazeface.errors import BlazeFaceError
 from blazeface.video.inputs import Input, find_input
