@@ -43,7 +43,7 @@ class Tally:
     faults: int = 0
 
     def report(self, fault: BlazeFaceError) -> None:
-        """Say on standard error what could not be read, and count it."""
+        """Say on standard error what could not be read or written, and count it."""
         self.faults += 1
         say(str(fault))
 
@@ -56,8 +56,7 @@ class Pipeline:
     until a key is pressed. notice: said once a clip gives its first frame (why there is no window, say).
     pace: show files no faster than they were recorded. timeout: seconds that a camera or stream may keep silent. stop: asked between frames; True ends the run, all files completed.
 
-    What cannot be read is reported in `tally`, and the rest is still done. Raises BlazeFaceError when
-    something cannot be written.
+    What cannot be read or written is reported in `tally`, and the rest is still done.
     """
 
     detector: Detector
@@ -80,21 +79,20 @@ class Pipeline:
             for item, output in zip(inputs, outputs, strict=True):
                 if self._ended():
                     break
-                if output is not None:
-                    _make_folder(output.parent)
-                if item.kind == "picture":
-                    self._picture(item, output)
-                else:
-                    self._clip(item, output)
+                try:
+                    if output is not None:
+                        _make_folder(output.parent)
+                    if item.kind == "picture":
+                        self._picture(item, output)
+                    else:
+                        self._clip(item, output)
+                except BlazeFaceError as fault:
+                    self.tally.report(fault)
                 bar.update()
         return self.tally
 
     def _picture(self, item: Input, output: Path | None) -> None:
-        try:
-            frame = Frame(read_picture(item.address), 0, Fraction(0), item.name)
-        except BlazeFaceError as fault:
-            self.tally.report(fault)
-            return
+        frame = Frame(read_picture(item.address), 0, Fraction(0), item.name)
         self.tally.pictures += 1
         held = self.window is not None and self.hold_pictures
         drawn = self._find(frame, draw=output is not None or held)
@@ -105,11 +103,7 @@ class Pipeline:
 
     def _clip(self, item: Input, output: Path | None) -> None:
         with ExitStack() as stack:
-            try:
-                clip = stack.enter_context(open_clip(item, self.timeout, self.stop))
-            except BlazeFaceError as fault:
-                self.tally.report(fault)
-                return
+            clip = stack.enter_context(open_clip(item, self.timeout, self.stop))
             bar = stack.enter_context(self._bar(clip.length, "frame"))
             writer: VideoWriter | None = None
             meter = RateMeter()

@@ -11,7 +11,6 @@ import pytest
 from video_material import ClipMaker, RedDetector, walking_square
 
 from blazeface.detections import Detections
-from blazeface.errors import BlazeFaceError
 from blazeface.video import clips, video_writer
 from blazeface.video.draw import BOX
 from blazeface.video.frames import Frame
@@ -144,13 +143,16 @@ def test_stopping_completes_the_files(make_clip: ClipMaker, tmp_path: Path, red_
     assert not targets[1].exists()
 
 
-def test_what_cannot_be_written_ends_the_run(
-    make_clip: ClipMaker, tmp_path: Path, red_detector: RedDetector
+def test_what_cannot_be_written_is_said_and_the_rest_is_done(
+    make_clip: ClipMaker, tmp_path: Path, red_detector: RedDetector, capsys: pytest.CaptureFixture[str]
 ) -> None:
     item = find_input(str(make_clip(tmp_path / "a.mp4")))
     (tmp_path / "file").touch()
-    with pytest.raises(BlazeFaceError, match="file: cannot be written"):
-        Pipeline(red_detector).run([item], [tmp_path / "file" / "b.mp4"])
+    targets = [tmp_path / "file" / "b.mp4", tmp_path / "c.mp4"]
+    tally = Pipeline(red_detector).run([item, item], targets)
+    assert (tally.frames, tally.faults) == (12, 1)
+    assert frames_of(targets[1]) == 12
+    assert capsys.readouterr().err.startswith(f"{tmp_path / 'file'}: cannot be written: ")
 
 
 def test_the_window_shows_clips_with_their_rate_until_q(
