@@ -81,7 +81,7 @@ def run(args: argparse.Namespace) -> int:
         print(f"\nwritten to {args.out}: report.json, precision_recall.png, misses.png, false_alarms.png")
     if broken:
         print(
-            f"{len(broken):,} of {len(samples):,} pictures could not be read and are not in the table",
+            f"{len(samples) - len(found):,} of {len(samples):,} listed pictures could not be read and are not in the table",
             file=sys.stderr,
         )
     return 1 if broken else 0

@@ -15,24 +15,21 @@ IOU_THRESHOLD = 0.5
 
 @dataclass(frozen=True)
 class Matches:
-    """What became of the D detections of a picture, best score first, and of its T counted faces.
+    """What became of the D detections of a picture.
 
-    face: (D,) int, the counted face each detection found, or -1. dropped: (D,) bool, unmatched and more
-    than half inside one ignore region: neither right nor wrong. What is left is a false positive.
+    face: (D,) int, the counted face each detection found, or -1. wrong: (D,) bool, false positives. A
+    detection that is neither lies on an ignore region.
     """
 
     face: NDArray[np.intp]
-    dropped: NDArray[np.bool_]
-
-    @property
-    def false_positive(self) -> NDArray[np.bool_]:
-        return (self.face < 0) & ~self.dropped
+    wrong: NDArray[np.bool_]
 
 
 def match(detections: Detections, faces: Floats, ignore_regions: Floats) -> Matches:
     """Match detections with counted faces (T, 4), given ignore regions (R, 4), all in pixels.
 
-    Best score first, each detection takes the free face of highest IoU, if that is 0.5 or more.
+    Best score first, each detection takes the free face of highest IoU, if that is 0.5 or more. One that
+    takes none is wrong, unless more than half of its area lies inside one ignore region.
     """
     count = len(detections)
     boxes = detections.boxes.astype(np.float64)
@@ -43,11 +40,8 @@ def match(detections: Detections, faces: Floats, ignore_regions: Floats) -> Matc
         if iou[i, best] >= IOU_THRESHOLD:
             face[i] = best
             iou[:, best] = -1  # no longer free
-    dropped = np.zeros(count, bool)
-    if len(ignore_regions):
-        inside = box_intersection(boxes, ignore_regions.astype(np.float64)).max(axis=1)
-        dropped = (face < 0) & (inside > 0.5 * box_area(boxes))
-    return Matches(face, dropped)
+    inside = box_intersection(boxes, ignore_regions.astype(np.float64)).max(axis=1, initial=0.0)
+    return Matches(face, wrong=(face < 0) & (inside <= 0.5 * box_area(boxes)))
 
 
 def relative_size(boxes: Floats, height: int, width: int) -> Floats:

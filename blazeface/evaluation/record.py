@@ -77,7 +77,7 @@ def make_record(sample: Sample, height: int, width: int, detections: Detections)
         relative_size(faces, height, width),
         relative_size(detections.boxes, height, width),
         matches.face,
-        matches.false_positive,
+        matches.wrong,
         errors,
     )
 

@@ -1,0 +1,132 @@
+"""`blazeface evaluate` from the outside."""
+
+from __future__ import annotations
+
+import builtins
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import cv2
+import pytest
+from small_network import small_network
+from wider_material import write_data
+
+from blazeface.cli.main import run_command
+from blazeface.models.weights import save_weights
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("model") / "small.safetensors"
+    save_weights(small_network(), path)
+    return path
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    return write_data(tmp_path / "data", train=1, val=9)
+
+
+def run(*flags: object) -> int:
+    return run_command("evaluate", [str(flag) for flag in flags])
+
+
+def test_table_report_plot_and_sheets(
+    data: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "deep" / "out"
+    assert run("--data", data, "--model", model, "--out", out, "--resamples", 20) == 0
+    said = capsys.readouterr()
+    assert said.err == ""
+    lines = said.out.splitlines()
+    assert lines[0] == f"{model} on 9 pictures of val, score cut 0.02"
+    assert any(line.startswith("all ") for line in lines) and any(line.startswith("drawn ") for line in lines)
+    assert sorted(path.name for path in out.iterdir()) == [
+        "false_alarms.png",
+        "misses.png",
+        "precision_recall.png",
+        "report.json",
+    ]
+    for name in ("false_alarms.png", "misses.png", "precision_recall.png"):
+        assert cv2.imread(str(out / name)) is not None
+    report = json.loads((out / "report.json").read_text())
+    assert report["model"]["name"] == "small" and report["model"]["backend"] == "torch"
+    assert report["model"]["sha256"] == hashlib.sha256(model.read_bytes()).hexdigest()
+    assert report["pictures"] == 9 and report["left_out"] == [] and report["split"] == "val"
+    assert (
+        sum(report["faces"][name] for name in (".05-.1", ".1-.2", ".2-.45", ">=.45"))
+        == report["faces"][">=.05"]
+        == 9
+    )
+    assert str(tmp_path) not in (out / "report.json").read_text()
+
+
+def test_broken_and_missing_pictures_are_named_once_and_left_out(
+    data: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    images = data / "WIDER_val" / "images" / "drawn"
+    (images / "2.jpg").write_bytes(b"no picture at all")
+    (images / "5.jpg").unlink()
+    labels = data / "wider_face_split" / "wider_face_val_bbx_gt.txt"
+    labels.write_text(labels.read_text() + "drawn/5.jpg\n1\n0 0 9 9 0 0 0 0 0 0\n")  # listed a second time
+    assert run("--data", data, "--model", model, "--out", tmp_path / "out", "--resamples", 0) == 1
+    said = capsys.readouterr()
+    assert "on 7 pictures" in said.out
+    assert said.err.count("2.jpg") == said.err.count("5.jpg") == 1
+    assert said.err.splitlines()[-1] == "3 of 10 listed pictures could not be read and are not in the table"
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert report["left_out"] == ["WIDER_val/images/drawn/2.jpg", "WIDER_val/images/drawn/5.jpg"]
+    assert report["pictures"] == 7 and report["intervals"] == {}
+
+
+def test_limit_takes_an_even_choice(data: Path, model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for i in (1, 2, 4, 5, 7, 8):  # what is left is every third
+        (data / "WIDER_val" / "images" / "drawn" / f"{i}.jpg").unlink()
+    assert run("--data", data, "--model", model, "--limit", 3, "--resamples", 0) == 0
+    assert "on 3 pictures" in capsys.readouterr().out
+
+
+def test_mistakes_are_one_sentence(
+    data: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def sentence(*flags: object) -> str:
+        assert run(*flags) == 1
+        said = capsys.readouterr().err
+        assert said.count("\n") == 1
+        return said
+
+    assert "no such data folder" in sentence("--data", tmp_path / "nowhere", "--model", model)
+    assert "no such model file" in sentence("--data", data, "--model", tmp_path / "no.onnx")
+    assert "--limit must be 1 or more" in sentence("--data", data, "--model", model, "--limit", 0)
+    assert "--resamples must be 0 or more" in sentence("--data", data, "--model", model, "--resamples", -1)
+    assert "threads must be 0 or more" in sentence("--data", data, "--model", model, "--threads", -1)
+    (tmp_path / "file").write_text("in the way")
+    assert "cannot be written" in sentence("--data", data, "--model", model, "--out", tmp_path / "file")
+
+
+def test_no_readable_picture_at_all_is_an_error(
+    data: Path, model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for path in (data / "WIDER_val" / "images" / "drawn").iterdir():
+        path.unlink()
+    assert run("--data", data, "--model", model) == 1
+    assert "none of its 9 val pictures can be read" in capsys.readouterr().err
+
+
+def test_out_without_matplotlib_is_refused_before_the_scoring(
+    data: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = builtins.__import__
+
+    def without(name: str, *args: Any, **kwargs: Any) -> Any:
+        if name.startswith(("blazeface.evaluation.curves", "matplotlib")):
+            raise ImportError("No module named 'matplotlib'")
+        return real(name, *args, **kwargs)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    assert run("--data", data, "--model", model, "--out", tmp_path / "out") == 1
+    said = capsys.readouterr().err
+    assert "pip install 'blazeface[train]'" in said and said.count("\n") == 1
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,98 @@
+"""`export.py` from the outside."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from small_network import small_network
+
+from blazeface.backends.onnx_backend import OnnxBackend
+from blazeface.cli import export
+from blazeface.cli.main import run_command
+from blazeface.models.weights import save_weights
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("weights") / "small.safetensors"
+    save_weights(small_network(), path)
+    return path
+
+
+def run(*flags: object) -> int:
+    return run_command("export", [str(flag) for flag in flags])
+
+
+def test_export_prints_what_it_wrote_and_how_far_it_is_off(
+    weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "small.onnx"
+    assert run("--weights", weights, "--format", "onnx", "--out", out) == 0
+    said = capsys.readouterr()
+    assert said.err == ""
+    assert f"{out}: small, " in said.out
+    largest = re.search(r"largest difference (\d\.\de-\d\d) on 4 pictures", said.out)
+    assert largest and float(largest[1]) < 1e-5
+    assert said.out.rstrip().endswith("pictures: data/pictures")
+    assert OnnxBackend(out, 1).spec.name == "small"
+
+
+def test_pictures_of_the_user_are_used_and_bad_ones_named(
+    weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    for i in range(5):
+        cv2.imwrite(str(folder / f"{i}.png"), np.full((20 + i, 30, 3), 40 * i, np.uint8))
+    (folder / "broken.jpg").write_bytes(b"no picture")
+    flags = ["--weights", weights, "--format", "onnx", "--out", tmp_path / "x.onnx", "--pictures"]
+    assert run(*flags, folder, folder / "missing.png") == 0
+    said = capsys.readouterr()
+    assert "on 5 pictures" in said.out
+    assert "broken.jpg" in said.err and "missing.png" in said.err
+    assert run(*flags, folder / "broken.jpg") == 1
+    assert "no picture can be read" in capsys.readouterr().err
+
+
+def test_without_the_repository_pictures_are_made_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "data/pictures" in export.choose_pictures(None)[1]
+    monkeypatch.setattr(export, "SHIPPED_PICTURES", tmp_path / "none")
+    pictures, origin = export.choose_pictures(None)
+    assert len(pictures) == 8 and "made up" in origin
+
+
+@pytest.mark.parametrize(
+    ("flags", "sentence"),
+    [
+        (["--weights", "no.safetensors", "--out", "x.onnx"], "no.safetensors: no such weights file"),
+        (["--weights", "{weights}", "--out", "x.tflite"], "--out must name a .onnx file for --format onnx"),
+        (["--weights", "{weights}", "--out", "no/x.onnx"], "there is no folder no"),
+        (["--weights", "{junk}", "--out", "x.onnx"], "not a readable safetensors file"),
+    ],
+)
+def test_mistakes_are_one_sentence_and_leave_nothing(
+    flags: list[str],
+    sentence: str,
+    weights: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    junk = tmp_path / "junk.safetensors"
+    junk.write_bytes(b"\x01\x02\x03")
+    monkeypatch.chdir(tmp_path)
+    assert run("--format", "onnx", *(flag.format(weights=weights, junk=junk) for flag in flags)) == 1
+    said = capsys.readouterr().err
+    assert sentence in said and said.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["junk.safetensors"]
+
+
+def test_only_what_works_is_offered(weights: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        run("--weights", weights, "--format", "docx", "--out", "x.docx")
+    assert stop.value.code == 2
+    assert "choose from" in capsys.readouterr().err

@@ -1,0 +1,138 @@
+"""ONNX export: same answers, any batch size, self-describing, anonymous, whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from small_network import small_network
+
+from blazeface.backends.onnx_backend import OnnxBackend
+from blazeface.errors import BlazeFaceError
+from blazeface.export import onnx as export
+from blazeface.export.onnx import export_onnx, folders_named
+from blazeface.export.verify import Differences
+from blazeface.geometry import Image
+from blazeface.models.network import BlazeFace
+from blazeface.spec import METADATA_KEY, ModelSpec
+
+TESTS = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def written(
+    network: BlazeFace, photographs: list[Image], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, Differences]:
+    path = tmp_path_factory.mktemp("onnx") / "small.onnx"
+    return path, export_onnx(network, path, photographs)
+
+
+def test_any_batch_size_gives_pytorchs_answers(written: tuple[Path, Differences], network: BlazeFace) -> None:
+    path, differences = written
+    assert 0 < differences.largest < 1e-5
+    assert differences.pictures == 3
+    backend = OnnxBackend(path, threads=1)
+    for count in (1, 2, 7):
+        batch = np.random.default_rng(count).normal(size=(count, 3, 32, 32)).astype(np.float32)
+        with torch.no_grad():
+            logits, regressions = network.eval()(torch.from_numpy(batch))
+        found_logits, found_regressions = backend.run(batch)
+        assert found_logits.shape == (count, 144) and found_regressions.shape == (count, 144, 16)
+        np.testing.assert_allclose(found_logits, logits.numpy(), atol=1e-4)
+        np.testing.assert_allclose(found_regressions, regressions.numpy(), atol=1e-4)
+
+
+def test_file_says_what_it_is_and_holds_no_batch_norm(
+    written: tuple[Path, Differences], network: BlazeFace
+) -> None:
+    model = onnx.load(written[0])
+    assert [entry.version for entry in model.opset_import if not entry.domain] == [18]
+    assert model.producer_name == "blazeface" and model.graph.name == "small"
+    properties = {entry.key: entry.value for entry in model.metadata_props}
+    assert properties.keys() == {METADATA_KEY}
+    assert ModelSpec.from_json(properties[METADATA_KEY]) == network.spec
+    assert "(batch, 3, 32, 32) float32, RGB" in model.doc_string
+    operations = {node.op_type for node in model.graph.node}
+    assert operations <= {"Conv", "Relu", "Add", "MaxPool", "Pad", "Transpose", "Reshape", "Concat"}
+    tensors = {
+        tensor.name: [d.dim_param or d.dim_value for d in tensor.type.tensor_type.shape.dim]
+        for tensor in (*model.graph.input, *model.graph.output)
+    }
+    assert tensors == {"image": ["batch", 3, 32, 32], "logits": ["batch", 144], "regressions": ["batch", 144, 16]}
+
+
+def test_no_trace_of_the_builders_machine(written: tuple[Path, Differences]) -> None:
+    data = written[0].read_bytes()
+    for word in (str(Path.cwd()), str(Path.home()) + os.sep, "site-packages", ".py", "torch"):
+        assert word.encode() not in data, word
+    model = onnx.load(written[0])
+    assert not any(node.doc_string or node.metadata_props for node in model.graph.node)
+    assert folders_named(model) == []
+    model.graph.node[3].doc_string = f"File {Path.cwd() / 'network.py'}, line 7"
+    assert folders_named(model) == [str(Path.cwd())]
+
+
+def test_same_weights_give_the_same_bytes(
+    written: tuple[Path, Differences], photographs: list[Image], tmp_path: Path
+) -> None:
+    training = small_network().train()  # as a run hands it over
+    export_onnx(training, tmp_path / "again.onnx", photographs)
+    assert (tmp_path / "again.onnx").read_bytes() == written[0].read_bytes()
+    assert training.training
+
+
+def test_a_file_that_differs_too_much_is_not_written(
+    network: BlazeFace, photographs: list[Image], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "model.onnx"
+    path.write_bytes(b"the one before")
+    faithful = export.to_onnx
+
+    def unfaithful(plain: BlazeFace) -> onnx.ModelProto:
+        model = faithful(plain)
+        weights = next(tensor for tensor in model.graph.initializer if tensor.name == "score_heads.0.bias")
+        weights.CopyFrom(
+            onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(weights) + np.float32(0.01), weights.name)
+        )
+        return model
+
+    monkeypatch.setattr(export, "to_onnx", unfaithful)
+    with pytest.raises(
+        BlazeFaceError, match=r"not written: onnxruntime and PyTorch differ by more than 1e-04.*scores 2\.\de-03"
+    ):
+        export_onnx(network, path, photographs)
+    assert path.read_bytes() == b"the one before"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["model.onnx"]
+
+
+def test_a_network_gone_to_nan_is_not_written(photographs: list[Image], tmp_path: Path) -> None:
+    broken = small_network()
+    with torch.no_grad():
+        next(broken.parameters())[0] = float("nan")
+    with pytest.raises(BlazeFaceError, match="differ"):
+        export_onnx(broken, tmp_path / "model.onnx", photographs)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_is_not_there_is_one_sentence(
+    network: BlazeFace, photographs: list[Image], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(export, "to_onnx", lambda plain: onnx.ModelProto())
+    with pytest.raises(BlazeFaceError, match=r"nowhere/model\.onnx: cannot be written: No such file"):
+        export_onnx(network, tmp_path / "nowhere" / "model.onnx", photographs)
+
+
+@pytest.mark.slow
+def test_exporting_says_nothing_of_its_own() -> None:
+    code = (
+        "from small_network import small_network; from blazeface.export.onnx import to_onnx;"
+        "to_onnx(small_network().folded())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=TESTS, capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("", "")
