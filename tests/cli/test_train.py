@@ -15,20 +15,14 @@ from blazeface.backends.onnx_backend import OnnxBackend
 from blazeface.cli.main import run_command
 from blazeface.models.weights import load_weights
 from blazeface.training.journal import read_rows
-from tests.training.conftest import write_data
 
 ROOT = Path(__file__).parents[2]
 QUICK = ["--batch", "8", "--warmup", "2", "--workers", "0", "--threads", "1", "--quiet"]
 
 
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_data(tmp_path_factory.mktemp("train") / "data", train=16, val=4)
-
-
-def test_a_run_leaves_weights_export_report_and_logs(data: Path, tmp_path: Path) -> None:
+def test_a_run_leaves_weights_export_report_and_logs(tiny_data: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
-    status = run_command("train", ["--data", str(data), "--out", str(out), "--epochs", "2", *QUICK])
+    status = run_command("train", ["--data", str(tiny_data), "--out", str(out), "--epochs", "2", *QUICK])
     assert status == 0
     names = {path.name for path in out.iterdir()}
     assert {"model.safetensors", "model.onnx", "report.json", "checkpoint.pt", "config.json"} <= names
@@ -37,19 +31,19 @@ def test_a_run_leaves_weights_export_report_and_logs(data: Path, tmp_path: Path)
     assert load_weights(out / "model.safetensors").spec.name == "front-128"
     assert OnnxBackend(out / "model.onnx", 1).spec.name == "front-128"
     report = json.loads((out / "report.json").read_text())
-    assert report["pictures"] == 4
+    assert report["pictures"] == 8
     assert set(report["figures"]) >= {"AP >=.1", "AP .05-.1"}
 
     # The same folder again would overwrite the run.
-    assert run_command("train", ["--data", str(data), "--out", str(out), "--epochs", "2", *QUICK]) == 1
+    assert run_command("train", ["--data", str(tiny_data), "--out", str(out), "--epochs", "2", *QUICK]) == 1
 
 
-def test_fine_tuning_starts_from_given_weights(data: Path, tmp_path: Path) -> None:
+def test_fine_tuning_starts_from_given_weights(tiny_data: Path, tmp_path: Path) -> None:
     first, second = tmp_path / "first", tmp_path / "second"
-    assert run_command("train", ["--data", str(data), "--out", str(first), "--epochs", "1", *QUICK]) == 0
+    assert run_command("train", ["--data", str(tiny_data), "--out", str(first), "--epochs", "1", *QUICK]) == 0
     init = str(first / "model.safetensors")
     flags = ["--init", init, "--freeze", "--epochs", "1", *QUICK]
-    assert run_command("train", ["--data", str(data), "--out", str(second), *flags]) == 0
+    assert run_command("train", ["--data", str(tiny_data), "--out", str(second), *flags]) == 0
     before, after = load_weights(Path(init)), load_weights(second / "model.safetensors")
     stem = before.state_dict()["stem.0.weight"]
     assert (stem == after.state_dict()["stem.0.weight"]).all()
@@ -57,9 +51,9 @@ def test_fine_tuning_starts_from_given_weights(data: Path, tmp_path: Path) -> No
     assert (before.state_dict()[head] != after.state_dict()[head]).any()
 
 
-def test_ctrl_c_leaves_a_checkpoint_and_resume_finishes(data: Path, tmp_path: Path) -> None:
+def test_ctrl_c_leaves_a_checkpoint_and_resume_finishes(tiny_data: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
-    flags = ["--data", str(data), "--epochs", "200", *QUICK]
+    flags = ["--data", str(tiny_data), "--epochs", "200", *QUICK]
     command = [sys.executable, str(ROOT / "train.py"), *flags, "--out", str(out), "--evaluate-every", "1000"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=tmp_path)
     deadline = time.monotonic() + 120
@@ -89,10 +83,10 @@ def test_ctrl_c_leaves_a_checkpoint_and_resume_finishes(data: Path, tmp_path: Pa
     ],
 )
 def test_absurd_flags_are_refused_by_name(
-    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], flags: list[str], words: str
+    tiny_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], flags: list[str], words: str
 ) -> None:
     out = tmp_path / "run"
-    assert run_command("train", ["--data", str(data), "--out", str(out), *flags]) == 1
+    assert run_command("train", ["--data", str(tiny_data), "--out", str(out), *flags]) == 1
     error = capsys.readouterr().err
     assert words in error
     assert error.count("\n") == 1
@@ -105,9 +99,11 @@ def test_a_missing_data_folder_is_named(tmp_path: Path, capsys: pytest.CaptureFi
     assert capsys.readouterr().err.endswith(f"{missing}: no such data folder\n")
 
 
-def test_a_resumed_run_keeps_its_recipe(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_resumed_run_keeps_its_recipe(
+    tiny_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     out = tmp_path / "run"
-    assert run_command("train", ["--data", str(data), "--out", str(out), "--epochs", "1", *QUICK]) == 0
+    assert run_command("train", ["--data", str(tiny_data), "--out", str(out), "--epochs", "1", *QUICK]) == 0
     flags = ["--resume", str(out), "--epochs", "7", "--workers", "0", "--quiet"]
-    assert run_command("train", ["--data", str(data), *flags]) == 1
+    assert run_command("train", ["--data", str(tiny_data), *flags]) == 1
     assert "--epochs 7 differs from 1 of the run" in capsys.readouterr().err
