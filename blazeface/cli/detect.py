@@ -13,7 +13,7 @@ from pathlib import Path
 
 from blazeface.backends import BACKENDS
 from blazeface.detector import FaceDetector
-from blazeface.video.inputs import Input, find_inputs
+from blazeface.video.inputs import find_inputs
 from blazeface.video.outputs import WrongUsage, check_json, names_folder, plan_outputs
 from blazeface.video.pipeline import Pipeline, Tally
 from blazeface.video.records import Recorder, json_file, print_record
@@ -85,19 +85,21 @@ def run(args: argparse.Namespace) -> int:
     detector = FaceDetector(args.model, args.score_threshold, args.backend, args.threads)
     with ExitStack() as stack:
         stop = stack.enter_context(_stop_on_signal())
-        window, notice = _window(args, inputs, stack)
+        moving = any(item.kind != "picture" for item in inputs)
+        nothing_asked = args.output is None and args.json is None
+        window, notice = _window(args, inputs[0].name, moving, nothing_asked, stack) if inputs else (None, None)
         recorder: Recorder | None = None
         if json_path is not None:
             recorder = stack.enter_context(json_file(json_path))
-        elif args.json == "-" or not (written or window):
+        elif args.json == "-" or (nothing_asked and not (window and moving)):
             recorder = print_record
         pipeline = Pipeline(
             detector,
             record=recorder,
             window=window,
             notice=notice,
-            hold_pictures=not written and args.json is None,
-            pace=not written and args.json is None,
+            hold_pictures=nothing_asked and sys.stdout.isatty(),
+            pace=nothing_asked,
             timeout=args.timeout,
             quiet=args.quiet or (recorder is print_record and sys.stdout.isatty()),
             stop=stop,
@@ -126,21 +128,18 @@ def summary(tally: Tally, seconds: float) -> str:
 
 
 def _window(
-    args: argparse.Namespace, inputs: Sequence[Input], stack: ExitStack
+    args: argparse.Namespace, title: str, moving: bool, nothing_asked: bool, stack: ExitStack
 ) -> tuple[Window | None, str | None]:
     """A window, or why there is none, where the user may have expected one.
 
     For whatever moves; for pictures only when a person asked for nothing else and can close it.
     """
-    if args.no_window or not inputs:
-        return None, None
-    moving = any(item.kind != "picture" for item in inputs)
-    if not moving and (args.output is not None or args.json is not None or not sys.stdout.isatty()):
+    if args.no_window or not (moving or (nothing_asked and sys.stdout.isatty())):
         return None, None
     obstacle = window_obstacle()
     if obstacle is not None:
         return None, obstacle if moving else None
-    window = Window(inputs[0].name)
+    window = Window(title)
     stack.callback(window.close)
     return window, None
 
@@ -160,14 +159,14 @@ def _stop_on_signal() -> Iterator[Callable[[], bool]]:
     def note(number: int, _: object) -> None:
         nonlocal came
         came = True
-        signal.signal(number, before[number])
+        signal.signal(number, before[number] or signal.SIG_DFL)
 
     before = {number: signal.signal(number, note) for number in map(int, (signal.SIGINT, signal.SIGTERM))}
     try:
         yield lambda: came
     finally:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            signal.signal(number, handler or signal.SIG_DFL)
 
 
 def _fraction(text: str) -> float:

@@ -50,15 +50,17 @@ class AvReader:
         stamped = self._container.format.name not in WITHOUT_STAMPS
         first: Fraction | None = None
         last: Fraction | None = None
+        shown = Fraction(0)
         for count, picture in enumerate(self._pictures()):
             stamp = picture.pts * self.tick if stamped and picture.pts is not None else None
             if first is None:
                 first = stamp or Fraction(0)
             last = steady_time(None if stamp is None else stamp - first, last, self.rate, self.tick)
+            shown = (picture.duration or 0) * self.tick
             yield Frame(_upright(picture), count, last, self._path)
         if last is None or first is None:
             raise BlazeFaceError(f"{self._shown}: holds no frame that can be read")
-        reached = first + last + 1 / self.rate
+        reached = first + last + max(1 / self.rate, shown)  # the last may stand for a while
         if self._end is not None and self._end - reached > Fraction(1, 2):
             raise BlazeFaceError(
                 f"{self._shown}: damaged: it ends after {float(reached):.2f} of {float(self._end):.2f} seconds"

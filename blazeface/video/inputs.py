@@ -64,13 +64,13 @@ def find_inputs(
 def find_input(text: str) -> Input:
     """One input that is not a folder: a URL, a file, or a camera ("cam0", "0", "/dev/video0")."""
     if URL.match(text):
-        return Input("stream", without_secrets(text), text, PurePath("stream"))
+        return Input("stream", printable(without_secrets(text)), text, PurePath("stream"))
     camera = _CAMERA.fullmatch(text)
     if camera and not os.path.isfile(text):
         return Input("camera", f"cam{int(camera[1])}", camera[1], PurePath(f"cam{int(camera[1])}"))
     if re.match(r"[A-Za-z][\w+.\-]+:/", text) and not os.path.exists(text):
         raise BlazeFaceError(
-            f"{without_secrets(text)}: no such file, and an address must begin with "
+            f"{printable(without_secrets(text))}: no such file, and an address must begin with "
             "rtsp://, rtsps://, http://, https://, udp://, tcp://, rtp://, rtmp:// or srt://"
         )
     refuse_odd_file(text)

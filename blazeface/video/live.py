@@ -20,7 +20,7 @@ import cv2
 from blazeface.errors import BlazeFaceError
 from blazeface.geometry import Image
 from blazeface.video.cv2_video import exact_rate, hush_opencv
-from blazeface.video.frames import Frame
+from blazeface.video.frames import Frame, steady_time
 from blazeface.video.inputs import Input
 
 POLL = 0.1
@@ -96,6 +96,7 @@ class LiveClip:
         self._changed = threading.Condition()
         self._newest: tuple[Image, Fraction] | None = None
         self._fault: str | None = None
+        self._whole = False
         self._ended = False
         self._closed = False
         self._thread = threading.Thread(target=self._read, name=f"reading {name}", daemon=True)
@@ -108,7 +109,10 @@ class LiveClip:
             image, stamp = newest
             if count == 0:
                 start = stamp
-            last = stamp - start if count == 0 else max(stamp - start, last + self.tick)
+            if self._whole:
+                last = steady_time(stamp - start, last if count else None, self.rate, self.tick)
+            elif count:
+                last = max(stamp - start, last + self.tick)
             yield Frame(image, count, last, self._name)
             count += 1
         if count == 0 and not self._stop():
@@ -162,22 +166,22 @@ class LiveClip:
             self.rate = rate
         # A file behind a URL has a length; its frames must all come through, each at its own time.
         count = capture.get(cv2.CAP_PROP_FRAME_COUNT)
-        whole = not self._camera and 0 < count < 2**40
-        if whole:
+        self._whole = not self._camera and 0 < count < 2**40
+        if self._whole:
             self.length = round(count)
         while not self._closed:
             read, image = capture.read()
             if read:
-                seconds = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000 if whole else time.monotonic()
-                self._offer(image, Fraction(round(seconds * 1000), 1000), whole)
+                seconds = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000 if self._whole else time.monotonic()
+                self._offer(image, Fraction(round(seconds * 1000), 1000))
             elif self._camera:
                 time.sleep(RETRY)
             else:
                 return
 
-    def _offer(self, image: Image, stamp: Fraction, whole: bool) -> None:
+    def _offer(self, image: Image, stamp: Fraction) -> None:
         with self._changed:
-            while whole and self._newest is not None and not self._closed:
+            while self._whole and self._newest is not None and not self._closed:
                 self._changed.wait()
             self._newest = (image, stamp)
             self._changed.notify_all()

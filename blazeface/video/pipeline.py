@@ -26,6 +26,9 @@ from blazeface.video.records import Recorder
 from blazeface.video.video_writer import VideoWriter, open_video_writer
 from blazeface.video.window import RateMeter, Window
 
+LONGEST_WAIT = 0.5
+"""Seconds that a frame is held back at most to keep the pace: meanwhile nobody asks whether to stop."""
+
 
 class Detector(Protocol):
     """The part of FaceDetector that is used."""
@@ -52,9 +55,10 @@ class Tally:
 class Pipeline:
     """Reads inputs, finds the faces, and hands both on.
 
-    record: takes each frame with its faces. window: shows clips, and pictures where hold_pictures is set, each
-    until a key is pressed. notice: said once a clip gives its first frame (why there is no window, say).
-    pace: show files no faster than they were recorded. timeout: seconds that a camera or stream may keep silent. stop: asked between frames; True ends the run, all files completed.
+    record: takes each frame with its faces. window: shows clips, and pictures where hold_pictures is
+    set, each until a key is pressed. notice: said once a clip gives its first frame (why there is no
+    window, say). pace: show files no faster than they were recorded. timeout: seconds that a camera or
+    stream may keep silent. stop: asked between frames; True ends the run, all files completed.
 
     What cannot be read or written is reported in `tally`, and the rest is still done.
     """
@@ -124,7 +128,7 @@ class Pipeline:
                 if self.window is not None:
                     draw_rate(drawn, meter.tick())
                     early = float(frame.time) - (time.monotonic() - start) if self.pace else 0.0
-                    self._quit = not self.window.show(drawn, early)
+                    self._quit = not self.window.show(drawn, min(early, LONGEST_WAIT))
                 bar.update()
                 if self._ended():
                     break

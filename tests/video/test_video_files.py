@@ -284,14 +284,24 @@ def test_frames_after_a_damaged_one_are_still_read(tmp_path: Path) -> None:
     assert fault_of(AvReader, path) == (59, "damaged: 1 of its frames could not be decoded")
 
 
-def test_a_sound_file_holds_no_video(tmp_path: Path) -> None:
+@pytest.mark.parametrize("with_cover", [False, True])
+def test_a_sound_file_holds_no_video_not_even_with_a_cover(tmp_path: Path, with_cover: bool) -> None:
     path = tmp_path / "a.mp4"
     with av.open(str(path), "w") as container:
-        stream = container.add_stream("aac", rate=8000)
+        sound = container.add_stream("aac", rate=8000)
+        if with_cover:
+            cover = container.add_stream("mjpeg", rate=1)
+            cover.width, cover.height, cover.pix_fmt = 64, 48, "yuvj420p"
+            cover.disposition = av.stream.Disposition.attached_pic
         frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), "fltp", "mono")
         frame.sample_rate = 8000
-        container.mux(stream.encode(frame))
-        container.mux(stream.encode())
+        container.mux(sound.encode(frame))
+        if with_cover:
+            picture = av.VideoFrame.from_ndarray(walking_square(0), "bgr24")
+            picture.pts = 0
+            container.mux(cover.encode(picture))
+            container.mux(cover.encode())
+        container.mux(sound.encode())
     assert fault_of(AvReader, path) == (0, "holds no video that can be read")
 
 
@@ -324,3 +334,18 @@ def test_frames_are_not_shared(make_clip: ClipMaker, tmp_path: Path) -> None:
         lefts = [round(red_left(frame.image)) for frame in frames]
         assert lefts == [4, 6, 8]
         assert cv2.countNonZero(cv2.absdiff(frames[0].image, frames[1].image).reshape(-1)) > 0
+
+
+def test_a_last_frame_that_stands_for_seconds_is_no_damage(tmp_path: Path) -> None:
+    path = tmp_path / "a.mkv"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for n, (pts, duration) in enumerate([(0, 1), (1, 1), (2, 100)]):
+            frame = av.VideoFrame.from_ndarray(walking_square(n), "bgr24")
+            frame.pts, frame.time_base = pts, Fraction(1, 25)
+            for packet in stream.encode(frame):
+                packet.duration = duration
+                container.mux(packet)
+        container.mux(stream.encode())
+    assert len(read(AvReader, path)[1]) == 3
