@@ -106,24 +106,22 @@ def litert(path: Path, tensor: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return interpreter.get_tensor(values[1])[0, :, 0], interpreter.get_tensor(values[16])[0]
 
 
-def few_pictures() -> list[np.ndarray]:
+def few_pictures() -> list[Any]:
     """The astronaut, its mirror image, a corner of it without a face; and some of val where the data is."""
     astronaut = cv2.imread(str(ASTRONAUT))
     assert astronaut is not None
-    files = sorted(VAL.rglob("*.jpg"))[::600] if VAL.is_dir() else []
-    return [
-        astronaut,
-        astronaut[:, ::-1].copy(),
-        astronaut[300:, :200].copy(),
-        *(cv2.imread(str(f)) for f in files),
-    ]
+    return [astronaut, astronaut[:, ::-1].copy(), astronaut[300:, :200].copy(), *val_pictures(every=600)]
 
 
-@pytest.mark.parametrize("name", FILES)
-def test_gives_the_numbers_of_litert(name: str) -> None:
+def val_pictures(every: int) -> list[Any]:
+    files = sorted(VAL.rglob("*.jpg"))[::every] if VAL.is_dir() else []
+    return [cv2.imread(str(file)) for file in files]
+
+
+def hold_against_litert(name: str, pictures: list[Any]) -> None:
     path = google_file(name)
     network = import_tflite(path)
-    for picture in few_pictures():
+    for picture in pictures:
         tensor, _ = prepare(picture, network.spec)
         with torch.inference_mode():
             logits, regressions = (output[0].numpy() for output in network(torch.from_numpy(tensor[None])))
@@ -132,10 +130,22 @@ def test_gives_the_numbers_of_litert(name: str) -> None:
         hopeful = expected_logits > -9.2
         np.testing.assert_allclose(logits[hopeful], expected_logits[hopeful], rtol=0, atol=5e-3)
         np.testing.assert_allclose(regressions[hopeful], expected_regressions[hopeful], rtol=0, atol=1e-3)
-        np.testing.assert_allclose(logits, expected_logits, rtol=0, atol=1e-4 * abs(expected_logits).max())
-        np.testing.assert_allclose(
-            regressions, expected_regressions, rtol=0, atol=1e-4 * abs(expected_regressions).max()
-        )
+        for values, expected in ((logits, expected_logits), (regressions, expected_regressions)):
+            np.testing.assert_allclose(values, expected, rtol=0, atol=1e-4 * abs(expected).max())
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_gives_the_numbers_of_litert(name: str) -> None:
+    hold_against_litert(name, few_pictures())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", FILES)
+def test_gives_the_numbers_of_litert_on_many_pictures(name: str) -> None:
+    pictures = val_pictures(every=12)
+    if len(pictures) < 200:
+        pytest.skip("the labelled faces are not beside the repository")
+    hold_against_litert(name, pictures)
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -151,6 +161,19 @@ def test_finds_the_face_that_mediapipe_finds(name: str, tmp_path: Path) -> None:
     assert faces.scores.tolist() == pytest.approx([score], abs=1e-5)
     np.testing.assert_allclose(faces.boxes / (side * 2), [[x, y, x + width, y + height]], rtol=0, atol=1e-5)
     np.testing.assert_allclose(faces.keypoints / side, [keypoints], rtol=0, atol=1e-5)
+
+
+def test_exported_to_onnx_it_is_a_model_like_any_other(tmp_path: Path) -> None:
+    pytest.importorskip("onnxscript", reason="the export extra is not installed")
+    from blazeface.export.onnx import export_onnx
+
+    image: Any = cv2.imread(str(ASTRONAUT))
+    export_onnx(import_tflite(google_file("short-range")), tmp_path / "short-range.onnx", [image])
+    faces = FaceDetector(model=tmp_path / "short-range.onnx").detect(image[PIECE])
+    score, (x, y, width, height), _ = MEDIAPIPE["short-range"]
+    assert faces.scores.tolist() == pytest.approx([score], abs=1e-5)
+    wanted = np.array([x, y, x + width, y + height]) * [150, 185, 150, 185]
+    np.testing.assert_allclose(faces.boxes, [wanted], rtol=0, atol=2e-3)
 
 
 @pytest.mark.parametrize("name", FILES)
