@@ -1,6 +1,6 @@
 """Ship the result of a training run: weights, export, report and model card into blazeface/weights.
 
-    python benchmarks/ship_weights.py runs/front --name front-128 --data ROOT --minutes 70
+    python benchmarks/ship_weights.py runs/front --report out/report.json --note "70 minutes on 2 CPU cores"
 
 The report is what `blazeface evaluate` writes for the exported file, unedited; the card's tables are
 made from it.
@@ -130,7 +130,7 @@ def overall_table(report: dict) -> str:  # type: ignore[type-arg]
 def source_table(report: dict) -> str:  # type: ignore[type-arg]
     names = list(report["figures"])
     rows = ["| source | pictures | " + " | ".join(names) + " |", "| --- " * (len(names) + 2) + "|"]
-    for source, part in report["by source"].items():
+    for source, part in report["by_source"].items():
         values = [part["figures"][name] for name in names]
         shown = ["-" if value is None else f"{value:.3f}" for value in values]
         rows.append(f"| {source} | {part['pictures']} | " + " | ".join(shown) + " |")

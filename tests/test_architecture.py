@@ -1,0 +1,81 @@
+"""Imports point one way, and the house is what docs/architecture.md says."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "blazeface"
+
+CORE = {"errors", "version", "spec", "detections", "geometry", "anchors", "decode", "blend"}
+ALLOWED = {
+    "backends": CORE | {"backends", "models"},
+    "detector": CORE | {"backends"},
+    "models": CORE | {"models"},
+    "data": CORE | {"data"},
+    "evaluation": CORE | {"evaluation", "data", "detector", "backends"},
+    "export": CORE | {"export", "models", "backends", "detector"},
+    "training": CORE | {"training", "data", "models", "evaluation", "export", "detector", "backends"},
+    "video": CORE | {"video", "detector", "backends"},
+    "cli": CORE
+    | {"cli", "video", "export", "training", "evaluation", "detector", "backends", "models", "data", "__init__"},
+    "__init__": CORE | {"detector"},
+    "__main__": {"cli"},
+}
+"""Which rooms each room may import."""
+
+TORCH_ROOMS = {"models", "training", "export"}
+TORCH_FILES = {"backends/torch_backend.py"}
+
+
+def rooms_imported(path: Path) -> set[str]:
+    """The rooms of the package that a file imports, wherever in the file."""
+    rooms = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = [node.module] if node.module != "blazeface" else [f"blazeface.{a.name}" for a in node.names]
+        for name in names:
+            parts = name.split(".")
+            if parts[0] == "blazeface":
+                known = len(parts) > 1 and ((PACKAGE / parts[1]).is_dir() or (PACKAGE / f"{parts[1]}.py").exists())
+                rooms.add(parts[1] if known else "__init__")
+    return rooms
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_imports_point_one_way(path: Path) -> None:
+    relative = path.relative_to(PACKAGE)
+    room = relative.parts[0].removesuffix(".py")
+    allowed = CORE if room in CORE else ALLOWED[room]
+    assert rooms_imported(path) <= allowed
+
+
+def test_detecting_loads_neither_torch_nor_albumentations() -> None:
+    program = (
+        "import sys, blazeface.cli.detect, blazeface.video.window, blazeface.backends.onnx_backend\n"
+        "print(sorted({name.split('.')[0] for name in sys.modules}"
+        " & {'torch', 'albumentations', 'matplotlib', 'safetensors'}))\n"
+        "print(sorted(name for name in sys.modules if name.startswith(('blazeface.models', 'blazeface.training'))))"
+    )
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert result.stdout.splitlines() == ["[]", "[]"]
+
+
+def test_the_map_names_every_room() -> None:
+    text = (PACKAGE.parent / "docs" / "architecture.md").read_text(encoding="utf-8")
+    for entry in PACKAGE.iterdir():
+        if entry.is_dir() and entry.name != "__pycache__":
+            assert f"`{entry.name}/`" in text, entry.name
+
+
+def test_files_stay_short() -> None:
+    lengths = sorted(len(path.read_text(encoding="utf-8").splitlines()) for path in PACKAGE.rglob("*.py"))
+    assert lengths[-1] <= 450
+    assert lengths[len(lengths) // 2] <= 130
