@@ -1,6 +1,7 @@
 """Turn trained weights into files that phones run.
 
 python export.py --weights runs/mine/model.safetensors --format onnx --out mine.onnx
+python export.py --weights front-128 --format onnx --out front.onnx --pictures holiday/ # checked on your pictures
 """
 
 import sys

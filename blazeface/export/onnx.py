@@ -43,7 +43,7 @@ def export_onnx(network: BlazeFace, path: Path, pictures: Sequence[Image], limit
         raise BlazeFaceError(f"{path}: not written: the graph names folders of this machine: {', '.join(leaked)}")
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        beside.write_bytes(model.SerializeToString(deterministic=True))
+        beside.write_bytes(model.SerializeToString())
         differences = compare(plain, OnnxBackend(beside, threads=1).run, pictures)
         if not differences.largest <= limit:
             raise BlazeFaceError(

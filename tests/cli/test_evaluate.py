@@ -5,6 +5,8 @@ from __future__ import annotations
 import builtins
 import hashlib
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -130,3 +132,11 @@ def test_out_without_matplotlib_is_refused_before_the_scoring(
     said = capsys.readouterr().err
     assert "pip install 'blazeface[train]'" in said and said.count("\n") == 1
     assert not (tmp_path / "out").exists()
+
+
+def test_scoring_an_onnx_file_needs_the_core_packages_alone() -> None:
+    code = (
+        "import sys, blazeface.cli.evaluate; print({'torch', 'matplotlib', 'albumentations'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"

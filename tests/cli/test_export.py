@@ -42,7 +42,7 @@ def test_export_prints_what_it_wrote_and_how_far_it_is_off(
 
 
 def test_pictures_of_the_user_are_used_and_bad_ones_named(
-    weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "mine"
     folder.mkdir()
@@ -54,6 +54,9 @@ def test_pictures_of_the_user_are_used_and_bad_ones_named(
     said = capsys.readouterr()
     assert "on 5 pictures" in said.out
     assert "broken.jpg" in said.err and "missing.png" in said.err
+    monkeypatch.setattr(export, "MOST_PICTURES", 4)
+    assert run(*flags, folder) == 0
+    assert "on 4 pictures" in capsys.readouterr().out
     assert run(*flags, folder / "broken.jpg") == 1
     assert "no picture can be read" in capsys.readouterr().err
 

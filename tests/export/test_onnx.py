@@ -76,6 +76,19 @@ def test_no_trace_of_the_builders_machine(written: tuple[Path, Differences]) -> 
     assert folders_named(model) == []
     model.graph.node[3].doc_string = f"File {Path.cwd() / 'network.py'}, line 7"
     assert folders_named(model) == [str(Path.cwd())]
+    model.graph.node[3].doc_string = ""
+    weights = model.graph.initializer[0]
+    weights.raw_data = f"{Path.cwd()}/".encode() + weights.raw_data  # numbers that happen to read like a folder
+    assert folders_named(model) == []
+
+
+def test_notes_that_the_simplifier_leaves_are_taken_out(
+    network: BlazeFace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("onnxslim.slim", lambda model: model)
+    model = export.to_onnx(network.folded())
+    assert folders_named(model) == []
+    assert b"site-packages" not in model.SerializeToString()
 
 
 def test_same_weights_give_the_same_bytes(
