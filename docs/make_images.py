@@ -11,8 +11,10 @@ ROOT = Path(__file__).parents[1]
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as folder:
-        subprocess.run([sys.executable, ROOT / "data" / "make_pictures.py", folder], check=True)
+        script = str(ROOT / "data" / "make_pictures.py")
+        subprocess.run([sys.executable, script, folder], check=True)
         out = ROOT / "docs" / "images" / "crowd.jpg"
         out.parent.mkdir(exist_ok=True)
-        command = [sys.executable, ROOT / "detect.py", Path(folder) / "crowd.jpg", "--output", out, "--no-window"]
-        subprocess.run(command, check=True)
+        crowd = str(Path(folder) / "crowd.jpg")
+        detect = [sys.executable, str(ROOT / "detect.py"), crowd, "--output", str(out), "--no-window"]
+        subprocess.run(detect, check=True)
