@@ -23,11 +23,11 @@ from blazeface.data.crops import warp
 from blazeface.data.samples import Sample, load_split
 from blazeface.decode import decode, sigmoid
 from blazeface.detector import prepare
+from blazeface.files.pictures import read_picture
 from blazeface.geometry import box_iou
 from blazeface.models.network import BlazeFace
 from blazeface.models.weights import load_weights
 from blazeface.spec import ModelSpec
-from blazeface.video.pictures import read_picture
 
 SMALLEST, LARGEST = 0.04, 0.9
 """Range of the face's size in units of the input side."""

@@ -11,7 +11,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "blazeface"
 
-CORE = {"errors", "version", "spec", "detections", "geometry", "anchors", "decode", "blend"}
+CORE = {"errors", "version", "spec", "detections", "geometry", "anchors", "decode", "blend", "files"}
 ALLOWED = {
     "backends": CORE | {"backends", "models"},
     "detector": CORE | {"backends"},

@@ -23,9 +23,9 @@ from blazeface.evaluation.report import make_report
 from blazeface.evaluation.sheet import contact_sheet
 from blazeface.evaluation.table import table_text
 from blazeface.evaluation.worst import false_alarms, missed_faces
+from blazeface.files.pictures import read_picture, write_picture
+from blazeface.files.whole import beside, cannot_write
 from blazeface.geometry import Image
-from blazeface.video.files import beside, cannot_write
-from blazeface.video.pictures import read_picture, write_picture
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

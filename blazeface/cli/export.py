@@ -10,9 +10,9 @@ import blazeface
 from blazeface.detector import model_path
 from blazeface.errors import BlazeFaceError
 from blazeface.export.pictures import made_up, varied
+from blazeface.files.pictures import read_picture
 from blazeface.geometry import Image
 from blazeface.video.inputs import find_inputs
-from blazeface.video.pictures import read_picture
 
 FORMATS = {"onnx": ".onnx"}
 """Formats and the suffix of their files."""

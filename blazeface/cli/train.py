@@ -119,7 +119,9 @@ def _config(args: argparse.Namespace, before: TrainConfig | None) -> TrainConfig
     for name, value in given.items():
         if getattr(before, name) != value:
             flag = f"--{name.replace('_', '-')}"
-            raise BlazeFaceError(f"{flag} {value} differs from {getattr(before, name)} of the run in {args.resume}")
+            raise BlazeFaceError(
+                f"{flag} {value} differs from {getattr(before, name)} of the run in {args.resume}"
+            )
     return before
 
 

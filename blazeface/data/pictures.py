@@ -5,11 +5,11 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-import cv2
-import numpy as np
 import torch
 from tqdm import tqdm
 
+from blazeface.errors import BlazeFaceError
+from blazeface.files.pictures import read_picture
 from blazeface.geometry import Image
 
 
@@ -41,20 +41,13 @@ class PictureCache:
             return kept
         if self._broken[index]:
             return None
-        image = _read(self._paths[index])
-        if image is None:
+        try:
+            return read_picture(str(self._paths[index]))
+        except BlazeFaceError as error:
             self._broken[index] = 1
-            print(f"{self._paths[index]}: missing or not a readable picture, left out", file=sys.stderr)
-        return image
+            print(f"{error}; left out", file=sys.stderr)
+            return None
 
     @property
     def broken(self) -> int:
         return int(self._broken.sum())
-
-
-def _read(path: Path) -> Image | None:
-    try:
-        data = np.fromfile(path, np.uint8)
-        return cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None  # type: ignore[return-value]
-    except (OSError, cv2.error):
-        return None

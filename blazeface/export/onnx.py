@@ -18,6 +18,7 @@ import torch
 from blazeface.backends.onnx_backend import OnnxBackend
 from blazeface.errors import BlazeFaceError
 from blazeface.export.verify import LIMIT, Differences, compare
+from blazeface.files.whole import beside, cannot_write
 from blazeface.geometry import Image
 from blazeface.models.network import BlazeFace
 from blazeface.spec import METADATA_KEY, ModelSpec
@@ -41,19 +42,16 @@ def export_onnx(network: BlazeFace, path: Path, pictures: Sequence[Image], limit
     leaked = folders_named(model)
     if leaked:
         raise BlazeFaceError(f"{path}: not written: the graph names folders of this machine: {', '.join(leaked)}")
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        beside.write_bytes(model.SerializeToString())
-        differences = compare(plain, OnnxBackend(beside, threads=1).run, pictures)
-        if not differences.largest <= limit:
-            raise BlazeFaceError(
-                f"{path}: not written: onnxruntime and PyTorch differ by more than {limit:.0e}: {differences}"
-            )
-        os.replace(beside, path)
+        with beside(path) as part:
+            part.write_bytes(model.SerializeToString())
+            differences = compare(plain, OnnxBackend(part, threads=1).run, pictures)
+            if not differences.largest <= limit:
+                raise BlazeFaceError(
+                    f"{path}: not written: onnxruntime and PyTorch differ by more than {limit:.0e}: {differences}"
+                )
     except OSError as error:
-        raise BlazeFaceError(f"{path}: cannot be written: {error.strerror or error}") from error
-    finally:
-        beside.unlink(missing_ok=True)
+        raise cannot_write(path, error) from error
     return differences
 
 

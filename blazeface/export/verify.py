@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,7 @@ from numpy.typing import NDArray
 
 from blazeface.decode import sigmoid
 from blazeface.detector import prepare
+from blazeface.errors import BlazeFaceError
 from blazeface.geometry import Image
 from blazeface.models.network import BlazeFace
 
@@ -19,6 +22,9 @@ Run = Callable[[NDArray[np.float32]], tuple[NDArray[Any], NDArray[Any]]]
 
 LIMIT = 1e-4
 """Largest difference of a score, or of a coordinate in units of the input side, that passes."""
+
+LIMITS = {"float32": LIMIT, "float16": 1e-2}
+"""The same for each precision of the weights in a file."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +53,47 @@ class Differences:
             f" (scores {self.scores:.1e}, coordinates {self.coordinates:.1e} of the input side;"
             f" raw: logits {self.logits:.1e}, regressions {self.regressions:.1e})"
         )
+
+
+def inference_copy(network: BlazeFace) -> BlazeFace:
+    """The network on the CPU in float32, batch norm folded, made anew from its tables of numbers.
+
+    Made anew, so that whatever training has put around the layers stays behind.
+    """
+    state = network.state_dict()
+    copy = BlazeFace(network.spec, network.layout, norm="stem.1.weight" in state)
+    copy.load_state_dict(state)
+    return copy.folded()
+
+
+def write_verified(
+    path: Path,
+    data: bytes,
+    network: BlazeFace,
+    load: Callable[[Path], Run],
+    pictures: Sequence[Image],
+    limit: float,
+    runtime: str,
+) -> Differences:
+    """Write a model file, once its runtime has given the same answers as `network` on `pictures`.
+
+    load: opens a file in that runtime. The file appears whole or not at all. Raises BlazeFaceError, and
+    leaves what was there before, when the answers differ by more than `limit` or it cannot be written.
+    """
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        beside.write_bytes(data)
+        differences = compare(network, load(beside), pictures)
+        if not differences.largest <= limit:
+            raise BlazeFaceError(
+                f"{path}: not written: {runtime} and PyTorch differ by more than {limit:.0e}: {differences}"
+            )
+        os.replace(beside, path)
+    except OSError as error:
+        raise BlazeFaceError(f"{path}: cannot be written: {error.strerror or error}") from error
+    finally:
+        beside.unlink(missing_ok=True)
+    return differences
 
 
 @torch.inference_mode()

@@ -42,6 +42,7 @@ class Operation:
 @dataclass(frozen=True)
 class Graph:
     """inputs, outputs: tensor numbers. shapes: of all tensors. constants: values of those that have any.
+    metadata: bytes that were put in under a name.
 
     Float16 constants that the file turns into float32 as its first act (DEQUANTIZE) are given under
     the number of the float32 tensor, and those operations left out.
@@ -52,6 +53,7 @@ class Graph:
     outputs: tuple[int, ...]
     shapes: tuple[tuple[int, ...], ...]
     constants: Mapping[int, Array]
+    metadata: Mapping[str, bytes]
 
 
 def read_graph(path: Path) -> Graph:
@@ -122,7 +124,19 @@ def _decode(data: bytes, schema: Any) -> Graph:
         outputs=_numbers(table.OutputsAsNumpy(), len(shapes)),
         shapes=tuple(shapes),
         constants=constants,
+        metadata=_metadata(model),
     )
+
+
+def _metadata(model: Any) -> dict[str, bytes]:
+    """Of each name the first entry, as far as it has bytes."""
+    found: dict[str, bytes] = {}
+    for index in range(min(model.MetadataLength(), MAX_OPERATIONS)):
+        entry = model.Metadata(index)
+        buffer = model.Buffers(entry.Buffer())
+        if entry.Name() is not None and buffer.DataLength() > 0:
+            found.setdefault(entry.Name().decode(), buffer.DataAsNumpy().tobytes())
+    return found
 
 
 def _shape(tensor: Any) -> tuple[int, ...]:

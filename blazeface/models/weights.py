@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import torch
@@ -10,6 +9,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from blazeface.errors import BlazeFaceError
+from blazeface.files.whole import beside
 from blazeface.models.layouts import Layout
 from blazeface.models.network import BlazeFace
 from blazeface.spec import METADATA_KEY, ModelSpec
@@ -24,14 +24,12 @@ def save_weights(network: BlazeFace, path: Path) -> None:
     """
     metadata = {METADATA_KEY: network.spec.to_json(), LAYOUT_KEY: network.layout.to_json()}
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        save_file(tensors, beside, metadata)
-        os.replace(beside, path)
+        with beside(path) as part:
+            save_file(tensors, part, metadata)
+            part.chmod(0o644)  # the library makes files that their owner alone can read
     except (OSError, SafetensorError) as error:
         raise BlazeFaceError(f"{path}: cannot be written: {error}") from error
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def load_weights(path: Path) -> BlazeFace:

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from blazeface.errors import BlazeFaceError
+from blazeface.files.whole import beside
 from blazeface.training.config import TrainConfig
 
 FILE = "checkpoint.pt"
@@ -36,15 +37,10 @@ class Checkpoint:
 def save_checkpoint(checkpoint: Checkpoint, folder: Path) -> None:
     """Write folder/checkpoint.pt. A good one is replaced only by a whole one."""
     data = {**vars(checkpoint), "config": checkpoint.config.to_json()}
-    beside = folder / f".{FILE}.part"
-    try:
-        with beside.open("wb") as file:
-            torch.save(data, file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, folder / FILE)
-    finally:
-        beside.unlink(missing_ok=True)
+    with beside(folder / FILE) as part, part.open("wb") as file:
+        torch.save(data, file)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def load_checkpoint(folder: Path) -> Checkpoint:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from blazeface.data.samples import Sample
 from blazeface.detector import FaceDetector
 from blazeface.evaluation.record import SCORE_CUT, Record, records
 from blazeface.evaluation.report import figures, make_report
+from blazeface.files.whole import beside
 from blazeface.models.network import BlazeFace
 from blazeface.training.loop import Score
 
@@ -55,9 +55,8 @@ def finish(network: BlazeFace, samples: list[Sample], out: Path) -> None:
     save_weights(network, out / "model.safetensors")
     pictures = PictureCache([sample.path for sample in samples], budget_mb=1024, quiet=True)
     report = make_report(score_network(network, samples, pictures), resamples=200)
-    beside = out / ".report.json.part"
-    beside.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-    os.replace(beside, out / "report.json")
+    with beside(out / "report.json") as part:
+        part.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     shown = [image for image in map(pictures.get, range(min(16, len(samples)))) if image is not None]
     export_onnx(network, out / "model.onnx", shown)
     row = ", ".join(f"{name} {value}" for name, value in report["figures"].items())

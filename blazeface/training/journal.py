@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import csv
-import os
 from pathlib import Path
 from types import TracebackType
+
+from blazeface.files.whole import beside
 
 STEP_COLUMNS = ("step", "epoch", "learning_rate", "loss", "score", "box", "keypoint", "images_per_second")
 
@@ -106,7 +107,6 @@ def draw_curves(log: Path, evaluations: Path, out: Path) -> None:
         axes.grid(alpha=0.3)
         if axes.lines:
             axes.legend()
-    beside = out.with_name(f".{out.name}.part.png")
-    figure.savefig(beside, dpi=110)
+    with beside(out) as part:
+        figure.savefig(part, dpi=110)
     pyplot.close(figure)
-    os.replace(beside, out)

@@ -11,10 +11,10 @@ import av
 import numpy as np
 
 from blazeface.errors import BlazeFaceError
+from blazeface.files.names import printable
+from blazeface.files.whole import refuse_odd_file
 from blazeface.geometry import Image
-from blazeface.video.files import refuse_odd_file
 from blazeface.video.frames import Frame, steady_time
-from blazeface.video.names import printable
 
 WITHOUT_STAMPS = frozenset({"avi", "h264", "hevc", "mjpeg", "m4v"})
 """Containers that store no time stamps (FFmpeg makes some up): their frames follow the rate."""

@@ -16,9 +16,9 @@ import av
 import numpy as np
 
 from blazeface.errors import BlazeFaceError
+from blazeface.files.names import printable
 from blazeface.geometry import Image
 from blazeface.video.frames import COARSE_TICK
-from blazeface.video.names import printable
 
 CODECS = {".webm": ("libvpx-vp9", "libvpx")}
 DEFAULT_CODECS = ("libx264", "libopenh264", "mpeg4")

@@ -16,10 +16,10 @@ from pathlib import Path
 import cv2
 
 from blazeface.errors import BlazeFaceError
+from blazeface.files.names import printable
+from blazeface.files.whole import refuse_odd_file
 from blazeface.geometry import Image
-from blazeface.video.files import refuse_odd_file
 from blazeface.video.frames import Frame, steady_time
-from blazeface.video.names import printable
 
 CODECS = {".avi": "MJPG", ".webm": "VP80"}
 DEFAULT_CODEC = "mp4v"

@@ -12,9 +12,9 @@ from typing import Literal
 import cv2
 
 from blazeface.errors import BlazeFaceError
-from blazeface.video.files import refuse_odd_file
-from blazeface.video.names import printable, without_secrets
-from blazeface.video.pictures import PICTURE_SUFFIXES
+from blazeface.files.names import printable, without_secrets
+from blazeface.files.pictures import PICTURE_SUFFIXES
+from blazeface.files.whole import refuse_odd_file
 
 VIDEO_SUFFIXES = frozenset(
     ".mp4 .m4v .mov .mkv .webm .avi .mpg .mpeg .ts .mts .m2ts .wmv .flv .3gp .ogv .y4m .mjpeg .mjpg .h264 .hevc".split()  # noqa: SIM905

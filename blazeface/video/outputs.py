@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePath
 
 from blazeface.errors import BlazeFaceError
+from blazeface.files.names import printable
+from blazeface.files.pictures import can_write_picture
 from blazeface.video.inputs import Input
-from blazeface.video.names import printable
-from blazeface.video.pictures import can_write_picture
 from blazeface.video.video_writer import WRITABLE_VIDEOS
 
 

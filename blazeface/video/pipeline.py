@@ -15,13 +15,13 @@ from tqdm import tqdm
 
 from blazeface.detections import Detections
 from blazeface.errors import BlazeFaceError
+from blazeface.files.pictures import read_picture, write_picture
+from blazeface.files.whole import cannot_write
 from blazeface.geometry import Image
 from blazeface.video.clips import Clip, open_clip
 from blazeface.video.draw import draw_faces, draw_rate
-from blazeface.video.files import cannot_write
 from blazeface.video.frames import Frame
 from blazeface.video.inputs import Input
-from blazeface.video.pictures import read_picture, write_picture
 from blazeface.video.records import Recorder
 from blazeface.video.video_writer import VideoWriter, open_video_writer
 from blazeface.video.window import RateMeter, Window

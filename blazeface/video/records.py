@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from blazeface.detections import Detections
-from blazeface.video.files import beside, cannot_write
+from blazeface.files.whole import beside, cannot_write
 from blazeface.video.frames import Frame
 
 Recorder = Callable[[Frame, Detections], None]

@@ -10,9 +10,9 @@ from typing import Protocol
 
 import cv2
 
+from blazeface.files.whole import beside
 from blazeface.geometry import Image
 from blazeface.video.clips import have_av
-from blazeface.video.files import beside
 
 WRITABLE_VIDEOS = (".mp4", ".m4v", ".mov", ".mkv", ".avi", ".webm")
 

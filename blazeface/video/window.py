@@ -12,8 +12,8 @@ from collections.abc import Callable
 
 import cv2
 
+from blazeface.files.names import printable
 from blazeface.geometry import Image
-from blazeface.video.names import printable
 
 MEND = "pip install --force-reinstall --no-deps opencv-python"
 """Puts the windows back that opencv-python-headless took away: both install the same `cv2`."""

@@ -19,8 +19,8 @@ import pytest
 import blazeface.cli.detect as command
 from blazeface.cli.main import run_command
 from blazeface.detections import Detections
+from blazeface.files.pictures import read_picture, write_picture
 from blazeface.geometry import Image
-from blazeface.video.pictures import read_picture, write_picture
 from blazeface.video.pipeline import Tally
 from blazeface.video.video_writer import open_video_writer
 

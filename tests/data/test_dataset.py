@@ -92,8 +92,8 @@ def test_a_broken_picture_is_named_once_and_passed_over(tmp_path: Path, capfd: p
     for number in range(40):
         assert dataset[number].image.shape == (128, 128, 3)
     error = capfd.readouterr().err
-    assert error.count("1.png: missing or not a readable picture") == 1
-    assert error.count("2.png: missing or not a readable picture") == 1
+    assert error.count("1.png: not a picture, or a damaged one") == 1
+    assert error.count("2.png: no such file or folder; left out") == 1
 
 
 def test_a_folder_of_broken_pictures_is_an_error(tmp_path: Path) -> None:

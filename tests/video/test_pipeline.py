@@ -11,11 +11,11 @@ import pytest
 from video_material import ClipMaker, RedDetector, walking_square
 
 from blazeface.detections import Detections
+from blazeface.files.pictures import read_picture, write_picture
 from blazeface.video import clips, video_writer
 from blazeface.video.draw import BOX
 from blazeface.video.frames import Frame
 from blazeface.video.inputs import Input, find_input
-from blazeface.video.pictures import read_picture, write_picture
 from blazeface.video.pipeline import Pipeline
 from blazeface.video.records import json_file
 

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from blazeface.video.names import printable, without_secrets
+from blazeface.files.names import printable, without_secrets
 
 
 @pytest.mark.parametrize(

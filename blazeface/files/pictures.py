@@ -12,10 +12,10 @@ import cv2
 import numpy as np
 
 from blazeface.errors import BlazeFaceError
+from blazeface.files.names import printable
+from blazeface.files.picture_size import picture_size
+from blazeface.files.whole import beside, cannot_write, refuse_odd_file
 from blazeface.geometry import Image
-from blazeface.video.files import beside, cannot_write, refuse_odd_file
-from blazeface.video.names import printable
-from blazeface.video.picture_size import picture_size
 
 PICTURE_SUFFIXES = frozenset(
     ".jpg .jpeg .jpe .jfif .png .bmp .dib .webp .tif .tiff .gif .avif .jp2 .ppm .pgm .pbm .pnm .heic .heif".split()  # noqa: SIM905

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from blazeface.errors import BlazeFaceError
-from blazeface.video.names import printable
+from blazeface.files.names import printable
 
 
 @contextmanager

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from blazeface.errors import BlazeFaceError
-from blazeface.video.pictures import can_write_picture, read_picture, write_picture
+from blazeface.files.pictures import can_write_picture, read_picture, write_picture
 
 # Four patches, large enough to survive JPEG: red, green / blue, grey, as RGB.
 PATCHES = np.zeros((32, 48, 3), np.uint8)

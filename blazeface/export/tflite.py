@@ -1,0 +1,185 @@
+"""TensorFlow Lite: one file for LiteRT and MediaPipe on phones, in their own order of axes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from ai_edge_litert import schema_py_generated as schema
+from numpy.typing import NDArray
+from torch import nn
+
+from blazeface.backends.tflite_backend import TfliteBackend
+from blazeface.export.tflite_metadata import task_metadata
+from blazeface.export.tflite_writer import GraphWriter
+from blazeface.export.verify import LIMITS, Differences, inference_copy, write_verified
+from blazeface.geometry import Image
+from blazeface.models.blocks import BlazeBlock, DoubleBlazeBlock, SameConv2d, Shortcut, UpBlock
+from blazeface.models.network import BlazeFace
+from blazeface.spec import METADATA_KEY, ModelSpec
+
+
+def export_tflite(
+    network: BlazeFace, path: Path, pictures: Sequence[Image], precision: str = "float32", limit: float | None = None
+) -> Differences:
+    """Write a network as TensorFlow Lite, once LiteRT has given the same answers as PyTorch on `pictures`.
+
+    pictures: at least one, BGR uint8 (H, W, 3). precision: of the weights in the file, "float32" or
+    "float16"; the runtime computes in float32 or, on a phone's GPU, as it likes. The file has the input
+    "input" (1, S, S, 3) float32, the outputs "regressors" (1, A, 4 + 2K) and "classificators" (1, A, 1),
+    in the names and the order of Google's released files, and the ModelSpec in its metadata. It appears
+    whole or not at all.
+
+    Raises BlazeFaceError, and writes nothing, when the answers differ by more than `limit` (by default
+    that of the precision) or the file cannot be written.
+    """
+    plain = inference_copy(network)
+    return write_verified(
+        path,
+        to_tflite(plain, precision),
+        plain,
+        lambda part: TfliteBackend(part, threads=1).run,
+        pictures,
+        LIMITS[precision] if limit is None else limit,
+        runtime="LiteRT",
+    )
+
+
+@torch.no_grad()
+def to_tflite(network: BlazeFace, precision: str = "float32") -> bytes:
+    """The .tflite file of a folded network."""
+    spec = network.spec
+    graph = _Graph(np.dtype(precision))
+    image = graph.writer.tensor("input", (1, spec.input_size, spec.input_size, 3))
+    x = graph.convolution(image, network.stem, "stem", relu=True)
+    taps: list[int] = []
+    outputs: list[int] = []
+    for index, (module, numbers) in enumerate(zip(network.blocks, network.layout.blocks, strict=True)):
+        name = f"blocks.{index}"
+        x = graph.block(x, module, name, None if numbers.join is None else outputs[numbers.join])
+        outputs.append(x)
+        if numbers.tap:
+            taps.append(x)
+    regressions = graph.head(taps, network.regression_heads, "regressors", spec.num_coords)
+    logits = graph.head(taps, network.score_heads, "classificators", 1)
+    metadata = {METADATA_KEY: spec.to_json().encode(), "TFLITE_METADATA": task_metadata(spec)}
+    return graph.writer.finish(spec.name, _explanation(spec), [image], [regressions, logits], metadata)
+
+
+class _Graph:
+    """The network's parts as operations on NHWC tensors. Each method gives the number of its output."""
+
+    def __init__(self, weights: np.dtype[np.float32] | np.dtype[np.float16]):
+        self.writer = GraphWriter()
+        self._dtype = weights
+
+    def block(self, x: int, module: nn.Module, name: str, joined: int | None) -> int:
+        if isinstance(module, UpBlock):
+            assert joined is not None
+            coarse = self._upscale(self.convolution(x, module.coarse, f"{name}.coarse", relu=True), name)
+            fine = self.convolution(joined, module.fine, f"{name}.fine", relu=True)
+            return self._add(fine, coarse, name, relu=False)
+        if isinstance(module, DoubleBlazeBlock):
+            inner = self.convolution(x, module.depthwise_in, f"{name}.depthwise_in")
+            inner = self.convolution(inner, module.project, f"{name}.project", relu=True)
+            inner = self.convolution(inner, module.depthwise_mid, f"{name}.depthwise_mid")
+            inner = self.convolution(inner, module.expand, f"{name}.expand")
+        else:
+            assert isinstance(module, BlazeBlock)
+            inner = self.convolution(x, module.depthwise, f"{name}.depthwise")
+            inner = self.convolution(inner, module.pointwise, f"{name}.pointwise", relu=module.shortcut is None)
+        if module.shortcut is None:
+            return inner
+        return self._add(inner, self._shortcut(x, module.shortcut, name), name, relu=True)
+
+    def head(self, taps: Sequence[int], heads: nn.ModuleList, name: str, columns: int) -> int:
+        """One convolution per map; its last axis holds anchor after anchor, so a reshape gives the rows."""
+        rows = []
+        for index, (tap, head) in enumerate(zip(taps, heads, strict=True)):
+            values = self.convolution(tap, head, f"{name}.{index}")
+            shape = (1, int(np.prod(self.writer.shape(values))) // columns, columns)
+            options = schema.ReshapeOptionsT()
+            options.newShape = np.array(shape, np.int32)
+            size = self.writer.constant(f"{name}.{index}.shape", np.array(shape, np.int32))
+            # With a single map there is nothing to concatenate, and its rows are the output itself.
+            label = f"{name}.{index}.rows" if len(taps) > 1 else name
+            rows.append(self.writer.operation("RESHAPE", [values, size], label, shape, options))
+        if len(rows) == 1:
+            return rows[0]
+        options = schema.ConcatenationOptionsT()
+        options.axis = 1
+        total = sum(self.writer.shape(row)[1] for row in rows)
+        return self.writer.operation("CONCATENATION", rows, name, (1, total, columns), options)
+
+    def convolution(self, x: int, layer: nn.Module, name: str, relu: bool = False) -> int:
+        """A SameConv2d, alone or the only layer of a folded pair."""
+        if isinstance(layer, nn.Sequential):
+            (layer,) = layer
+        assert isinstance(layer, SameConv2d) and layer.bias is not None
+        deep = layer.groups > 1
+        options = schema.DepthwiseConv2DOptionsT() if deep else schema.Conv2DOptionsT()
+        options.padding = schema.Padding.SAME
+        options.strideH, options.strideW = layer.stride
+        options.dilationHFactor = options.dilationWFactor = 1
+        options.fusedActivationFunction = _activation(relu)
+        if deep:
+            options.depthMultiplier = 1
+        weight = layer.weight.permute((1, 2, 3, 0) if deep else (0, 2, 3, 1)).numpy()
+        inputs = [x, self._weights(f"{name}.weight", weight), self._weights(f"{name}.bias", layer.bias.numpy())]
+        _, height, width, _ = self.writer.shape(x)
+        stride = layer.stride[0]
+        shape = (1, -(-height // stride), -(-width // stride), layer.out_channels)
+        return self.writer.operation("DEPTHWISE_CONV_2D" if deep else "CONV_2D", inputs, name, shape, options)
+
+    def _weights(self, name: str, values: NDArray[np.float32]) -> int:
+        if self._dtype == np.float32:
+            return self.writer.constant(name, values)
+        with np.errstate(over="ignore"):  # infinite weights do not get past the comparison
+            half = self.writer.constant(f"{name}.float16", values.astype(np.float16))
+        return self.writer.operation("DEQUANTIZE", [half], name, values.shape, schema.DequantizeOptionsT())
+
+    def _shortcut(self, x: int, shortcut: Shortcut, name: str) -> int:
+        """Max pool where the block strides; new channels are zeros appended by PAD."""
+        _, height, width, channels = self.writer.shape(x)
+        if shortcut.stride > 1:
+            options = schema.Pool2DOptionsT()
+            options.padding = schema.Padding.SAME
+            options.strideH = options.strideW = options.filterHeight = options.filterWidth = shortcut.stride
+            height, width = height // shortcut.stride, width // shortcut.stride
+            x = self.writer.operation("MAX_POOL_2D", [x], f"{name}.pool", (1, height, width, channels), options)
+        if shortcut.new_channels:
+            amounts = np.array([[0, 0], [0, 0], [0, 0], [0, shortcut.new_channels]], np.int32)
+            inputs = [x, self.writer.constant(f"{name}.pad.amounts", amounts)]
+            shape = (1, height, width, channels + shortcut.new_channels)
+            x = self.writer.operation("PAD", inputs, f"{name}.pad", shape, schema.PadOptionsT())
+        return x
+
+    def _upscale(self, x: int, name: str) -> int:
+        _, height, width, channels = self.writer.shape(x)
+        options = schema.ResizeBilinearOptionsT()
+        options.halfPixelCenters = True
+        inputs = [x, self.writer.constant(f"{name}.size", np.array([2 * height, 2 * width], np.int32))]
+        shape = (1, 2 * height, 2 * width, channels)
+        return self.writer.operation("RESIZE_BILINEAR", inputs, f"{name}.up", shape, options)
+
+    def _add(self, one: int, other: int, name: str, relu: bool) -> int:
+        options = schema.AddOptionsT()
+        options.fusedActivationFunction = _activation(relu)
+        return self.writer.operation("ADD", [one, other], name, self.writer.shape(one), options)
+
+
+def _activation(relu: bool) -> int:
+    kinds = schema.ActivationFunctionType
+    return int(kinds.RELU if relu else kinds.NONE)
+
+
+def _explanation(spec: ModelSpec) -> str:
+    size, anchors = spec.input_size, spec.num_anchors
+    return (
+        f"Face detector {spec.name}. input: (1, {size}, {size}, 3) float32, RGB, (value - {spec.mean:g}) /"
+        f" {spec.std:g}. regressors: (1, {anchors}, {spec.num_coords}): centre, width and height, then x y of"
+        f" {spec.num_keypoints} keypoints, times {spec.decode_scale:g}. classificators: (1, {anchors}, 1) logits."
+        f" How to decode them: see {METADATA_KEY} in the metadata."
+    )
