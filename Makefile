@@ -42,7 +42,7 @@ lint: $(VENV)/.dev
 
 evaluate: $(VENV)/.dev
 	@test -n "$(DATA)" || { echo "make evaluate: name the folder in the WIDER FACE layout: make evaluate DATA=ROOT" >&2; exit 2; }
-	$(RUN) -m blazeface evaluate --data "$(DATA)" --split val --model "$(MODEL)"
+	$(RUN) -m blazeface evaluate --data "$(DATA)" --split val --model "$(MODEL)" --out out/evaluation
 
 parity: $(VENV)/.dev $(PARITY)/.made
 	@test -n "$(DATA)" || { echo "make parity: name the folder in the WIDER FACE layout: make parity DATA=ROOT" >&2; exit 2; }
