@@ -28,8 +28,8 @@ Finding faces that take {smallest} or more of the picture's long side, in pictur
 and small computers. It gives a box, a score and six keypoints for each face.
 
 ## What it cannot do
-It misses most faces below {smallest} of the long side, and many in full profile, upside down or more than half
-hidden. Its boxes hold the face from brow to chin, not the whole head. It does not tell people apart, and says
+Faces below {smallest} of the long side are found less and less surely (see the first rows below), crowds such as
+`widerval200` worst of all. Training knew rolls up to 45 degrees: faces upside down are not among what it learnt. Its boxes hold the face from brow to chin, not the whole head. It does not tell people apart, and says
 nothing about age, sex or mood. It was measured on the photographs named below and on nothing else: measure it
 on yours (`blazeface evaluate`) before you rely on it.
 
