@@ -28,24 +28,49 @@ ALLOWED = {
 }
 """Which rooms each room may import."""
 
-TORCH_ROOMS = {"models", "training", "export"}
-TORCH_FILES = {"backends/torch_backend.py"}
+DETECTING = CORE | {"__init__", "__main__", "backends", "detector", "video"}
+DETECTING_COMMANDS = {"cli/__init__.py", "cli/main.py", "cli/detect.py"}
+TRAINING = {f"blazeface.{room}" for room in ("models", "data", "training", "evaluation", "export")}
+OPTIONAL = {
+    "backends/torch_backend.py": {"torch", "blazeface.models"},
+    "backends/tflite_backend.py": {"ai_edge_litert", "blazeface.models"},
+    "video/av_reader.py": {"av"},
+    "video/av_writer.py": {"av"},
+}
+"""What single files of the detection side need beyond the core packages; they are imported when asked for."""
+LIBRARIES = {"numpy", "cv2", "onnxruntime", "tqdm"} | sys.stdlib_module_names
+
+
+def detection_side() -> list[Path]:
+    """The files that run when faces are looked for."""
+    return [
+        path
+        for path in sorted(PACKAGE.rglob("*.py"))
+        for relative in [path.relative_to(PACKAGE)]
+        if relative.parts[0].removesuffix(".py") in DETECTING or relative.as_posix() in DETECTING_COMMANDS
+    ]
+
+
+def modules_imported(path: Path) -> set[str]:
+    """The modules a file imports, wherever in it: "torch", "blazeface.geometry"."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: a relative import"
+            names |= {node.module} if node.module != "blazeface" else {f"blazeface.{a.name}" for a in node.names}
+    return names
 
 
 def rooms_imported(path: Path) -> set[str]:
     """The rooms of the package that a file imports, wherever in the file."""
     rooms = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        names = []
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names = [node.module] if node.module != "blazeface" else [f"blazeface.{a.name}" for a in node.names]
-        for name in names:
-            parts = name.split(".")
-            if parts[0] == "blazeface":
-                known = len(parts) > 1 and ((PACKAGE / parts[1]).is_dir() or (PACKAGE / f"{parts[1]}.py").exists())
-                rooms.add(parts[1] if known else "__init__")
+    for name in modules_imported(path):
+        parts = name.split(".")
+        if parts[0] == "blazeface":
+            known = len(parts) > 1 and ((PACKAGE / parts[1]).is_dir() or (PACKAGE / f"{parts[1]}.py").exists())
+            rooms.add(parts[1] if known else "__init__")
     return rooms
 
 
@@ -57,12 +82,21 @@ def test_imports_point_one_way(path: Path) -> None:
     assert rooms_imported(path) <= allowed
 
 
+@pytest.mark.parametrize("path", detection_side(), ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_the_detection_side_needs_the_core_packages_only(path: Path) -> None:
+    also = OPTIONAL.get(path.relative_to(PACKAGE).as_posix(), set())
+    for name in modules_imported(path):
+        ours = name.startswith("blazeface")
+        room = ".".join(name.split(".")[:2])
+        assert name.split(".")[0] in LIBRARIES | also or (ours and room not in TRAINING) or room in also, name
+
+
 def test_detecting_loads_neither_torch_nor_albumentations() -> None:
     program = (
         "import sys, blazeface.cli.detect, blazeface.video.window, blazeface.backends.onnx_backend\n"
         "print(sorted({name.split('.')[0] for name in sys.modules}"
-        " & {'torch', 'albumentations', 'matplotlib', 'safetensors'}))\n"
-        "print(sorted(name for name in sys.modules if name.startswith(('blazeface.models', 'blazeface.training'))))"
+        " & {'torch', 'albumentations', 'matplotlib', 'safetensors', 'onnx', 'av'}))\n"
+        "print(sorted(name for name in sys.modules if name.startswith(('blazeface.models', 'blazeface.data', 'blazeface.training'))))"
     )
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert result.stdout.splitlines() == ["[]", "[]"]
