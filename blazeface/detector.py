@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blazeface.anchors import anchor_centers
-from blazeface.backends import Backend, open_backend
+from blazeface.backends import Backend, backend_for, open_backend
 from blazeface.blend import blend
 from blazeface.decode import decode, sigmoid
 from blazeface.detections import Detections
@@ -34,7 +34,8 @@ class FaceDetector:
 
     model: a shipped model ("front-128", "back-256") or the path of a model file.
     score_threshold: faces below it are left out; the model's own threshold by default.
-    backend: "onnxruntime", or "torch" for .safetensors where PyTorch is installed.
+    backend: "onnxruntime", "torch" for .safetensors or "tflite" for .tflite, where those are installed;
+        by default the one that the file's suffix asks for.
     threads: CPU threads of the runtime; 0 lets it choose. One is best for one picture at a time.
     reduce: what makes one face of many candidates, `blend` or `hard_nms`.
 
@@ -46,12 +47,13 @@ class FaceDetector:
         self,
         model: str | Path = "front-128",
         score_threshold: float | None = None,
-        backend: str = "onnxruntime",
+        backend: str | None = None,
         threads: int = 1,
         reduce: Reduce = blend,
     ):
         if threads < 0:
             raise BlazeFaceError(f"threads must be 0 or more, not {threads}")
+        backend = backend or backend_for(model)
         self._set_up(open_backend(model_path(model, backend), backend, threads), score_threshold, reduce)
 
     @classmethod
@@ -94,7 +96,7 @@ def model_path(model: str | Path, backend: str = "onnxruntime") -> Path:
     """The file behind a model's name, or the path itself."""
     if str(model) not in NAMED_SPECS:
         return Path(model)
-    suffix = ".safetensors" if backend == "torch" else ".onnx"
+    suffix = {"torch": ".safetensors", "tflite": ".tflite"}.get(backend, ".onnx")
     path = WEIGHTS / f"{model}{suffix}"
     if not path.is_file():
         raise BlazeFaceError(f"no weights for {model} are shipped as {suffix}: train it, or name a model file")

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from blazeface.errors import BlazeFaceError
 from blazeface.spec import ModelSpec
 
-BACKENDS = ("onnxruntime", "torch")
+BACKENDS = ("onnxruntime", "torch", "tflite")
 
 
 class Backend(Protocol):
@@ -25,6 +25,11 @@ class Backend(Protocol):
     spec: ModelSpec
 
     def run(self, batch: NDArray[np.float32]) -> tuple[NDArray[Any], NDArray[Any]]: ...
+
+
+def backend_for(model: str | Path) -> str:
+    """The backend that reads a model file, by its suffix; onnxruntime for a shipped model or an unknown suffix."""
+    return {".safetensors": "torch", ".tflite": "tflite"}.get(Path(model).suffix, "onnxruntime")
 
 
 def open_backend(path: Path, backend: str, threads: int) -> Backend:
@@ -43,6 +48,16 @@ def open_backend(path: Path, backend: str, threads: int) -> Backend:
                 f"the torch backend needs PyTorch and safetensors: pip install 'blazeface[train]' ({error})"
             ) from error
         return TorchBackend(path, threads)
+    if backend == "tflite":
+        if path.suffix != ".tflite":
+            raise BlazeFaceError(f"{path}: the tflite backend reads .tflite, not {path.suffix or 'this file'}")
+        try:
+            from blazeface.backends.tflite_backend import TfliteBackend
+        except ImportError as error:
+            raise BlazeFaceError(
+                f"the tflite backend needs LiteRT: pip install 'blazeface[tflite]' ({error})"
+            ) from error
+        return TfliteBackend(path, threads)
     if path.suffix != ".onnx":
         raise BlazeFaceError(f"{path}: the onnxruntime backend reads .onnx, not {path.suffix or 'this file'}")
     from blazeface.backends.onnx_backend import OnnxBackend

@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--score-threshold", type=_fraction, metavar="T", help="leave out faces of a lower score, 0 to 1"
     )
-    parser.add_argument("--backend", choices=BACKENDS, default="onnxruntime", help="what runs the model")
+    parser.add_argument("--backend", choices=BACKENDS, help="what runs the model (default: by its suffix)")
     parser.add_argument(
         "--threads",
         type=_count,

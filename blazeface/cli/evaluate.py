@@ -13,7 +13,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from blazeface.backends import BACKENDS
+from blazeface.backends import BACKENDS, backend_for
 from blazeface.data.samples import SPLITS, Sample, load_split
 from blazeface.detector import FaceDetector, model_path
 from blazeface.errors import BlazeFaceError
@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--data", type=Path, required=True, metavar="ROOT", help="folder in the WIDER FACE layout")
     add("--split", choices=SPLITS, default="val", help="default: val")
     add("--model", default="front-128", help="a shipped model or a model file (default: front-128)")
-    add("--backend", choices=BACKENDS, help="default: onnxruntime, or torch for a .safetensors file")
+    add("--backend", choices=BACKENDS, help="default: by the model's suffix")
     add("--threads", type=int, default=0, metavar="N", help="CPU threads of the network (default: it chooses)")
     add(
         "--out",
@@ -54,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
         if value is not None and value < low:
             raise BlazeFaceError(f"--{name} must be {low} or more, not {value}")
     draw = _prepare_output(args.out) if args.out else None
-    backend = args.backend or ("torch" if args.model.endswith(".safetensors") else "onnxruntime")
+    backend = args.backend or backend_for(args.model)
     detector = FaceDetector(args.model, SCORE_CUT, backend, args.threads)
     samples = load_split(args.data, args.split)
     if args.limit and args.limit < len(samples):

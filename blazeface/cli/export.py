@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import blazeface
 from blazeface.detector import model_path
@@ -14,8 +17,15 @@ from blazeface.files.pictures import read_picture
 from blazeface.geometry import Image
 from blazeface.video.inputs import find_inputs
 
-FORMATS = {"onnx": ".onnx"}
+if TYPE_CHECKING:
+    from blazeface.export.verify import Differences
+    from blazeface.models.network import BlazeFace
+
+FORMATS = {"onnx": ".onnx", "tflite": ".tflite"}
 """Formats and the suffix of their files."""
+
+PRECISIONS = {"onnx": ("float32",), "tflite": ("float32", "float16")}
+"""Precisions of the weights that each format is written in."""
 
 SHIPPED_PICTURES = Path(blazeface.__file__).parents[1] / "data" / "pictures"
 """They come with the repository; an installed package has no such folder beside it."""
@@ -28,6 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--weights", required=True, metavar="FILE", help="a .safetensors file, or the name of a shipped model")
     add("--format", required=True, choices=sorted(FORMATS), help="what to write")
+    add("--precision", default="float32", choices=("float32", "float16"), help="of the weights (default: float32)")
     add("--out", type=Path, required=True, metavar="FILE", help="the file to write")
     add(
         "--pictures",
@@ -45,19 +56,35 @@ def run(args: argparse.Namespace) -> int:
         raise BlazeFaceError(f"--out must name a {suffix} file for --format {args.format}, not {args.out}")
     if not args.out.parent.is_dir():
         raise BlazeFaceError(f"--out {args.out}: there is no folder {args.out.parent}")
+    if args.precision not in PRECISIONS[args.format]:
+        raise BlazeFaceError(
+            f"--precision {args.precision} is not written as {args.format}, only {', '.join(PRECISIONS[args.format])}"
+        )
+    extra = "export,tflite" if args.format == "tflite" else "export"
     try:
-        from blazeface.export.onnx import export_onnx
         from blazeface.models.weights import load_weights
+
+        write = _writer(args.format, args.precision)
     except ImportError as error:
         raise BlazeFaceError(
-            f"exporting needs PyTorch and a few more: pip install 'blazeface[export]' ({error})"
+            f"exporting needs PyTorch and a few more: pip install 'blazeface[{extra}]' ({error})"
         ) from error
     network = load_weights(model_path(args.weights, "torch"))
     pictures, origin = choose_pictures(args.pictures)
-    differences = export_onnx(network, args.out, pictures)
+    differences = write(network, args.out, pictures)
     print(f"{args.out}: {network.spec.name}, {args.out.stat().st_size / 1000:,.0f} kB")
     print(f"{differences}; pictures: {origin}")
     return 0
+
+
+def _writer(kind: str, precision: str) -> Callable[[BlazeFace, Path, Sequence[Image]], Differences]:
+    if kind == "tflite":
+        from blazeface.export.tflite import export_tflite
+
+        return partial(export_tflite, precision=precision)
+    from blazeface.export.onnx import export_onnx
+
+    return export_onnx
 
 
 def choose_pictures(paths: list[str] | None) -> tuple[list[Image], str]:

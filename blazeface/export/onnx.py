@@ -17,8 +17,7 @@ import torch
 
 from blazeface.backends.onnx_backend import OnnxBackend
 from blazeface.errors import BlazeFaceError
-from blazeface.export.verify import LIMIT, Differences, compare
-from blazeface.files.whole import beside, cannot_write
+from blazeface.export.verify import LIMIT, Differences, inference_copy, write_verified
 from blazeface.geometry import Image
 from blazeface.models.network import BlazeFace
 from blazeface.spec import METADATA_KEY, ModelSpec
@@ -42,28 +41,15 @@ def export_onnx(network: BlazeFace, path: Path, pictures: Sequence[Image], limit
     leaked = folders_named(model)
     if leaked:
         raise BlazeFaceError(f"{path}: not written: the graph names folders of this machine: {', '.join(leaked)}")
-    try:
-        with beside(path) as part:
-            part.write_bytes(model.SerializeToString())
-            differences = compare(plain, OnnxBackend(part, threads=1).run, pictures)
-            if not differences.largest <= limit:
-                raise BlazeFaceError(
-                    f"{path}: not written: onnxruntime and PyTorch differ by more than {limit:.0e}: {differences}"
-                )
-    except OSError as error:
-        raise cannot_write(path, error) from error
-    return differences
-
-
-def inference_copy(network: BlazeFace) -> BlazeFace:
-    """The network on the CPU in float32, batch norm folded, made anew from its tables of numbers.
-
-    Made anew, so that whatever training has put around the layers stays behind.
-    """
-    state = network.state_dict()
-    copy = BlazeFace(network.spec, network.layout, norm="stem.1.weight" in state)
-    copy.load_state_dict(state)
-    return copy.folded()
+    return write_verified(
+        path,
+        model.SerializeToString(deterministic=True),
+        plain,
+        lambda part: OnnxBackend(part, threads=1).run,
+        pictures,
+        limit,
+        runtime="onnxruntime",
+    )
 
 
 def to_onnx(network: BlazeFace) -> onnx.ModelProto:

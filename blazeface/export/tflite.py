@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from blazeface.backends.tflite_backend import TfliteBackend
+from blazeface.errors import BlazeFaceError
 from blazeface.export.tflite_metadata import task_metadata
 from blazeface.export.tflite_writer import GraphWriter
 from blazeface.export.verify import LIMITS, Differences, inference_copy, write_verified
@@ -22,7 +23,11 @@ from blazeface.spec import METADATA_KEY, ModelSpec
 
 
 def export_tflite(
-    network: BlazeFace, path: Path, pictures: Sequence[Image], precision: str = "float32", limit: float | None = None
+    network: BlazeFace,
+    path: Path,
+    pictures: Sequence[Image],
+    precision: str = "float32",
+    limit: float | None = None,
 ) -> Differences:
     """Write a network as TensorFlow Lite, once LiteRT has given the same answers as PyTorch on `pictures`.
 
@@ -36,9 +41,13 @@ def export_tflite(
     that of the precision) or the file cannot be written.
     """
     plain = inference_copy(network)
+    try:
+        data = to_tflite(plain, precision)
+    except BlazeFaceError as error:
+        raise BlazeFaceError(f"{path}: not written: {error}") from error
     return write_verified(
         path,
-        to_tflite(plain, precision),
+        data,
         plain,
         lambda part: TfliteBackend(part, threads=1).run,
         pictures,
@@ -49,7 +58,7 @@ def export_tflite(
 
 @torch.no_grad()
 def to_tflite(network: BlazeFace, precision: str = "float32") -> bytes:
-    """The .tflite file of a folded network."""
+    """The .tflite file of a folded network. Raises BlazeFaceError for weights that the precision cannot hold."""
     spec = network.spec
     graph = _Graph(np.dtype(precision))
     image = graph.writer.tensor("input", (1, spec.input_size, spec.input_size, 3))
@@ -136,8 +145,11 @@ class _Graph:
     def _weights(self, name: str, values: NDArray[np.float32]) -> int:
         if self._dtype == np.float32:
             return self.writer.constant(name, values)
-        with np.errstate(over="ignore"):  # infinite weights do not get past the comparison
-            half = self.writer.constant(f"{name}.float16", values.astype(np.float16))
+        with np.errstate(over="ignore"):
+            narrow = values.astype(np.float16)
+        if not np.isfinite(narrow).all():  # LiteRT may clip infinities, so that the comparison would miss them
+            raise BlazeFaceError(f"{name} holds numbers beyond float16's range: export as float32")
+        half = self.writer.constant(f"{name}.float16", narrow)
         return self.writer.operation("DEQUANTIZE", [half], name, values.shape, schema.DequantizeOptionsT())
 
     def _shortcut(self, x: int, shortcut: Shortcut, name: str) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from blazeface.decode import sigmoid
 from blazeface.detector import prepare
 from blazeface.errors import BlazeFaceError
+from blazeface.files.whole import beside, cannot_write
 from blazeface.geometry import Image
 from blazeface.models.network import BlazeFace
 
@@ -80,19 +80,16 @@ def write_verified(
     load: opens a file in that runtime. The file appears whole or not at all. Raises BlazeFaceError, and
     leaves what was there before, when the answers differ by more than `limit` or it cannot be written.
     """
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        beside.write_bytes(data)
-        differences = compare(network, load(beside), pictures)
-        if not differences.largest <= limit:
-            raise BlazeFaceError(
-                f"{path}: not written: {runtime} and PyTorch differ by more than {limit:.0e}: {differences}"
-            )
-        os.replace(beside, path)
+        with beside(path) as part:
+            part.write_bytes(data)
+            differences = compare(network, load(part), pictures)
+            if not differences.largest <= limit:
+                raise BlazeFaceError(
+                    f"{path}: not written: {runtime} and PyTorch differ by more than {limit:.0e}: {differences}"
+                )
     except OSError as error:
-        raise BlazeFaceError(f"{path}: cannot be written: {error.strerror or error}") from error
-    finally:
-        beside.unlink(missing_ok=True)
+        raise cannot_write(path, error) from error
     return differences
 
 

@@ -197,7 +197,7 @@ def test_flags_reach_the_detector(tmp_path: Path, detect: Detect, made: list[tup
     path = red_picture(tmp_path / "a.png")
     detect(path)
     detect(path, "--model", "m.onnx", "--score-threshold", "0.25", "--backend", "torch", "--threads", "0")
-    assert made == [("front-128", None, "onnxruntime", 1), ("m.onnx", 0.25, "torch", 0)]
+    assert made == [("front-128", None, None, 1), ("m.onnx", 0.25, "torch", 0)]
 
 
 @pytest.mark.parametrize(

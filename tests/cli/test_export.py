@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 
 import cv2
@@ -13,6 +14,7 @@ from small_network import small_network
 from blazeface.backends.onnx_backend import OnnxBackend
 from blazeface.cli import export
 from blazeface.cli.main import run_command
+from blazeface.detector import FaceDetector
 from blazeface.models.weights import save_weights
 
 
@@ -92,6 +94,39 @@ def test_mistakes_are_one_sentence_and_leave_nothing(
     said = capsys.readouterr().err
     assert sentence in said and said.count("\n") == 1
     assert [path.name for path in tmp_path.iterdir()] == ["junk.safetensors"]
+
+
+@pytest.mark.parametrize(("precision", "limit"), [("float32", 1e-5), ("float16", 1e-2)])
+def test_tflite_in_both_precisions(
+    precision: str, limit: float, weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("ai_edge_litert", reason="the tflite extra is not installed")
+    out = tmp_path / "small.tflite"
+    assert run("--weights", weights, "--format", "tflite", "--precision", precision, "--out", out) == 0
+    largest = re.search(r"largest difference (\d\.\de-\d\d) on 4 pictures", capsys.readouterr().out)
+    assert largest and float(largest[1]) < limit
+    assert FaceDetector(out).spec.name == "small"
+
+
+def test_without_litert_the_extra_is_named(
+    weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("blazeface.export.tflite", "blazeface.backends.tflite_backend"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.setitem(sys.modules, "ai_edge_litert", None)
+    monkeypatch.setitem(sys.modules, "ai_edge_litert.interpreter", None)
+    assert run("--weights", weights, "--format", "tflite", "--out", tmp_path / "x.tflite") == 1
+    assert "pip install 'blazeface[export,tflite]'" in capsys.readouterr().err
+
+
+def test_a_precision_that_a_format_lacks_is_refused(
+    weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert (
+        run("--weights", weights, "--format", "onnx", "--precision", "float16", "--out", tmp_path / "x.onnx") == 1
+    )
+    assert "--precision float16 is not written as onnx, only float32" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
 
 
 def test_only_what_works_is_offered(weights: Path, capsys: pytest.CaptureFixture[str]) -> None:
