@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import importlib
 import keyword
+import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 from blazeface.errors import BlazeFaceError
 from blazeface.version import __version__
@@ -45,7 +47,11 @@ def run_command(name: str, argv: Sequence[str] | None = None, prog: str | None =
         print(f"{parser.prog}: {error}", file=sys.stderr)
         return 1
     except BrokenPipeError:
-        return 1  # whoever read our output has gone (`blazeface detect ... | head`)
+        # Whoever read our output has gone (`blazeface detect ... | head`). What is still in the buffer goes
+        # nowhere, or Python would complain when it empties it at the end.
+        with suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except KeyboardInterrupt:
         print(f"{parser.prog}: interrupted", file=sys.stderr)
         return 130

@@ -21,6 +21,7 @@ from blazeface.cli.main import run_command
 from blazeface.detections import Detections
 from blazeface.files.pictures import read_picture, write_picture
 from blazeface.geometry import Image
+from blazeface.video.cv2_video import hush_opencv
 from blazeface.video.pipeline import Tally
 from blazeface.video.video_writer import open_video_writer
 
@@ -90,6 +91,7 @@ def red_clip(path: Path, count: int = 10) -> Path:
 
 
 def frames_of(path: Path) -> int:
+    hush_opencv()  # FFmpeg settles how much it prints when a process opens its first video
     capture = cv2.VideoCapture(str(path))
     count = 0
     while capture.read()[0]:

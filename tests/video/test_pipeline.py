@@ -13,6 +13,7 @@ from video_material import ClipMaker, RedDetector, walking_square
 from blazeface.detections import Detections
 from blazeface.files.pictures import read_picture, write_picture
 from blazeface.video import clips, video_writer
+from blazeface.video.cv2_video import hush_opencv
 from blazeface.video.draw import BOX
 from blazeface.video.frames import Frame
 from blazeface.video.inputs import Input, find_input
@@ -51,6 +52,7 @@ def picture(path: Path, index: int = 0) -> Input:
 
 
 def frames_of(path: Path) -> int:
+    hush_opencv()  # FFmpeg settles how much it prints when a process opens its first video
     capture = cv2.VideoCapture(str(path))
     count = 0
     while capture.read()[0]:
