@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+
+# OpenCV reads this once, when a video is opened for the first time in the process, whichever test that is.
+os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 
 import pytest
 from wider_material import write_data
