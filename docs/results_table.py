@@ -21,6 +21,7 @@ WEIGHTS, RESULTS = ROOT / "blazeface" / "weights", ROOT / "benchmarks" / "result
 REPORTS = {
     "**front-128** (this project, 128 px)": WEIGHTS / "front-128.report.json",
     "MediaPipe short range, imported (128 px)": RESULTS / "short-range.report.json",
+    "MediaPipe short range, fine-tuned here (128 px)": RESULTS / "short-range-finetuned.report.json",
     "MediaPipe full range dense, imported (192 px)": RESULTS / "full-range-dense.report.json",
     "MediaPipe back camera, imported (256 px)": RESULTS / "back-camera.report.json",
 }

@@ -132,7 +132,12 @@ def _fresh(config: TrainConfig, init: Path | None) -> BlazeFace:
     from blazeface.models.weights import load_weights
 
     torch.manual_seed(config.seed)
-    return load_weights(init) if init else build(config.model)
+    if init is None:
+        return build(config.model)
+    network = load_weights(init)
+    # Crops are resampled in our own way, so that is what the network will expect from now on.
+    network.spec = dataclasses.replace(network.spec, resampling="supersample")
+    return network
 
 
 def _prepare_folder(out: Path, config: TrainConfig, resumed: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import signal
 import subprocess
@@ -13,7 +14,7 @@ import pytest
 
 from blazeface.backends.onnx_backend import OnnxBackend
 from blazeface.cli.main import run_command
-from blazeface.models.weights import load_weights
+from blazeface.models.weights import load_weights, save_weights
 from blazeface.training.journal import read_rows
 
 ROOT = Path(__file__).parents[2]
@@ -41,10 +42,14 @@ def test_a_run_leaves_weights_export_report_and_logs(tiny_data: Path, tmp_path: 
 def test_fine_tuning_starts_from_given_weights(tiny_data: Path, tmp_path: Path) -> None:
     first, second = tmp_path / "first", tmp_path / "second"
     assert run_command("train", ["--data", str(tiny_data), "--out", str(first), "--epochs", "1", *QUICK]) == 0
-    init = str(first / "model.safetensors")
+    network = load_weights(first / "model.safetensors")
+    network.spec = dataclasses.replace(network.spec, resampling="corner")  # as imported networks have it
+    init = str(tmp_path / "init.safetensors")
+    save_weights(network, Path(init))
     flags = ["--init", init, "--freeze", "--epochs", "1", *QUICK]
     assert run_command("train", ["--data", str(tiny_data), "--out", str(second), *flags]) == 0
     before, after = load_weights(Path(init)), load_weights(second / "model.safetensors")
+    assert after.spec.resampling == "supersample"  # as the crops it learnt from
     stem = before.state_dict()["stem.0.weight"]
     assert (stem == after.state_dict()["stem.0.weight"]).all()
     head = "score_heads.0.weight"
