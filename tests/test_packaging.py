@@ -85,6 +85,24 @@ def test_training_without_its_packages_says_which_to_install(
     assert "Traceback" not in result.stderr
 
 
+@pytest.mark.slow  # it fetches the other OpenCV
+def test_headless_opencv_does_as_well(demo: subprocess.CompletedProcess[str], bare: Path) -> None:
+    assert demo.returncode == 0, demo.stderr
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    (exchange,) = re.findall(r"`(pip uninstall [^`]+)`", readme)
+    env = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    env["PATH"] = f"{bare / '.venv' / 'bin'}:{env['PATH']}"
+    subprocess.run(exchange, shell=True, cwd=bare, env=env, check=True, capture_output=True, timeout=200)
+    command = ["python", "detect.py", "--video", "clip.avi", "--json", "-"]
+    subprocess.run(["python", "data/make_pictures.py", "."], cwd=bare, env=env, check=True)
+    (bare / "pan.avi").rename(bare / "clip.avi")
+    shown = {**env, "DISPLAY": ":0"}  # one that OpenCV would have to open
+    result = subprocess.run(command, cwd=bare, env=shown, capture_output=True, text=True, timeout=100)
+    assert result.returncode == 0, result.stderr
+    assert len(result.stdout.splitlines()) == 60
+    assert "built without windows" in result.stderr
+
+
 def test_every_shipped_model_has_a_card_with_its_hash() -> None:
     models = sorted(WEIGHTS.glob("*.onnx"))
     assert models
