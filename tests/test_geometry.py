@@ -81,3 +81,27 @@ def test_corner_resampling_samples_without_a_half_pixel_shift() -> None:
             y, x = i / scale - 16, j / scale
             expected = image[int(y), int(x)] if 0 <= y < 96 else np.zeros(3)
             assert np.abs(square[i, j].astype(int) - expected).max() <= 1, (i, j)
+
+
+@pytest.mark.parametrize(("height", "width", "size"), [(70, 101, 64), (201, 77, 96), (33, 20, 128)])
+def test_corner_resampling_between_pixels(height: int, width: int, size: int) -> None:
+    """The same rule at scales that are not round, against a slow bilinear sampler on a smooth picture."""
+    y, x = np.mgrid[:height, :width]
+    image = np.stack([2 * x % 256, y, 127 + 100 * np.sin(x / 9 + y / 7)], axis=2).clip(0, 255).astype(np.uint8)
+    side = max(height, width)
+    left, top = (width - side) / 2, (height - side) / 2
+    # One pixel of black all around stands for the black that lies beyond the picture.
+    framed = np.pad(image.astype(float), ((1, 1), (1, 1), (0, 0)))
+    square = letterbox_image(image, size, "corner")[0].astype(float)
+    for i in range(size):
+        for j in range(size):
+            row, column = i * side / size + top, j * side / size + left
+            if not (-1 < row < height and -1 < column < width):
+                assert (square[i, j] == 0).all(), (i, j)
+                continue
+            i0, j0 = int(np.floor(row)), int(np.floor(column))
+            v, u = row - i0, column - j0
+            four = framed[i0 + 1 : i0 + 3, j0 + 1 : j0 + 3]
+            expected = np.einsum("i,j,ijc->c", [1 - v, v], [1 - u, u], four)
+            # OpenCV knows source positions to 1/32 pixel, and rounds the result to a whole number.
+            assert np.abs(square[i, j] - expected).max() <= np.ptp(four, axis=(0, 1)).max() / 32 + 1, (i, j)
