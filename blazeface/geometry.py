@@ -25,10 +25,11 @@ def box_area(boxes: Floats) -> Floats:
 
 def box_intersection(a: Floats, b: Floats) -> Floats:
     """Shared area of boxes (N, 4) and (M, 4): (N, M)."""
-    top_left = np.maximum(a[:, None, :2], b[None, :, :2])
-    bottom_right = np.minimum(a[:, None, 2:], b[None, :, 2:])
-    sides = np.maximum(bottom_right - top_left, 0)
-    shared: Floats = sides[..., 0] * sides[..., 1]
+    # Side by side, not as (N, M, 2): NumPy is several times slower on a last axis of two.
+    left, top, right, bottom = np.ascontiguousarray(b.T)
+    width = np.minimum(a[:, 2, None], right) - np.maximum(a[:, 0, None], left)
+    height = np.minimum(a[:, 3, None], bottom) - np.maximum(a[:, 1, None], top)
+    shared: Floats = np.maximum(width, 0) * np.maximum(height, 0)
     return shared
 
 

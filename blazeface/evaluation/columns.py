@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from blazeface.evaluation.ap import Weights, average_precision
+from blazeface.evaluation.ap import Steps, Weights, average_precision, recall_steps
 from blazeface.evaluation.record import Record
 from blazeface.geometry import Floats
 
@@ -50,8 +51,12 @@ class Ranking:
 
     def average_precision(self, weight: Weights | None = None) -> float:
         if weight is None:
-            return average_precision(self.scores, self.hit, int(self.faces.sum()))
-        return average_precision(self.scores, self.hit, int(weight @ self.faces), weight[self.picture])
+            return average_precision(self._steps, int(self.faces.sum()))
+        return average_precision(self._steps, int(weight @ self.faces), weight[self.picture])
+
+    @cached_property
+    def _steps(self) -> Steps:
+        return recall_steps(self.scores, self.hit)
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,18 @@ def test_weighted_median_is_the_median_of_the_repeated_values(rows: list[tuple[i
     assert weighted_median(values, weight) == pytest.approx(wanted, nan_ok=True)
 
 
+@given(st.lists(pictures(), min_size=1, max_size=4), st.integers(0, 99))
+@settings(max_examples=30, deadline=None)
+def test_intervals_are_those_of_lists_drawn_picture_by_picture(made: list[Picture], seed: int) -> None:
+    found = [to_record(picture) for picture in made]
+    rng = np.random.default_rng(seed)
+    rows = [figures([found[i] for i in rng.integers(0, len(found), len(found))]) for _ in range(12)]
+    for name, pair in intervals(make_columns(found), 12, seed).items():
+        values = [row[name] for row in rows if not math.isnan(row[name])]
+        wanted = (np.percentile(values, 2.5), np.percentile(values, 97.5)) if values else None
+        assert pair == (wanted if wanted is None else pytest.approx(wanted, abs=1e-5)), name
+
+
 def test_intervals_are_as_wide_as_theory_says() -> None:
     # 60 of 400 pictures with one alarm each: the normal approximation of a proportion.
     columns = make_columns([to_record(LOUD)] * 60 + [to_record(QUIET)] * 340)
