@@ -17,7 +17,7 @@ import torch
 
 from blazeface.backends.onnx_backend import OnnxBackend
 from blazeface.errors import BlazeFaceError
-from blazeface.export.verify import LIMIT, Differences, inference_copy, write_verified
+from blazeface.export.verify import LIMIT, Differences, plain_copy, write_verified
 from blazeface.geometry import Image
 from blazeface.models.network import BlazeFace
 from blazeface.spec import METADATA_KEY, ModelSpec
@@ -36,8 +36,8 @@ def export_onnx(network: BlazeFace, path: Path, pictures: Sequence[Image], limit
     Raises BlazeFaceError, and writes nothing, when the answers differ by more than `limit` or the file
     cannot be written.
     """
-    plain = inference_copy(network)
-    model = to_onnx(plain)
+    plain = plain_copy(network)
+    model = to_onnx(plain.folded())
     leaked = folders_named(model)
     if leaked:
         raise BlazeFaceError(f"{path}: not written: the graph names folders of this machine: {', '.join(leaked)}")

@@ -15,7 +15,7 @@ from blazeface.backends.tflite_backend import TfliteBackend
 from blazeface.errors import BlazeFaceError
 from blazeface.export.tflite_metadata import task_metadata
 from blazeface.export.tflite_writer import GraphWriter
-from blazeface.export.verify import LIMITS, Differences, inference_copy, write_verified
+from blazeface.export.verify import LIMITS, Differences, plain_copy, write_verified
 from blazeface.geometry import Image
 from blazeface.models.blocks import BlazeBlock, DoubleBlazeBlock, SameConv2d, Shortcut, UpBlock
 from blazeface.models.network import BlazeFace
@@ -40,9 +40,9 @@ def export_tflite(
     Raises BlazeFaceError, and writes nothing, when the answers differ by more than `limit` (by default
     that of the precision) or the file cannot be written.
     """
-    plain = inference_copy(network)
+    plain = plain_copy(network)
     try:
-        data = to_tflite(plain, precision)
+        data = to_tflite(plain.folded(), precision)
     except BlazeFaceError as error:
         raise BlazeFaceError(f"{path}: not written: {error}") from error
     return write_verified(

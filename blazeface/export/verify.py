@@ -55,15 +55,16 @@ class Differences:
         )
 
 
-def inference_copy(network: BlazeFace) -> BlazeFace:
-    """The network on the CPU in float32, batch norm folded, made anew from its tables of numbers.
+def plain_copy(network: BlazeFace) -> BlazeFace:
+    """The network on the CPU in float32 and in eval mode, made anew from its tables of numbers.
 
-    Made anew, so that whatever training has put around the layers stays behind.
+    Made anew, so that whatever training has put around the layers stays behind. Batch norm is not folded:
+    an export is held against the network as it was trained, so that a mistake in folding shows as well.
     """
     state = network.state_dict()
     copy = BlazeFace(network.spec, network.layout, norm="stem.1.weight" in state)
     copy.load_state_dict(state)
-    return copy.folded()
+    return copy.eval()
 
 
 def write_verified(

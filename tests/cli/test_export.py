@@ -108,6 +108,17 @@ def test_tflite_in_both_precisions(
     assert FaceDetector(out).spec.name == "small"
 
 
+def test_without_torch_the_extra_is_named(
+    weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(sys.modules, "blazeface.models.weights", raising=False)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    assert run("--weights", weights, "--format", "onnx", "--out", tmp_path / "x.onnx") == 1
+    said = capsys.readouterr().err
+    assert "exporting needs PyTorch and a few more: pip install 'blazeface[export]'" in said
+    assert said.count("\n") == 1 and not list(tmp_path.iterdir())
+
+
 def test_without_litert_the_extra_is_named(
     weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

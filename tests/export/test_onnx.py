@@ -124,6 +124,25 @@ def test_a_file_that_differs_too_much_is_not_written(
     assert [entry.name for entry in tmp_path.iterdir()] == ["model.onnx"]
 
 
+def test_a_mistake_in_folding_batch_norm_is_noticed(
+    network: BlazeFace, photographs: list[Image], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    faithful = BlazeFace.folded
+
+    def unfaithful(self: BlazeFace) -> BlazeFace:
+        folded = faithful(self)
+        stem = folded.stem[0]
+        assert isinstance(stem, torch.nn.Conv2d) and stem.bias is not None
+        with torch.no_grad():
+            stem.bias += 0.5
+        return folded
+
+    monkeypatch.setattr(BlazeFace, "folded", unfaithful)
+    with pytest.raises(BlazeFaceError, match="not written: onnxruntime and PyTorch differ by more than 1e-04"):
+        export_onnx(network, tmp_path / "model.onnx", photographs)
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_network_gone_to_nan_is_not_written(photographs: list[Image], tmp_path: Path) -> None:
     broken = small_network()
     with torch.no_grad():
