@@ -14,6 +14,7 @@ from typing import Any
 from tqdm import tqdm
 
 from blazeface.backends import BACKENDS, backend_for
+from blazeface.cli import evaluate_wider
 from blazeface.data.samples import SPLITS, Sample, load_split
 from blazeface.detector import FaceDetector, model_path
 from blazeface.errors import BlazeFaceError
@@ -45,6 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--resamples", type=int, default=1000, metavar="N", help="for the 95 %% intervals; 0: none (default: 1000)"
     )
+    evaluate_wider.add_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -53,6 +55,11 @@ def run(args: argparse.Namespace) -> int:
         value = getattr(args, name)
         if value is not None and value < low:
             raise BlazeFaceError(f"--{name} must be {low} or more, not {value}")
+    if args.protocol == "wider":
+        return evaluate_wider.run(args)
+    for name in ("predictions", "truth"):
+        if getattr(args, name) is not None:
+            raise BlazeFaceError(f"--{name} goes with --protocol wider")
     draw = _prepare_output(args.out) if args.out else None
     backend = args.backend or backend_for(args.model)
     detector = FaceDetector(args.model, SCORE_CUT, backend, args.threads)
