@@ -12,8 +12,8 @@ def keep_freed_memory() -> None:
     """Tell glibc to reuse freed blocks of any size; elsewhere do nothing.
 
     Activations are large and freed after each step. By default each goes back to the system, which hands
-    out zeroed pages anew: on a CPU that took about a sixth of the time of a step at batch 64 (measured with
-    benchmarks of docs/training.md).
+    out zeroed pages anew. In a single trial on two CPU cores, keeping it raised 82 images per second at batch
+    64 to 94.
     """
     if not sys.platform.startswith("linux"):
         return
