@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blazeface.anchors import anchor_centers
-from blazeface.backends import Backend, backend_for, open_backend
+from blazeface.backends import SUFFIXES, Backend, backend_for, open_backend
 from blazeface.blend import blend
 from blazeface.decode import decode, sigmoid
 from blazeface.detections import Detections
@@ -96,7 +96,7 @@ def model_path(model: str | Path, backend: str = "onnxruntime") -> Path:
     """The file behind a model's name, or the path itself."""
     if str(model) not in NAMED_SPECS:
         return Path(model)
-    suffix = {"torch": ".safetensors", "tflite": ".tflite"}.get(backend, ".onnx")
+    suffix = SUFFIXES.get(backend, ".onnx")
     path = WEIGHTS / f"{model}{suffix}"
     if not path.is_file():
         raise BlazeFaceError(f"no weights for {model} are shipped as {suffix}: train it, or name a model file")

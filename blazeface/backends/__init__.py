@@ -11,7 +11,10 @@ from numpy.typing import NDArray
 from blazeface.errors import BlazeFaceError
 from blazeface.spec import ModelSpec
 
-BACKENDS = ("onnxruntime", "torch", "tflite")
+SUFFIXES = {"onnxruntime": ".onnx", "torch": ".safetensors", "tflite": ".tflite"}
+"""The files that each backend reads."""
+
+BACKENDS = tuple(SUFFIXES)
 
 
 class Backend(Protocol):
@@ -29,7 +32,8 @@ class Backend(Protocol):
 
 def backend_for(model: str | Path) -> str:
     """The backend that reads a model file, by its suffix; onnxruntime for a shipped model or an unknown suffix."""
-    return {".safetensors": "torch", ".tflite": "tflite"}.get(Path(model).suffix, "onnxruntime")
+    backends = {suffix: backend for backend, suffix in SUFFIXES.items()}
+    return backends.get(Path(model).suffix, "onnxruntime")
 
 
 def open_backend(path: Path, backend: str, threads: int) -> Backend:
@@ -38,9 +42,10 @@ def open_backend(path: Path, backend: str, threads: int) -> Backend:
         raise BlazeFaceError(f"unknown backend {backend!r}: choose one of {', '.join(BACKENDS)}")
     if not path.is_file():
         raise BlazeFaceError(f"{path}: no such model file")
+    suffix = SUFFIXES[backend]
+    if path.suffix != suffix:
+        raise BlazeFaceError(f"{path}: the {backend} backend reads {suffix}, not {path.suffix or 'this file'}")
     if backend == "torch":
-        if path.suffix != ".safetensors":
-            raise BlazeFaceError(f"{path}: the torch backend reads .safetensors, not {path.suffix or 'this file'}")
         try:
             from blazeface.backends.torch_backend import TorchBackend
         except ImportError as error:
@@ -49,8 +54,6 @@ def open_backend(path: Path, backend: str, threads: int) -> Backend:
             ) from error
         return TorchBackend(path, threads)
     if backend == "tflite":
-        if path.suffix != ".tflite":
-            raise BlazeFaceError(f"{path}: the tflite backend reads .tflite, not {path.suffix or 'this file'}")
         try:
             from blazeface.backends.tflite_backend import TfliteBackend
         except ImportError as error:
@@ -58,8 +61,6 @@ def open_backend(path: Path, backend: str, threads: int) -> Backend:
                 f"the tflite backend needs LiteRT: pip install 'blazeface[tflite]' ({error})"
             ) from error
         return TfliteBackend(path, threads)
-    if path.suffix != ".onnx":
-        raise BlazeFaceError(f"{path}: the onnxruntime backend reads .onnx, not {path.suffix or 'this file'}")
     from blazeface.backends.onnx_backend import OnnxBackend
 
     return OnnxBackend(path, threads)

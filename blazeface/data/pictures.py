@@ -47,7 +47,3 @@ class PictureCache:
             self._broken[index] = 1
             print(f"{error}; left out", file=sys.stderr)
             return None
-
-    @property
-    def broken(self) -> int:
-        return int(self._broken.sum())

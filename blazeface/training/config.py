@@ -20,6 +20,7 @@ class TrainConfig:
     pictures. batch: crops per step, in all processes together. learning_rate: the peak of a cosine that
     starts with `warmup` steps and ends at `final_rate` of the peak. weight_decay: on weights, not on
     biases and norms. ema: decay of the averaged weights, which are what a run ends with. clip: largest
+    norm of the gradient. seed: of the first weights and of every crop. freeze: train the heads alone.
     """
 
     model: str = "front-128"
@@ -70,4 +71,4 @@ class TrainConfig:
 
 
 RECIPE_FLAGS = tuple(f.name for f in fields(TrainConfig) if f.name not in ("crops", "loss"))
-"""Fields that are flags of `train.py` too."""
+"""Fields of the recipe that `train.py` takes as flags, where it has one for them."""

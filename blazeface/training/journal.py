@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
-from types import TracebackType
 
 from blazeface.files.whole import beside
 
@@ -44,12 +43,7 @@ class Journal:
         self._board.flush()
         draw_curves(self._log, self._evaluations, self._folder / "curves.png")
 
-    def __enter__(self) -> Journal:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
         self._board.close()
 
 

@@ -6,7 +6,7 @@ import math
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -71,7 +71,7 @@ class Trainer:
                 parameter.requires_grad_(id(parameter) in heads)
         self.ema = Ema(self.network, config.ema)
         self.optimizer = make_optimizer(self.network, config)
-        self.loss = DetectionLoss(network.spec, config.loss).to(self.device)
+        self.loss = DetectionLoss(network.spec, config.loss, processes.mean).to(self.device)
         self.step = 0
         self.history: list[dict[str, float]] = []
 
@@ -117,7 +117,7 @@ class Trainer:
         )
         journal = Journal(out, self.step) if processes.leads else None
         meter = Meter()
-        with stop_signals() as stopped:
+        with stop_signals() as stopped, closing(journal) if journal else nullcontext():
             for batch in loader:
                 rate = learning_rate(self.step, total, config)
                 losses = self._step(model, batch.to(self.device), rate)
@@ -150,8 +150,6 @@ class Trainer:
                 if stop:
                     break
         bar.close()
-        if journal:
-            journal.__exit__(None, None, None)
         return self.step == total
 
     def _step(self, model: nn.Module, batch: Batch, rate: float) -> Losses:
@@ -160,10 +158,9 @@ class Trainer:
         # uint8 travels, floats are made here: a quarter of the memory traffic.
         spec = self.network.spec
         images = batch.images.float().sub_(spec.mean).div_(spec.std)
-        positives = self.processes.mean(self.loss.count_positives(batch).float()).clamp(min=1)
         with torch.autocast("cuda", torch.bfloat16, enabled=self.device.type == "cuda"):
             logits, regressions = model(images)
-        losses: Losses = self.loss(logits.float(), regressions.float(), batch, positives)
+        losses: Losses = self.loss(logits.float(), regressions.float(), batch)
         self.optimizer.zero_grad(set_to_none=True)
         losses.total.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -54,25 +55,26 @@ class DetectionLoss(nn.Module):
     anchor_boxes: Tensor
     centers: Tensor
 
-    def __init__(self, spec: ModelSpec, recipe: LossRecipe):
+    def __init__(
+        self, spec: ModelSpec, recipe: LossRecipe, mean: Callable[[Tensor], Tensor] = lambda value: value
+    ):
+        """mean: of a number over all processes that train together, so that they share one divisor."""
         super().__init__()
+        self.mean = mean
         centers = torch.from_numpy(anchor_centers(spec.anchor_maps))
         half = torch.from_numpy(anchor_sizes(spec.anchor_maps))[:, None] / 2
         self.register_buffer("centers", centers)
         self.register_buffer("anchor_boxes", torch.cat([centers - half, centers + half], dim=1))
         self.scale, self.recipe = spec.decode_scale, recipe
 
-    def forward(
-        self, logits: Tensor, regressions: Tensor, batch: Batch, positives: Tensor | None = None
-    ) -> Losses:
-        """logits (B, A), regressions (B, A, 4 + 2K), float32. positives replaces the batch's own number of
-        assigned anchors as the divisor (several processes share one)."""
+    def forward(self, logits: Tensor, regressions: Tensor, batch: Batch) -> Losses:
+        """logits (B, A), regressions (B, A, 4 + 2K), float32."""
         recipe = self.recipe
         targets = assign(
             self.anchor_boxes, batch.boxes, batch.face, batch.ignore, recipe.iou_threshold, recipe.best_anchors
         )
         count = targets.positive.sum()
-        divisor = count.clamp(min=1) if positives is None else positives
+        divisor = self.mean(count.float()).clamp(min=1)
         row, anchor = targets.positive.nonzero(as_tuple=True)
         face = targets.face[row, anchor]
         boxes, keypoints = self._decode(regressions[row, anchor], anchor)
@@ -86,12 +88,6 @@ class DetectionLoss(nn.Module):
         box = eiou_loss(boxes, wanted).sum() * recipe.box_weight / divisor
         keypoint = points.sum() * recipe.keypoint_weight / divisor
         return Losses(score + box + keypoint, score, box, keypoint, count)
-
-    def count_positives(self, batch: Batch) -> Tensor:
-        """Anchors that this batch assigns, before anything is predicted."""
-        recipe = self.recipe
-        boxes = (batch.boxes, batch.face, batch.ignore)
-        return assign(self.anchor_boxes, *boxes, recipe.iou_threshold, recipe.best_anchors).positive.sum()
 
     def _decode(self, regressions: Tensor, anchor: Tensor) -> tuple[Tensor, Tensor]:
         """`blazeface.decode.decode` for tensors (a test holds them together)."""
