@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     recipe = parser.add_argument_group("recipe (fixed once a run has begun)")
     add = recipe.add_argument
     add("--model", help=f"what to train: {', '.join(sorted(NAMED_SPECS))} (default front-128)")
-    add("--init", type=Path, metavar="FILE", help="start from these weights (.safetensors) instead of at random")
+    add("--init", type=Path, metavar="FILE", help="start from these weights (.safetensors) instead of at random; with --model, put them into that model")
     add("--freeze", action="store_true", default=None, help="train the heads alone, keep the backbone of --init")
     add("--epochs", type=int, help="passes over the data (default 30)")
     add("--batch", type=int, help="crops per step, in all processes together (default 32)")
@@ -69,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
     config = _config(args, checkpoint.config if checkpoint else None)
     out: Path = args.out or args.resume
     samples, val = load_split(args.data, "train"), load_split(args.data, "val")
-    network = rebuild(checkpoint) if checkpoint else _fresh(config, args.init)
+    network = rebuild(checkpoint) if checkpoint else _fresh(config, args)
     machine = Machine(
         device=("cuda" if torch.cuda.is_available() else "cpu") if args.device == "auto" else args.device,
         workers=args.workers,
@@ -98,8 +98,6 @@ def _check(args: argparse.Namespace) -> None:
         raise BlazeFaceError("--out is needed: the folder for the run's files")
     if args.init and args.resume:
         raise BlazeFaceError("--init and --resume exclude each other: a resumed run has weights of its own")
-    if args.init and args.model:
-        raise BlazeFaceError("--init and --model exclude each other: the weights say what they are")
     if args.freeze and not (args.init or args.resume):
         raise BlazeFaceError("--freeze needs --init: a random backbone is not worth keeping")
     for name, low in (("threads", 0), ("workers", 0), ("cache_mb", 0), ("evaluate_every", 1), ("val_pictures", 1)):
@@ -125,19 +123,30 @@ def _config(args: argparse.Namespace, before: TrainConfig | None) -> TrainConfig
     return before
 
 
-def _fresh(config: TrainConfig, init: Path | None) -> BlazeFace:
+def _fresh(config: TrainConfig, args: argparse.Namespace) -> BlazeFace:
+    """The network of --init, else one at random; with both --init and --model, the weights in the model's place.
+
+    The latter carries what a network learnt to a model of the same shapes and another input size.
+    """
     import torch
 
     from blazeface.models.network import build
     from blazeface.models.weights import load_weights
 
     torch.manual_seed(config.seed)
-    if init is None:
+    if args.init is None:
         return build(config.model)
-    network = load_weights(init)
-    # Crops are resampled in our own way, so that is what the network will expect from now on.
-    network.spec = dataclasses.replace(network.spec, resampling="supersample")
-    return network
+    network = load_weights(args.init)
+    if args.model is None:
+        # Crops are resampled in our own way, so that is what the network will expect from now on.
+        network.spec = dataclasses.replace(network.spec, resampling="supersample")
+        return network
+    named = build(config.model)
+    shapes, found = ({k: v.shape for k, v in n.state_dict().items()} for n in (named, network))
+    if shapes != found:
+        raise BlazeFaceError(f"--init: the weights in {args.init} do not fit {config.model}; leave --model out")
+    named.load_state_dict(network.state_dict())
+    return named
 
 
 def _prepare_folder(out: Path, config: TrainConfig, resumed: bool) -> None:

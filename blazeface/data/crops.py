@@ -38,10 +38,10 @@ class CropRecipe:
     magnify: float = 2.5
     shrink: float = 0.7
     fill: float = 0.7
-    elsewhere: float = 0.15
+    elsewhere: float = 0.2
     rotation: float = 12.0
     rotation_limit: float = 45.0
-    mosaic: tuple[float, float, float] = (0.6, 0.25, 0.15)
+    mosaic: tuple[float, float, float] = (0.7, 0.2, 0.1)
 
 
 @dataclass

@@ -20,17 +20,20 @@ class LossRecipe:
     """Numbers of the loss.
 
     iou_threshold, best_anchors: see `assign`. focal_alpha, focal_gamma: see `focal_loss`.
+    quality: an assigned anchor's score learns the IoU of its box, so that a box a little off ranks lower;
+        else it learns one.
     box_weight, keypoint_weight: weights beside the classification's one.
     keypoint_beta: where the keypoint loss turns from quadratic to linear, in face sizes.
     """
 
     iou_threshold: float = 0.4
     best_anchors: int = 3
-    focal_alpha: float = 0.25
+    focal_alpha: float = 0.4
     focal_gamma: float = 2.0
+    quality: bool = True
     box_weight: float = 2.0
-    keypoint_weight: float = 6.0
-    keypoint_beta: float = 0.02
+    keypoint_weight: float = 10.0
+    keypoint_beta: float = 0.01
 
 
 @dataclass
@@ -79,7 +82,10 @@ class DetectionLoss(nn.Module):
         face = targets.face[row, anchor]
         boxes, keypoints = self._decode(regressions[row, anchor], anchor)
         wanted = batch.boxes[row, face]
-        score = focal_loss(logits, targets.positive.float(), recipe.focal_alpha, recipe.focal_gamma)
+        labels = targets.positive.float()
+        if recipe.quality:
+            labels[row, anchor] = pair_iou(boxes.detach(), wanted)
+        score = focal_loss(logits, labels, targets.positive, recipe.focal_alpha, recipe.focal_gamma)
         score = torch.where(targets.neutral, torch.zeros(()), score).sum()
         points = keypoint_loss(
             keypoints, batch.keypoints[row, face], batch.visibility[row, face], wanted, recipe.keypoint_beta
@@ -97,12 +103,23 @@ class DetectionLoss(nn.Module):
         return torch.cat([middle - half, middle + half], dim=1), keypoints
 
 
-def focal_loss(logits: Tensor, labels: Tensor, alpha: float, gamma: float) -> Tensor:
-    """Focal loss per anchor (arXiv 1708.02002, equation 5): same shape as logits; labels are 0 or 1."""
+def focal_loss(logits: Tensor, labels: Tensor, positive: Tensor, alpha: float, gamma: float) -> Tensor:
+    """Focal loss per anchor, for labels anywhere in [0, 1]: same shape as logits.
+
+    Cross entropy times |label - score| ** gamma (quality focal loss, arXiv 2006.04388, equation 3), which with
+    labels of 0 and 1 is focal loss (arXiv 1708.02002, equation 5). alpha: weight of positive anchors, the
+    others have 1 - alpha.
+    """
     entropy = F.binary_cross_entropy_with_logits(logits, labels, reduction="none")
-    missed = torch.exp(-entropy)  # probability given to the right answer
-    weight = labels * alpha + (1 - labels) * (1 - alpha)
-    return weight * (1 - missed).clamp(min=0) ** gamma * entropy
+    weight = torch.where(positive, alpha, 1 - alpha)
+    return weight * (labels - logits.sigmoid()).abs() ** gamma * entropy
+
+
+def pair_iou(a: Tensor, b: Tensor) -> Tensor:
+    """IoU of boxes (M, 4) with boxes (M, 4), pair by pair: (M,). A box of no area gives zero."""
+    shared = torch.minimum(a[:, 2:], b[:, 2:]) - torch.maximum(a[:, :2], b[:, :2])
+    area = shared.clamp(min=0).prod(dim=1)
+    return area / (box_area(a) + box_area(b) - area).clamp(min=1e-9)
 
 
 def eiou_loss(boxes: Tensor, wanted: Tensor) -> Tensor:
@@ -112,16 +129,12 @@ def eiou_loss(boxes: Tensor, wanted: Tensor) -> Tensor:
     smallest box around both. It has a slope also where the boxes do not touch.
     """
     sides, wanted_sides = boxes[:, 2:] - boxes[:, :2], wanted[:, 2:] - wanted[:, :2]
-    top_left = torch.maximum(boxes[:, :2], wanted[:, :2])
-    bottom_right = torch.minimum(boxes[:, 2:], wanted[:, 2:])
-    shared = (bottom_right - top_left).clamp(min=0).prod(dim=1)
-    iou = shared / (box_area(boxes) + box_area(wanted) - shared).clamp(min=1e-9)
     around = torch.maximum(boxes, wanted)[:, 2:] - torch.minimum(boxes, wanted)[:, :2]
     around = around.clamp(min=1e-6)
     apart = (boxes[:, :2] + boxes[:, 2:] - wanted[:, :2] - wanted[:, 2:]) / 2
     distance = apart.pow(2).sum(dim=1) / around.pow(2).sum(dim=1)
     stretch = ((sides - wanted_sides) / around).pow(2).sum(dim=1)
-    return 1 - iou + distance + stretch
+    return 1 - pair_iou(boxes, wanted) + distance + stretch
 
 
 def keypoint_loss(keypoints: Tensor, wanted: Tensor, visibility: Tensor, boxes: Tensor, beta: float) -> Tensor:

@@ -101,7 +101,7 @@ def test_labels_of_a_crop_follow_its_pixels() -> None:
     sample = make_sample([[200, 90, 280, 170]])
     image = dotted_picture(point[None])
     for seed in range(30):
-        crop = draw_crop(image, sample, 128, 1, CropRecipe(), np.random.default_rng(seed))
+        crop = draw_crop(image, sample, 128, 1, CropRecipe(elsewhere=0), np.random.default_rng(seed))
         if crop.visibility[0, 2] and (np.abs(crop.keypoints[0, 2] - 64) < 44).all():
             assert center_of_light(crop.image) == pytest.approx(crop.keypoints[0, 2], abs=0.6)
 

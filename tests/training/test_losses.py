@@ -12,6 +12,7 @@ from blazeface.anchors import anchor_centers
 from blazeface.data.dataset import Batch
 from blazeface.decode import decode, encode
 from blazeface.spec import FRONT_128
+from blazeface.training.assign import assign
 from blazeface.training.losses import DetectionLoss, LossRecipe, eiou_loss, focal_loss, keypoint_loss
 
 
@@ -30,18 +31,58 @@ def make_batch(boxes: list[list[list[float]]], face: list[list[bool]], ignore: l
 
 def test_focal_loss_literal() -> None:
     # At a logit of 0: a quarter of ln 2, weighted by alpha or by its rest.
-    loss = focal_loss(torch.zeros(2), torch.tensor([1.0, 0.0]), 0.25, 2.0)
+    labels = torch.tensor([1.0, 0.0])
+    loss = focal_loss(torch.zeros(2), labels, labels > 0, 0.25, 2.0)
     assert loss.tolist() == pytest.approx([0.25 * 0.25 * math.log(2), 0.75 * 0.25 * math.log(2)])
-    assert focal_loss(torch.tensor([30.0]), torch.ones(1), 0.25, 2.0).item() == pytest.approx(0, abs=1e-9)
+    sure = focal_loss(torch.tensor([30.0]), torch.ones(1), torch.tensor([True]), 0.25, 2.0)
+    assert sure.item() == pytest.approx(0, abs=1e-9)
 
 
 def test_focal_loss_has_a_finite_slope_at_extreme_logits() -> None:
     logits = torch.tensor([-1e4, -50.0, 0.0, 50.0, 1e4], requires_grad=True)
-    (
-        focal_loss(logits, torch.ones(5), 0.25, 2.0).sum() + focal_loss(logits, torch.zeros(5), 0.25, 2.0).sum()
-    ).backward()
+    for label in (0.0, 0.6, 1.0):
+        labels = torch.full((5,), label)
+        focal_loss(logits, labels, labels > 0, 0.25, 2.0).sum().backward()
     assert logits.grad is not None
     assert torch.isfinite(logits.grad).all()
+
+
+def test_quality_focal_loss_literal() -> None:
+    # A label of 0.8 at a score of 0.5: alpha * 0.3 ** 2 * ln 2, since both halves of the entropy are ln 2.
+    positive = torch.tensor([True])
+    loss = focal_loss(torch.zeros(1), torch.tensor([0.8]), positive, 0.25, 2.0)
+    assert loss.item() == pytest.approx(0.25 * 0.09 * math.log(2))
+    # A score that equals the label costs nothing and pulls nowhere; an assigned anchor whose box is all wrong
+    # (label 0) still counts as assigned.
+    at_label = torch.tensor([math.log(4.0)], requires_grad=True)
+    settled = focal_loss(at_label, torch.tensor([0.8]), positive, 0.25, 2.0).sum()
+    settled.backward()
+    assert settled.item() == pytest.approx(0, abs=1e-9)
+    assert at_label.grad is not None and at_label.grad.item() == pytest.approx(0, abs=1e-6)
+    assert focal_loss(torch.zeros(1), torch.zeros(1), positive, 0.25, 2.0).item() == pytest.approx(
+        0.25 * 0.25 * math.log(2)
+    )
+
+
+def test_scores_learn_the_overlap_of_the_box() -> None:
+    """With `quality`, the slope of an assigned anchor's score vanishes where the score equals the IoU."""
+    loss = DetectionLoss(FRONT_128, LossRecipe(iou_threshold=0.99, best_anchors=1, box_weight=0, keypoint_weight=0))
+    batch = make_batch([[[0.25, 0.25, 0.75, 0.75]]], [[True]], [[False]])
+    regressions = torch.zeros(1, 896, 16)
+    logits = torch.full((1, 896), -20.0)
+    targets = assign(loss.anchor_boxes, batch.boxes, batch.face, batch.ignore, 0.99, 1)
+    anchor = int(targets.positive[0].nonzero()[0])
+    # Half as wide as the face, as high, and centred on it: IoU 0.5.
+    regressions[0, anchor, :2] = (0.5 - loss.centers[anchor]) * 128
+    regressions[0, anchor, 2:4] = torch.tensor([0.25, 0.5]) * 128
+    slopes = []
+    for score in (0.4, 0.5, 0.6):
+        logits[0, anchor] = math.log(score / (1 - score))
+        leaf = logits.clone().requires_grad_()
+        loss(leaf, regressions, batch).total.backward()
+        assert leaf.grad is not None
+        slopes.append(leaf.grad[0, anchor].item())
+    assert slopes[0] < 0 < slopes[2] and slopes[1] == pytest.approx(0, abs=1e-6)
 
 
 def test_eiou_loss_literal() -> None:
