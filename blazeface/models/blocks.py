@@ -36,12 +36,23 @@ def depthwise(channels: int, kernel: int, stride: int = 1) -> SameConv2d:
     return SameConv2d(channels, channels, kernel, stride, groups=channels)
 
 
-def pointwise(in_channels: int, out_channels: int, norm: bool) -> nn.Sequential:
-    """1 x 1 convolution over all channels, then batch norm where `norm` (it is folded for export)."""
-    layers: list[nn.Module] = [SameConv2d(in_channels, out_channels, 1)]
-    if norm:
-        layers.append(nn.BatchNorm2d(out_channels))
-    return nn.Sequential(*layers)
+class ConvNorm(nn.Sequential):
+    """A convolution, then batch norm where `norm` (it is folded for export)."""
+
+    def __init__(self, convolution: SameConv2d, norm: bool):
+        super().__init__(convolution)
+        if norm:
+            self.append(nn.BatchNorm2d(convolution.out_channels))
+
+    def rectify(self, x: Tensor, shortcut: Tensor | None = None) -> Tensor:
+        """ReLU of the sum of both paths: how every block ends."""
+        x = self(x)
+        return F.relu(x if shortcut is None else x + shortcut)
+
+
+def pointwise(in_channels: int, out_channels: int, norm: bool) -> ConvNorm:
+    """1 x 1 convolution over all channels."""
+    return ConvNorm(SameConv2d(in_channels, out_channels, 1), norm)
 
 
 class Shortcut(nn.Module):
@@ -53,10 +64,11 @@ class Shortcut(nn.Module):
             raise ValueError(f"a block cannot narrow its shortcut from {in_channels} to {out_channels} channels")
         self.new_channels = out_channels - in_channels
         self.stride = stride
+        self.pool = nn.MaxPool2d(stride) if stride > 1 else None
 
     def forward(self, x: Tensor) -> Tensor:
-        if self.stride > 1:
-            x = F.max_pool2d(x, self.stride, self.stride)
+        if self.pool is not None:
+            x = self.pool(x)
         if self.new_channels:
             x = F.pad(x, (0, 0, 0, 0, 0, self.new_channels))
         return x
@@ -78,8 +90,7 @@ class BlazeBlock(nn.Module):
         self.shortcut = Shortcut(in_channels, out_channels, stride) if residual else None
 
     def forward(self, x: Tensor) -> Tensor:
-        inner = self.pointwise(self.depthwise(x))
-        return F.relu(inner if self.shortcut is None else inner + self.shortcut(x))
+        return self.pointwise.rectify(self.depthwise(x), self.shortcut(x) if self.shortcut else None)
 
 
 class DoubleBlazeBlock(nn.Module):
@@ -97,8 +108,8 @@ class DoubleBlazeBlock(nn.Module):
         self.shortcut = Shortcut(in_channels, out_channels, stride)
 
     def forward(self, x: Tensor) -> Tensor:
-        narrow = F.relu(self.project(self.depthwise_in(x)))
-        return F.relu(self.expand(self.depthwise_mid(narrow)) + self.shortcut(x))
+        narrow = self.project.rectify(self.depthwise_in(x))
+        return self.expand.rectify(self.depthwise_mid(narrow), self.shortcut(x))
 
 
 class UpBlock(nn.Module):
@@ -115,12 +126,12 @@ class UpBlock(nn.Module):
         self.fine = pointwise(joined_channels, out_channels, norm)
 
     def forward(self, x: Tensor, joined: Tensor) -> Tensor:
-        wide = F.interpolate(F.relu(self.coarse(x)), scale_factor=2.0, mode="bilinear", align_corners=False)
-        return F.relu(self.fine(joined)) + wide
+        wide = F.interpolate(self.coarse.rectify(x), scale_factor=2.0, mode="bilinear", align_corners=False)
+        return self.fine.rectify(joined) + wide
 
 
 @torch.no_grad()
-def fold_norm(layers: nn.Sequential) -> nn.Sequential:
+def fold_norm(layers: nn.Sequential) -> ConvNorm:
     """Convolution + batch norm as one convolution with the same inference-time answer."""
     convolution, norm = layers
     assert isinstance(convolution, SameConv2d) and isinstance(norm, nn.BatchNorm2d)
@@ -129,4 +140,4 @@ def fold_norm(layers: nn.Sequential) -> nn.Sequential:
     gain = norm.weight / torch.sqrt(norm.running_var + norm.eps)
     convolution.weight.mul_(gain[:, None, None, None])
     convolution.bias.copy_((convolution.bias - norm.running_mean) * gain + norm.bias)
-    return nn.Sequential(convolution)
+    return ConvNorm(convolution, norm=False)

@@ -7,11 +7,10 @@ import math
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from blazeface.anchors import anchor_sizes
 from blazeface.errors import BlazeFaceError
-from blazeface.models.blocks import BlazeBlock, DoubleBlazeBlock, SameConv2d, UpBlock, fold_norm
+from blazeface.models.blocks import BlazeBlock, ConvNorm, DoubleBlazeBlock, SameConv2d, UpBlock, fold_norm
 from blazeface.models.layouts import NAMED_LAYOUTS, Block, Layout
 from blazeface.spec import ModelSpec, named_spec
 
@@ -38,9 +37,7 @@ class BlazeFace(nn.Module):
                 f"layout and spec of {spec.name!r} disagree: the taps have strides {found}, the anchors {expected}"
             )
         self.spec, self.layout = spec, layout
-        self.stem = nn.Sequential(SameConv2d(3, layout.stem_channels, layout.stem_kernel, stride=2))
-        if norm:
-            self.stem.append(nn.BatchNorm2d(layout.stem_channels))
+        self.stem = ConvNorm(SameConv2d(3, layout.stem_channels, layout.stem_kernel, stride=2), norm)
         widths = [layout.stem_channels, *(block.channels for block in layout.blocks)]
         self.blocks = nn.ModuleList(
             _build(widths, index, block, norm) for index, block in enumerate(layout.blocks)
@@ -54,7 +51,7 @@ class BlazeFace(nn.Module):
         self._init_weights()
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        x = F.relu(self.stem(x))
+        x = self.stem.rectify(x)
         taps: list[Tensor] = []
         earlier: dict[int, Tensor] = {}
         for index, (block, numbers) in enumerate(zip(self.blocks, self.layout.blocks, strict=True)):

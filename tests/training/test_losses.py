@@ -66,7 +66,9 @@ def test_quality_focal_loss_literal() -> None:
 
 def test_scores_learn_the_overlap_of_the_box() -> None:
     """With `quality`, the slope of an assigned anchor's score vanishes where the score equals the IoU."""
-    loss = DetectionLoss(FRONT_128, LossRecipe(iou_threshold=0.99, best_anchors=1, box_weight=0, keypoint_weight=0))
+    loss = DetectionLoss(
+        FRONT_128, LossRecipe(iou_threshold=0.99, best_anchors=1, box_weight=0, keypoint_weight=0)
+    )
     batch = make_batch([[[0.25, 0.25, 0.75, 0.75]]], [[True]], [[False]])
     regressions = torch.zeros(1, 896, 16)
     logits = torch.full((1, 896), -20.0)
