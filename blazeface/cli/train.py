@@ -27,7 +27,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     recipe = parser.add_argument_group("recipe (fixed once a run has begun)")
     add = recipe.add_argument
     add("--model", help=f"what to train: {', '.join(sorted(NAMED_SPECS))} (default front-128)")
-    add("--init", type=Path, metavar="FILE", help="start from these weights (.safetensors) instead of at random; with --model, put them into that model")
+    add(
+        "--init",
+        type=Path,
+        metavar="FILE",
+        help="start from these weights (.safetensors) instead of at random; with --model, put them into that model",
+    )
     add("--freeze", action="store_true", default=None, help="train the heads alone, keep the backbone of --init")
     add("--epochs", type=int, help="passes over the data (default 30)")
     add("--batch", type=int, help="crops per step, in all processes together (default 32)")

@@ -49,9 +49,9 @@ class KernelMaxPool2d(nn.MaxPool2d):
     """A 2 x 2 max pool that trains with the kernels wherever it can."""
 
     def forward(self, x: Tensor) -> Tensor:
-        if not (learning() and x.requires_grad and fits(x)) or x.shape[2] % 2 or x.shape[3] % 2:
-            return super().forward(x)
-        answer: Tensor = _Pool.apply(x)  # type: ignore[no-untyped-call]
+        even = x.shape[-2] % 2 == x.shape[-1] % 2 == 0
+        built_in = even and learning() and x.requires_grad and fits(x)
+        answer: Tensor = _Pool.apply(x) if built_in else super().forward(x)  # type: ignore[no-untyped-call]
         return answer
 
 
