@@ -18,7 +18,7 @@ ALLOWED = {
     "models": CORE | {"models"},
     "data": CORE | {"data"},
     "evaluation": CORE | {"evaluation", "data", "detector", "backends"},
-    "export": CORE | {"export", "models", "backends", "detector"},
+    "export": CORE | {"export", "models", "backends", "detector", "data", "evaluation"},
     "training": CORE | {"training", "data", "models", "evaluation", "export", "detector", "backends"},
     "video": CORE | {"video", "detector", "backends"},
     "cli": CORE

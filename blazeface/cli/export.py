@@ -1,31 +1,29 @@
-"""`blazeface export`: trained weights in, a file for another runtime out, verified on pictures."""
+"""`blazeface export`: trained weights in, a file for another runtime out, proved on pictures."""
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import blazeface
+from blazeface.data.samples import load_split
 from blazeface.detector import model_path
 from blazeface.errors import BlazeFaceError
+from blazeface.export.formats import (
+    DYNAMIC,
+    FORMATS,
+    PRECISIONS,
+    Options,
+    load_format,
+    missing,
+    refuse_what_cannot_be,
+)
 from blazeface.export.pictures import made_up, varied
 from blazeface.files.pictures import read_picture
 from blazeface.geometry import Image
 from blazeface.video.inputs import find_inputs
-
-if TYPE_CHECKING:
-    from blazeface.export.verify import Differences
-    from blazeface.models.network import BlazeFace
-
-FORMATS = {"onnx": ".onnx", "tflite": ".tflite"}
-"""Formats and the suffix of their files."""
-
-PRECISIONS = {"onnx": ("float32",), "tflite": ("float32", "float16")}
-"""Precisions of the weights that each format is written in."""
 
 SHIPPED_PICTURES = Path(blazeface.__file__).parents[1] / "data" / "pictures"
 """They come with the repository; an installed package has no such folder beside it."""
@@ -33,13 +31,38 @@ SHIPPED_PICTURES = Path(blazeface.__file__).parents[1] / "data" / "pictures"
 MOST_PICTURES = 64
 """More would not find more: what differs, differs on any picture."""
 
+MOST_AT_ONCE = 1024
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--weights", required=True, metavar="FILE", help="a .safetensors file, or the name of a shipped model")
     add("--format", required=True, choices=sorted(FORMATS), help="what to write")
-    add("--precision", default="float32", choices=("float32", "float16"), help="of the weights (default: float32)")
-    add("--out", type=Path, required=True, metavar="FILE", help="the file to write")
+    add("--precision", default="float32", choices=PRECISIONS, help="default: float32")
+    add(
+        "--out",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="the file to write; FILE.report.json goes beside it",
+    )
+    add(
+        "--batch",
+        type=_batch,
+        metavar=f"N|{DYNAMIC}",
+        help=f"pictures at once (default: {DYNAMIC} where the format can, else 1)",
+    )
+    add("--decode", action="store_true", help="NHWC uint8 RGB pictures in; boxes, keypoints and scores out")
+    add("--nms", action="store_true", help="with --decode: also the format's own non-maximum suppression")
+    add(
+        "--data",
+        type=Path,
+        metavar="ROOT",
+        help="folder in the WIDER FACE layout: AP on its val pictures must agree with PyTorch; int8 needs it, and takes"
+        " its ranges from its train pictures",
+    )
+    add("--val-limit", type=int, metavar="N", help="an even choice of N val pictures instead of all")
+    add("--calibrate", type=int, default=256, metavar="N", help="train pictures for int8's ranges (default: 256)")
     add(
         "--pictures",
         nargs="+",
@@ -50,41 +73,73 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Export, and print the largest difference from PyTorch and on which pictures it was measured."""
-    suffix = FORMATS[args.format]
+    """Export, and print how far the file is from PyTorch and on which pictures that was measured."""
+    options = Options(args.precision, _batch_or_default(args), args.decode, args.nms)
+    _refuse(args, options)
+    load_format(args.format)  # a missing package is said before anything is read
+    try:
+        from blazeface.export.calibration import calibration_pictures
+        from blazeface.export.exam import Exam, chosen_evenly
+        from blazeface.export.make import export_network, file_size
+        from blazeface.export.verify import plain_copy
+        from blazeface.models.weights import load_weights
+    except ImportError as error:
+        raise missing(args.format, error) from error
+
+    network = load_weights(model_path(args.weights, "torch"))
+    pictures, origin = choose_pictures(args.pictures)
+    exam = None
+    if args.data:
+        if args.precision == "int8":
+            options = replace(options, calibration=calibration_pictures(args.data, args.calibrate))
+        exam = Exam(plain_copy(network), chosen_evenly(load_split(args.data, "val"), args.val_limit))
+        for fault in exam.left_out:
+            print(f"{fault}; left out", file=sys.stderr)
+    proof = export_network(network, args.out, args.format, options, pictures, exam)
+    print(f"{args.out}: {network.spec.name}, {args.precision}, {file_size(args.out) / 1000:,.0f} kB")
+    print(proof.table())
+    if proof.differences:
+        print(f"pictures: {origin}")
+    if proof.differences and not args.data:
+        print("AP was not compared: name labelled pictures with --data ROOT")
+    return 0
+
+
+def _batch(text: str) -> int | str:
+    if text == DYNAMIC:
+        return text
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if not 0 < number <= MOST_AT_ONCE:
+        raise argparse.ArgumentTypeError(f"must be {DYNAMIC} or a number from 1 to {MOST_AT_ONCE}, not {text}")
+    return number
+
+
+def _batch_or_default(args: argparse.Namespace) -> int | None:
+    if args.batch is None:
+        return None if FORMATS[args.format].dynamic else 1
+    return None if args.batch == DYNAMIC else int(args.batch)
+
+
+def _refuse(args: argparse.Namespace, options: Options) -> None:
+    """Raise BlazeFaceError for flags that do not go together, before anything slow begins."""
+    suffix = FORMATS[args.format].suffix
     if args.out.suffix != suffix:
         raise BlazeFaceError(f"--out must name a {suffix} file for --format {args.format}, not {args.out}")
     if not args.out.parent.is_dir():
         raise BlazeFaceError(f"--out {args.out}: there is no folder {args.out.parent}")
-    if args.precision not in PRECISIONS[args.format]:
+    refuse_what_cannot_be(args.format, options)
+    if args.precision == "int8" and args.data is None:
         raise BlazeFaceError(
-            f"--precision {args.precision} is not written as {args.format}, only {', '.join(PRECISIONS[args.format])}"
+            "--precision int8 needs --data ROOT: its ranges come from the train pictures there, and it is held to AP on"
+            " the val pictures"
         )
-    extra = "export,tflite" if args.format == "tflite" else "export"
-    try:
-        from blazeface.models.weights import load_weights
-
-        write = _writer(args.format, args.precision)
-    except ImportError as error:
-        raise BlazeFaceError(
-            f"exporting needs PyTorch and a few more: pip install 'blazeface[{extra}]' ({error})"
-        ) from error
-    network = load_weights(model_path(args.weights, "torch"))
-    pictures, origin = choose_pictures(args.pictures)
-    differences = write(network, args.out, pictures)
-    print(f"{args.out}: {network.spec.name}, {args.out.stat().st_size / 1000:,.0f} kB")
-    print(f"{differences}; pictures: {origin}")
-    return 0
-
-
-def _writer(kind: str, precision: str) -> Callable[[BlazeFace, Path, Sequence[Image]], Differences]:
-    if kind == "tflite":
-        from blazeface.export.tflite import export_tflite
-
-        return partial(export_tflite, precision=precision)
-    from blazeface.export.onnx import export_onnx
-
-    return export_onnx
+    for name in ("val_limit", "calibrate"):
+        value = getattr(args, name)
+        if value is not None and value < 1:
+            raise BlazeFaceError(f"--{name.replace('_', '-')} must be 1 or more, not {value}")
 
 
 def choose_pictures(paths: list[str] | None) -> tuple[list[Image], str]:

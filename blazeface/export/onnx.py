@@ -15,9 +15,10 @@ import onnxscript  # noqa: F401  (what torch.onnx writes the graph with: better 
 import onnxslim
 import torch
 
-from blazeface.backends.onnx_backend import OnnxBackend
 from blazeface.errors import BlazeFaceError
-from blazeface.export.verify import LIMIT, Differences, plain_copy, write_verified
+from blazeface.export.formats import Options
+from blazeface.export.make import export_network
+from blazeface.export.proof import Proof
 from blazeface.geometry import Image
 from blazeface.models.network import BlazeFace
 from blazeface.spec import METADATA_KEY, ModelSpec
@@ -26,36 +27,29 @@ from blazeface.version import __version__
 OPSET = 18
 
 
-def export_onnx(network: BlazeFace, path: Path, pictures: Sequence[Image], limit: float = LIMIT) -> Differences:
-    """Write a network as ONNX, once onnxruntime has given the same answers as PyTorch on `pictures`.
-
-    pictures: at least one, BGR uint8 (H, W, 3), real ones where they are at hand. The file has the input
-    "image" (batch, 3, S, S) float32, the outputs "logits" and "regressions", any batch size, batch norm
-    folded, and the ModelSpec in its metadata. It appears whole or not at all.
-
-    Raises BlazeFaceError, and writes nothing, when the answers differ by more than `limit` or the file
-    cannot be written.
-    """
-    plain = plain_copy(network)
-    model = to_onnx(plain.folded())
+def write(network: BlazeFace, path: Path, options: Options) -> None:
+    """See `formats`. The file has the input "image" (batch, 3, S, S) float32, the outputs "logits" and
+    "regressions", batch norm folded, and the ModelSpec in its metadata."""
+    model = to_onnx(network, options.batch)
     leaked = folders_named(model)
     if leaked:
-        raise BlazeFaceError(f"{path}: not written: the graph names folders of this machine: {', '.join(leaked)}")
-    return write_verified(
-        path,
-        model.SerializeToString(deterministic=True),
-        plain,
-        lambda part: OnnxBackend(part, threads=1).run,
-        pictures,
-        limit,
-        runtime="onnxruntime",
-    )
+        raise BlazeFaceError(f"the graph names folders of this machine: {', '.join(leaked)}")
+    path.write_bytes(model.SerializeToString(deterministic=True))
 
 
-def to_onnx(network: BlazeFace) -> onnx.ModelProto:
-    """The graph of a folded network, simplified, with nothing in it about the machine it was made on."""
+def export_onnx(network: BlazeFace, path: Path, pictures: Sequence[Image]) -> Proof:
+    """A float32 file for any batch size, proved on `pictures`, without a report: see `make.export_network`."""
+    return export_network(network, path, "onnx", Options(batch=None), pictures, report=False)
+
+
+def to_onnx(network: BlazeFace, batch: int | None = None) -> onnx.ModelProto:
+    """The graph of a folded network, simplified, with nothing in it about the machine it was made on.
+
+    batch: pictures at once, None for any number.
+    """
     spec = network.spec
-    example = torch.zeros(2, 3, spec.input_size, spec.input_size)  # a batch of 1 would be taken for a constant
+    # A batch of 1 would be taken for a constant where the batch is to stay open.
+    example = torch.zeros(batch or 2, 3, spec.input_size, spec.input_size)
     with _quiet():
         program = torch.onnx.export(
             network,
@@ -65,7 +59,7 @@ def to_onnx(network: BlazeFace) -> onnx.ModelProto:
             opset_version=OPSET,
             input_names=["image"],
             output_names=["logits", "regressions"],
-            dynamic_shapes=({0: torch.export.Dim("batch")},),
+            dynamic_shapes=({0: torch.export.Dim("batch")},) if batch is None else None,
             verbose=False,
         )
         assert program is not None

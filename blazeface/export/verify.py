@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,33 +12,27 @@ from numpy.typing import NDArray
 
 from blazeface.decode import sigmoid
 from blazeface.detector import prepare
-from blazeface.errors import BlazeFaceError
-from blazeface.files.whole import beside, cannot_write
 from blazeface.geometry import Image
 from blazeface.models.network import BlazeFace
 
 Run = Callable[[NDArray[np.float32]], tuple[NDArray[Any], NDArray[Any]]]
 
-LIMIT = 1e-4
-"""Largest difference of a score, or of a coordinate in units of the input side, that passes."""
-
-LIMITS = {"float32": LIMIT, "float16": 1e-2}
-"""The same for each precision of the weights in a file."""
-
 
 @dataclass(frozen=True)
 class Differences:
-    """Largest absolute differences between two runtimes, over all anchors of all pictures.
+    """Absolute differences between two runtimes, over all anchors of all pictures.
 
     scores: after the sigmoid. coordinates: regressions over the decode scale, in units of the input side.
-    logits, regressions: as they leave the network. A runtime that gives values that are not finite
-    differs infinitely.
+    logits, regressions: as they leave the network. All four are the largest; mean_scores and mean_coordinates
+    are means over all values. A runtime that gives values that are not finite differs infinitely.
     """
 
     scores: float
     coordinates: float
     logits: float
     regressions: float
+    mean_scores: float
+    mean_coordinates: float
     pictures: int
 
     @property
@@ -47,10 +40,15 @@ class Differences:
         """What is held against the limit: the worse of scores and coordinates."""
         return max(self.scores, self.coordinates)
 
+    @property
+    def mean(self) -> float:
+        """The worse of the two means."""
+        return max(self.mean_scores, self.mean_coordinates)
+
     def __str__(self) -> str:
         return (
-            f"largest difference {self.largest:.1e} on {self.pictures} pictures, one by one and in one batch"
-            f" (scores {self.scores:.1e}, coordinates {self.coordinates:.1e} of the input side;"
+            f"largest difference {self.largest:.1e}, mean {self.mean:.1e}, on {self.pictures} pictures, one by one"
+            f" and in one batch (scores {self.scores:.1e}, coordinates {self.coordinates:.1e} of the input side;"
             f" raw: logits {self.logits:.1e}, regressions {self.regressions:.1e})"
         )
 
@@ -67,34 +65,17 @@ def plain_copy(network: BlazeFace) -> BlazeFace:
     return copy.eval()
 
 
-def write_verified(
-    path: Path,
-    data: bytes,
-    network: BlazeFace,
-    load: Callable[[Path], Run],
-    pictures: Sequence[Image],
-    limit: float,
-    runtime: str,
-) -> Differences:
-    """Write a model file, once its runtime has given the same answers as `network` on `pictures`.
+def torch_run(network: BlazeFace) -> Run:
+    """A network in memory as the `run` of a backend."""
 
-    load: opens a file in that runtime. The file appears whole or not at all. Raises BlazeFaceError, and
-    leaves what was there before, when the answers differ by more than `limit` or it cannot be written.
-    """
-    try:
-        with beside(path) as part:
-            part.write_bytes(data)
-            differences = compare(network, load(part), pictures)
-            if not differences.largest <= limit:
-                raise BlazeFaceError(
-                    f"{path}: not written: {runtime} and PyTorch differ by more than {limit:.0e}: {differences}"
-                )
-    except OSError as error:
-        raise cannot_write(path, error) from error
-    return differences
+    @torch.inference_mode()
+    def run(batch: NDArray[np.float32]) -> tuple[NDArray[Any], NDArray[Any]]:
+        logits, regressions = network(torch.from_numpy(batch))
+        return logits.numpy(), regressions.numpy()
+
+    return run
 
 
-@torch.inference_mode()
 def compare(network: BlazeFace, run: Run, pictures: Sequence[Image]) -> Differences:
     """How far `run` (see `backends.Backend.run`) is from `network` on BGR uint8 pictures of any sizes.
 
@@ -103,25 +84,30 @@ def compare(network: BlazeFace, run: Run, pictures: Sequence[Image]) -> Differen
     if not pictures:
         raise ValueError("at least one picture is needed to compare on")
     spec = network.spec
-    network = network.eval()
+    reference = torch_run(network.eval())
     whole = np.stack([prepare(picture, spec)[0] for picture in pictures])
     batches = [whole[i : i + 1] for i in range(len(whole))] + [whole]
     worst = np.zeros(4)
+    means: list[NDArray[Any]] = []
     for batch in batches:
-        wanted = [tensor.numpy() for tensor in network(torch.from_numpy(batch))]
-        found = run(batch)
+        wanted, found = reference(batch), run(batch)
         pairs = [
             (sigmoid(wanted[0]), sigmoid(found[0])),
             (wanted[1] / spec.decode_scale, found[1] / spec.decode_scale),
             (wanted[0], found[0]),
             (wanted[1], found[1]),
         ]
-        worst = np.maximum(worst, [_difference(a, b) for a, b in pairs])
-    scores, coordinates, logits, regressions = map(float, worst)
-    return Differences(scores, coordinates, logits, regressions, len(pictures))
+        each = np.array([_difference(a, b) for a, b in pairs])
+        worst = np.maximum(worst, each[:, 0])
+        means.append(each[:2, 1])
+    mean_scores, mean_coordinates = (float(value) for value in np.mean(means, axis=0))
+    scores, coordinates, logits, regressions = (float(value) for value in worst)
+    return Differences(scores, coordinates, logits, regressions, mean_scores, mean_coordinates, len(pictures))
 
 
-def _difference(a: NDArray[Any], b: NDArray[Any]) -> float:
+def _difference(a: NDArray[Any], b: NDArray[Any]) -> tuple[float, float]:
+    """The largest and the mean difference."""
     if a.shape != b.shape or not (np.isfinite(a).all() and np.isfinite(b).all()):
-        return float("inf")
-    return float(np.abs(a.astype(np.float64) - b).max())
+        return float("inf"), float("inf")
+    gap = np.abs(a.astype(np.float64) - b)
+    return float(gap.max()), float(gap.mean())

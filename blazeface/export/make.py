@@ -1,0 +1,106 @@
+"""From a network to a proved file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from blazeface.backends import open_backend
+from blazeface.errors import BlazeFaceError
+from blazeface.export.exam import Exam
+from blazeface.export.formats import FORMATS, Options, load_format, missing, refuse_what_cannot_be
+from blazeface.export.place import workshop
+from blazeface.export.proof import LIMITS, Limit, Proof, prove
+from blazeface.export.verify import plain_copy
+from blazeface.geometry import Image
+from blazeface.models.network import BlazeFace
+from blazeface.version import __version__
+
+PACKAGES = {"onnxruntime": "onnxruntime", "LiteRT": "ai-edge-litert", "OpenVINO": "openvino", "ncnn": "ncnn"}
+"""The package behind each runtime, for its version in the report."""
+
+
+def export_network(
+    network: BlazeFace,
+    path: Path,
+    name: str,
+    options: Options,
+    pictures: Sequence[Image],
+    exam: Exam | None = None,
+    limit: Limit | None = None,
+    report: bool = True,
+) -> Proof:
+    """Write a network in a format of FORMATS, once its runtime has given the same answers as PyTorch.
+
+    pictures: at least one, BGR uint8 (H, W, 3), real ones where they are at hand. exam: labelled pictures, on which
+    AP is compared as well. limit: of the precision by default. report: also write FILE.report.json. The file, its
+    companions and its report appear whole or not at all.
+
+    Raises BlazeFaceError, and writes nothing, for options that the format does not have, a package that is
+    missing, answers that differ by more than the limit, and a place that cannot be written.
+    """
+    refuse_what_cannot_be(name, options)
+    kind, module = FORMATS[name], load_format(name)
+    limit = limit or LIMITS[options.precision]
+    plain = plain_copy(network)
+    with workshop(path) as part:
+        try:
+            module.write(plain.folded(), part, options)
+        except ImportError as error:
+            raise missing(name, error) from error
+        except BlazeFaceError as error:
+            raise BlazeFaceError(f"{path}: not written: {error}") from error
+        if kind.backend is None:
+            proof = Proof(checked=module.check(plain, part, options))
+        elif options.nms:
+            proof = module.prove_nms(plain, part, list(pictures), options, exam)
+        else:
+            run = open_backend(part, kind.backend, threads=1).run
+            proof = prove(plain, run, list(pictures), options, exam, kind.runtime)
+        faults = proof.faults(limit)
+        if faults:
+            raise BlazeFaceError(f"{path}: not written: {kind.runtime}: {'; '.join(faults)}")
+        if report:
+            about = _about(plain, part, name, options, limit) | proof.as_dict()
+            part.with_name(f"{part.name}.report.json").write_text(
+                json.dumps(about, indent=2) + "\n", encoding="utf-8"
+            )
+    return proof
+
+
+def file_size(path: Path) -> int:
+    """Bytes of a model: of its file and its companions of the same stem, or of all that its folder holds."""
+    if path.is_dir():
+        return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+    companions = [path.with_suffix(suffix) for suffix in (path.suffix, ".bin")]
+    return sum(file.stat().st_size for file in companions if file.is_file())
+
+
+def _about(network: BlazeFace, part: Path, name: str, options: Options, limit: Limit) -> dict[str, Any]:
+    kind = FORMATS[name]
+    return {
+        "file": part.name,
+        "bytes": file_size(part),
+        "sha256": hashlib.sha256(part.read_bytes()).hexdigest() if part.is_file() else None,
+        "model": network.spec.name,
+        "format": name,
+        "precision": options.precision,
+        "batch": options.batch or "dynamic",
+        "decode": options.decode,
+        "nms": options.nms,
+        "calibration_pictures": len(options.calibration),
+        "blazeface": __version__,
+        "runtime": f"{kind.runtime} {_version(kind.runtime)}".strip(),
+        "limits": {"largest": limit.largest, "ap": limit.ap, "columns": list(limit.columns)},
+    }
+
+
+def _version(runtime: str) -> str:
+    try:
+        return version(PACKAGES.get(runtime, runtime))
+    except PackageNotFoundError:
+        return ""

@@ -1,0 +1,68 @@
+"""Files made in a folder of their own, moved to their place when they are whole and proved."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from blazeface.files.whole import cannot_write
+
+
+@contextmanager
+def workshop(path: Path) -> Iterator[Path]:
+    """A path of the same name in an empty temporary folder; when the block ends well, all that lies in that folder
+    then is moved beside `path`.
+
+    The temporary folder is the system's, so that a process that is killed in the middle leaves nothing near `path`.
+    Raises BlazeFaceError where a file cannot be written; what stood there before then stays.
+    """
+    with tempfile.TemporaryDirectory(prefix="blazeface-") as folder:
+        yield Path(folder) / path.name
+        target = Path(os.path.realpath(path))
+        try:
+            place(sorted(Path(folder).iterdir()), target.parent)
+        except OSError as error:
+            raise cannot_write(path, error) from error
+
+
+def place(entries: list[Path], folder: Path) -> None:
+    """Copy files and folders into `folder`: all under hidden names first, which takes time, then renamed at once."""
+    hidden = {entry: folder / f".{entry.stem[:40]}-{os.getpid()}.part{entry.suffix}" for entry in entries}
+    try:
+        for entry, part in hidden.items():
+            if entry.is_dir():
+                shutil.copytree(entry, part, copy_function=shutil.copyfile)
+            else:
+                shutil.copyfile(entry, part)
+        for entry, part in hidden.items():
+            _take_place(part, folder / entry.name)
+    except BaseException:
+        for part in hidden.values():
+            _remove(part)
+        raise
+
+
+def _take_place(part: Path, target: Path) -> None:
+    """Give `part` the name `target`. A folder cannot replace a full one, so that one steps aside first."""
+    if not target.is_dir() or target.is_symlink():
+        part.replace(target)
+        return
+    aside = target.with_name(f".{target.stem[:40]}-{os.getpid()}.before{target.suffix}")
+    target.rename(aside)
+    try:
+        part.replace(target)
+    except BaseException:
+        aside.rename(target)
+        raise
+    shutil.rmtree(aside)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)

@@ -1,0 +1,109 @@
+"""What an exported file must hold to before it is handed over, and the record of it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from blazeface.export.exam import Exam, Figures
+from blazeface.export.formats import Options
+from blazeface.export.verify import Differences, Run, compare
+from blazeface.geometry import Image
+from blazeface.models.network import BlazeFace
+
+
+@dataclass(frozen=True)
+class Limit:
+    """What passes. largest: difference of a score, or of a coordinate in units of the input side; None: any.
+    ap: difference of AP, in the columns named."""
+
+    largest: float | None
+    ap: float
+    columns: tuple[str, ...] = ("AP >=.1", "AP >=.05")
+
+
+LIMITS = {
+    "float32": Limit(1e-4, 0.002),
+    "float16": Limit(1e-2, 0.002),
+    # Single values of an int8 network may be far off where no face is; what counts is which faces it finds.
+    "int8": Limit(None, 0.010, ("AP >=.1",)),
+}
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What was found out about a file.
+
+    differences: from PyTorch; None for a runtime that does not run here, where `checked` says what was looked at
+    instead. wanted, found: figures of PyTorch and of the file on `exam_pictures` labelled pictures, if any.
+    """
+
+    differences: Differences | None = None
+    checked: str | None = None
+    exam_pictures: int = 0
+    wanted: Figures | None = None
+    found: Figures | None = None
+
+    def faults(self, limit: Limit) -> list[str]:
+        """Where the limit is not held, in words."""
+        faults = []
+        if self.differences and not self.differences.largest <= (limit.largest or float("inf")):
+            faults.append(f"it and PyTorch differ by more than {limit.largest:.0e}: {self.differences}")
+        elif self.differences and not self.differences.largest < float("inf"):
+            faults.append("it gives values that are not finite, or of another shape")
+        for column in limit.columns if self.wanted and self.found else ():
+            assert self.wanted and self.found
+            wanted, found = self.wanted[column], self.found[column]
+            if wanted is not None and not (found is not None and abs(found - wanted) <= limit.ap):
+                faults.append(
+                    f"{column} is {_number(found)} on {self.exam_pictures:,} pictures, PyTorch's {_number(wanted)}:"
+                    f" more than {limit.ap:g} apart"
+                )
+        return faults
+
+    def table(self) -> str:
+        """For the terminal."""
+        lines = []
+        if self.checked:
+            lines.append(self.checked)
+        if self.differences:
+            gap = self.differences
+            lines += [
+                f"{'difference from PyTorch':28s}{'largest':>10s}{'mean':>10s}",
+                f"{'  scores':28s}{gap.scores:10.1e}{gap.mean_scores:10.1e}",
+                f"{'  coordinates / input side':28s}{gap.coordinates:10.1e}{gap.mean_coordinates:10.1e}",
+                f"{'  logits':28s}{gap.logits:10.1e}",
+                f"{'  regressions':28s}{gap.regressions:10.1e}",
+            ]
+        if self.wanted and self.found:
+            title = f"val, {self.exam_pictures:,} pictures"
+            lines.append(f"{title:28s}{'PyTorch':>10s}{'file':>10s}")
+            lines += [
+                f"  {name:26s}{_number(self.wanted[name]):>10s}{_number(self.found[name]):>10s}"
+                for name in ("AP >=.1", "AP >=.05")
+            ]
+        return "\n".join(lines)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Ready for JSON."""
+        exam = {"split": "val", "pictures": self.exam_pictures, "pytorch": self.wanted, "file": self.found}
+        return {
+            "differences": asdict(self.differences) if self.differences else None,
+            "checked": self.checked,
+            "accuracy": exam if self.found else None,
+        }
+
+
+def prove(
+    network: BlazeFace, run: Run, pictures: list[Image], options: Options, exam: Exam | None, runtime: str
+) -> Proof:
+    """Run a file on real pictures, and on labelled ones where there are some."""
+    differences = compare(network, run, pictures)
+    if exam is None or not differences.largest < float("inf"):
+        return Proof(differences)
+    found = exam.figures(run, f"{runtime} {options.precision}")
+    return Proof(differences, None, exam.pictures, exam.wanted, found)
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"
