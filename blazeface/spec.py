@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from blazeface.errors import BlazeFaceError
@@ -200,7 +200,16 @@ FULL_RANGE_DENSE = ModelSpec(
     resampling="corner",
 )
 
-NAMED_SPECS = {spec.name: spec for spec in (FRONT_128, BACK_256, SHORT_RANGE, BACK_CAMERA, FULL_RANGE_DENSE)}
+# Other families of networks at the cost of front-128, under the same anchors, for comparison.
+LIGHT_FAMILY = tuple(
+    replace(FRONT_128, name=f"{family}-128")
+    for family in ("squeezenet", "mobilenet-v1", "mobilenet-v2", "shufflenet", "xception")
+)
+
+NAMED_SPECS = {
+    spec.name: spec
+    for spec in (FRONT_128, BACK_256, SHORT_RANGE, BACK_CAMERA, FULL_RANGE_DENSE, *LIGHT_FAMILY)
+}
 
 
 def named_spec(name: str) -> ModelSpec:

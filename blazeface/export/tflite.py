@@ -11,28 +11,50 @@ from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 from torch import nn
 
+from blazeface.backends.tflite_backend import TfliteBackend
 from blazeface.errors import BlazeFaceError
-from blazeface.export.formats import Options
-from blazeface.export.make import export_network
-from blazeface.export.proof import Proof
 from blazeface.export.tflite_metadata import task_metadata
+from blazeface.export.tflite_walk import walk
 from blazeface.export.tflite_writer import GraphWriter
+from blazeface.export.verify import LIMITS, Differences, plain_copy, write_verified
 from blazeface.geometry import Image
 from blazeface.models.blocks import BlazeBlock, DoubleBlazeBlock, SameConv2d, Shortcut, UpBlock
 from blazeface.models.network import BlazeFace
 from blazeface.spec import METADATA_KEY, ModelSpec
 
 
-def write(network: BlazeFace, path: Path, options: Options) -> None:
-    """See `formats`. The file has the input "input" (batch, S, S, 3) float32, the outputs "regressors"
-    (batch, A, 4 + 2K) and "classificators" (batch, A, 1), in the names and the order of Google's released files,
-    and the ModelSpec in its metadata."""
-    path.write_bytes(to_tflite(network, options.precision))
+def export_tflite(
+    network: BlazeFace,
+    path: Path,
+    pictures: Sequence[Image],
+    precision: str = "float32",
+    limit: float | None = None,
+) -> Differences:
+    """Write a network as TensorFlow Lite, once LiteRT has given the same answers as PyTorch on `pictures`.
 
+    pictures: at least one, BGR uint8 (H, W, 3). precision: of the weights in the file, "float32" or
+    "float16"; the runtime computes in float32 or, on a phone's GPU, as it likes. The file has the input
+    "input" (1, S, S, 3) float32, the outputs "regressors" (1, A, 4 + 2K) and "classificators" (1, A, 1),
+    in the names and the order of Google's released files, and the ModelSpec in its metadata. It appears
+    whole or not at all.
 
-def export_tflite(network: BlazeFace, path: Path, pictures: Sequence[Image], precision: str = "float32") -> Proof:
-    """A file for one picture at a time, proved on `pictures`, without a report: see `make.export_network`."""
-    return export_network(network, path, "tflite", Options(precision), pictures, report=False)
+    Raises BlazeFaceError, and writes nothing, when the answers differ by more than `limit` (by default
+    that of the precision) or the file cannot be written.
+    """
+    plain = plain_copy(network)
+    try:
+        data = to_tflite(plain.folded(), precision)
+    except BlazeFaceError as error:
+        raise BlazeFaceError(f"{path}: not written: {error}") from error
+    return write_verified(
+        path,
+        data,
+        plain,
+        lambda part: TfliteBackend(part, threads=1).run,
+        pictures,
+        LIMITS[precision] if limit is None else limit,
+        runtime="LiteRT",
+    )
 
 
 @torch.no_grad()
@@ -41,7 +63,7 @@ def to_tflite(network: BlazeFace, precision: str = "float32") -> bytes:
     spec = network.spec
     graph = _Graph(np.dtype(precision))
     image = graph.writer.tensor("input", (1, spec.input_size, spec.input_size, 3))
-    x = graph.convolution(image, network.stem, "stem", relu=True)
+    x = graph.convolution(image, network.stem, "stem", "RELU")
     taps: list[int] = []
     outputs: list[int] = []
     for index, (module, numbers) in enumerate(zip(network.blocks, network.layout.blocks, strict=True)):
@@ -66,21 +88,23 @@ class _Graph:
     def block(self, x: int, module: nn.Module, name: str, joined: int | None) -> int:
         if isinstance(module, UpBlock):
             assert joined is not None
-            coarse = self._upscale(self.convolution(x, module.coarse, f"{name}.coarse", relu=True), name)
-            fine = self.convolution(joined, module.fine, f"{name}.fine", relu=True)
-            return self._add(fine, coarse, name, relu=False)
+            coarse = self._upscale(self.convolution(x, module.coarse, f"{name}.coarse", "RELU"), name)
+            fine = self.convolution(joined, module.fine, f"{name}.fine", "RELU")
+            return self.add(fine, coarse, name)
         if isinstance(module, DoubleBlazeBlock):
             inner = self.convolution(x, module.depthwise_in, f"{name}.depthwise_in")
-            inner = self.convolution(inner, module.project, f"{name}.project", relu=True)
+            inner = self.convolution(inner, module.project, f"{name}.project", "RELU")
             inner = self.convolution(inner, module.depthwise_mid, f"{name}.depthwise_mid")
             inner = self.convolution(inner, module.expand, f"{name}.expand")
-        else:
-            assert isinstance(module, BlazeBlock)
+        elif isinstance(module, BlazeBlock):
             inner = self.convolution(x, module.depthwise, f"{name}.depthwise")
-            inner = self.convolution(inner, module.pointwise, f"{name}.pointwise", relu=module.shortcut is None)
+            activation = "RELU" if module.shortcut is None else "NONE"
+            inner = self.convolution(inner, module.pointwise, f"{name}.pointwise", activation)
+        else:
+            return walk(self, x, module, name)
         if module.shortcut is None:
             return inner
-        return self._add(inner, self._shortcut(x, module.shortcut, name), name, relu=True)
+        return self.add(inner, self._shortcut(x, module.shortcut, name), name, "RELU")
 
     def head(self, taps: Sequence[int], heads: nn.ModuleList, name: str, columns: int) -> int:
         """One convolution per map; its last axis holds anchor after anchor, so a reshape gives the rows."""
@@ -101,25 +125,30 @@ class _Graph:
         total = sum(self.writer.shape(row)[1] for row in rows)
         return self.writer.operation("CONCATENATION", rows, name, (1, total, columns), options)
 
-    def convolution(self, x: int, layer: nn.Module, name: str, relu: bool = False) -> int:
-        """A SameConv2d, alone or the only layer of a folded pair."""
+    def convolution(self, x: int, layer: nn.Module, name: str, activation: str = "NONE") -> int:
+        """A SameConv2d, alone or the only layer of a folded pair.
+
+        In groups it is an ordinary CONV_2D, whose filters are as deep as a group is wide.
+        """
         if isinstance(layer, nn.Sequential):
             (layer,) = layer
-        assert isinstance(layer, SameConv2d) and layer.bias is not None
-        deep = layer.groups > 1
+        assert isinstance(layer, SameConv2d)
+        deep = layer.groups == layer.in_channels == layer.out_channels > 1
+        grouped = layer.groups > 1 and not deep
         options = schema.DepthwiseConv2DOptionsT() if deep else schema.Conv2DOptionsT()
         options.padding = schema.Padding.SAME
         options.strideH, options.strideW = layer.stride
         options.dilationHFactor = options.dilationWFactor = 1
-        options.fusedActivationFunction = _activation(relu)
+        options.fusedActivationFunction = getattr(schema.ActivationFunctionType, activation)
         if deep:
             options.depthMultiplier = 1
         weight = layer.weight.permute((1, 2, 3, 0) if deep else (0, 2, 3, 1)).numpy()
-        inputs = [x, self._weights(f"{name}.weight", weight), self._weights(f"{name}.bias", layer.bias.numpy())]
+        bias = np.zeros(layer.out_channels, np.float32) if layer.bias is None else layer.bias.numpy()
+        inputs = [x, self._weights(f"{name}.weight", weight), self._weights(f"{name}.bias", bias)]
         _, height, width, _ = self.writer.shape(x)
-        stride = layer.stride[0]
-        shape = (1, -(-height // stride), -(-width // stride), layer.out_channels)
-        return self.writer.operation("DEPTHWISE_CONV_2D" if deep else "CONV_2D", inputs, name, shape, options)
+        shape = (1, -(-height // layer.stride[0]), -(-width // layer.stride[1]), layer.out_channels)
+        kind = "DEPTHWISE_CONV_2D" if deep else "CONV_2D"
+        return self.writer.operation(kind, inputs, name, shape, options, 6 if grouped else 1)
 
     def _weights(self, name: str, values: NDArray[np.float32]) -> int:
         if self._dtype == np.float32:
@@ -155,15 +184,10 @@ class _Graph:
         shape = (1, 2 * height, 2 * width, channels)
         return self.writer.operation("RESIZE_BILINEAR", inputs, f"{name}.up", shape, options)
 
-    def _add(self, one: int, other: int, name: str, relu: bool) -> int:
+    def add(self, one: int, other: int, name: str, activation: str = "NONE") -> int:
         options = schema.AddOptionsT()
-        options.fusedActivationFunction = _activation(relu)
+        options.fusedActivationFunction = getattr(schema.ActivationFunctionType, activation)
         return self.writer.operation("ADD", [one, other], name, self.writer.shape(one), options)
-
-
-def _activation(relu: bool) -> int:
-    kinds = schema.ActivationFunctionType
-    return int(kinds.RELU if relu else kinds.NONE)
 
 
 def _explanation(spec: ModelSpec) -> str:

@@ -34,6 +34,7 @@ class GraphWriter:
         self._tensors: list[Any] = []
         self._operations: list[Any] = []
         self._codes: list[str] = []
+        self._versions: dict[str, int] = {}
         self._names: set[str] = set()
 
     def tensor(self, name: str, shape: Sequence[int], values: NDArray[Any] | None = None) -> int:
@@ -56,15 +57,23 @@ class GraphWriter:
         return self.tensor(name, values.shape, values)
 
     def operation(
-        self, kind: str, inputs: Sequence[int], name: str, shape: Sequence[int], options: Any = None
+        self,
+        kind: str,
+        inputs: Sequence[int],
+        name: str,
+        shape: Sequence[int],
+        options: Any = None,
+        version: int = 1,
     ) -> int:
         """Append an operation with one output, a float32 tensor of this name and shape; give its number.
 
-        kind: as in the schema's BuiltinOperator. options: a table of the schema, such as AddOptionsT.
+        kind: as in the schema's BuiltinOperator. options: a table of the schema, such as AddOptionsT. version:
+        of the operation, where it uses what came later; all of one kind get the highest asked for.
         """
         output = self.tensor(name, shape)
         if kind not in self._codes:
             self._codes.append(kind)
+        self._versions[kind] = max(version, self._versions.get(kind, VERSIONS.get(kind, 1)))
         table = schema.OperatorT()
         table.opcodeIndex = self._codes.index(kind)
         table.inputs, table.outputs = np.array(inputs, np.int32), np.array([output], np.int32)
@@ -91,7 +100,7 @@ class GraphWriter:
         model.version = 3
         model.description = description
         model.subgraphs = [graph]
-        model.operatorCodes = [_code(kind) for kind in self._codes]
+        model.operatorCodes = [_code(kind, self._versions[kind]) for kind in self._codes]
         model.metadata = [self._metadata(key, value) for key, value in metadata.items()]
         model.buffers = self._buffers
         builder = flatbuffers.Builder(1 << 16)
@@ -128,9 +137,9 @@ class _Buffer(schema.BufferT):  # type: ignore[misc]  # the schema is not typed
         return schema.BufferEnd(builder)
 
 
-def _code(kind: str) -> Any:
+def _code(kind: str, version: int) -> Any:
     table = schema.OperatorCodeT()
     table.builtinCode = getattr(schema.BuiltinOperator, kind)
     table.deprecatedBuiltinCode = min(table.builtinCode, 127)  # older runtimes read only this one
-    table.version = VERSIONS.get(kind, 1)
+    table.version = version
     return table

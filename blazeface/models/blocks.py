@@ -12,18 +12,25 @@ from torch.nn import functional as F
 
 
 class SameConv2d(nn.Conv2d):
-    """Convolution with bias and SAME padding, for inputs whose sides the stride divides.
+    """Convolution with SAME padding, for inputs whose sides the stride divides.
 
     (B, in, H, W) -> (B, out, H / stride, W / stride).
     """
 
-    def __init__(self, in_channels: int, out_channels: int, kernel: int, stride: int = 1, groups: int = 1):
-        surplus = kernel - stride
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel: int,
+        stride: int = 1,
+        groups: int = 1,
+        bias: bool = True,
+    ):
+        surplus = max(kernel - stride, 0)
         before = surplus // 2
         self.uneven = (before, surplus - before) if surplus % 2 else None
-        super().__init__(
-            in_channels, out_channels, kernel, stride, padding=0 if self.uneven else before, groups=groups
-        )
+        padding = 0 if self.uneven else before
+        super().__init__(in_channels, out_channels, kernel, stride, padding, groups=groups, bias=bias)
 
     def forward(self, x: Tensor) -> Tensor:
         if self.uneven:
@@ -136,8 +143,9 @@ def fold_norm(layers: nn.Sequential) -> ConvNorm:
     convolution, norm = layers
     assert isinstance(convolution, SameConv2d) and isinstance(norm, nn.BatchNorm2d)
     assert norm.running_var is not None and norm.running_mean is not None
-    assert convolution.bias is not None
     gain = norm.weight / torch.sqrt(norm.running_var + norm.eps)
     convolution.weight.mul_(gain[:, None, None, None])
+    if convolution.bias is None:
+        convolution.bias = nn.Parameter(torch.zeros_like(norm.bias))
     convolution.bias.copy_((convolution.bias - norm.running_mean) * gain + norm.bias)
     return ConvNorm(convolution, norm=False)

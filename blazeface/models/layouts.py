@@ -7,21 +7,27 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 from blazeface.errors import BlazeFaceError
+
+KINDS = ("blaze", "fire", "separable", "inverted", "shuffle", "xception")
+"""Families of blocks: BlazeFace's own (`models.blocks`), those of the networks around it (`models.light_blocks`)."""
 
 
 @dataclass(frozen=True)
 class Block:
     """One block of the backbone.
 
-    channels: width of the output. stride: 1 or 2. bottleneck: 0 for a single BlazeBlock, else the
-    narrow width inside a double one. kernel: side of the depthwise filters. tap: whether the output
-    feeds the head (taps are matched with the spec's anchor maps in order). join: index of an earlier
-    block with maps twice as large; this block is then an UpBlock that goes back up to their size and
-    adds them (stride, bottleneck and kernel do not matter to it). residual: False for a single block
-    without a shortcut.
+    channels: width of the output. stride: 1 or 2. bottleneck: the inner width; for BlazeFace's own blocks 0
+    makes a single BlazeBlock and another number the narrow width of a double one; for a Fire module it is
+    the squeezed width, for an inverted residual the expanded one, for a shuffle unit that of its 3 x 3; the
+    others have none. kernel: side of the depthwise filters. tap: whether the output feeds the head (taps
+    are matched with the spec's anchor maps in order). join: index of an earlier block with maps twice as
+    large; this block is then an UpBlock that goes back up to their size and adds them (stride, bottleneck
+    and kernel do not matter to it). residual: False for a single block without a shortcut. kind: one of
+    KINDS. groups: of a shuffle unit's pointwise convolutions.
     """
 
     channels: int
@@ -31,6 +37,8 @@ class Block:
     tap: bool = False
     join: int | None = None
     residual: bool = True
+    kind: str = "blaze"
+    groups: int = 1
 
 
 @dataclass(frozen=True)
@@ -80,7 +88,7 @@ class Layout:
             raise ValueError(f"{len(self.blocks)} blocks are more than 256")
         whole = [self.stem_kernel, self.stem_channels]
         for index, block in enumerate(self.blocks):
-            whole += [block.channels, block.kernel, block.stride]
+            whole += [block.channels, block.kernel, block.stride, block.groups]
             if type(block.bottleneck) is not int or not 0 <= block.bottleneck <= 4096:
                 raise ValueError(f"impossible bottleneck {block.bottleneck!r}")
             if block.join is not None and (type(block.join) is not int or not 0 <= block.join < index):
@@ -90,12 +98,33 @@ class Layout:
         widths = [self.stem_channels, *(block.channels for block in self.blocks)]
         strides = [2, *self.strides]
         for index, block in enumerate(self.blocks):
+            if block.kind not in KINDS:
+                raise ValueError(f"block {index} is of unknown kind {block.kind!r}")
+            if block.kind != "blaze":
+                _check_light(index, widths[index], block)
+                continue
             if not block.residual and (block.bottleneck or block.join is not None):
                 raise ValueError(f"block {index} must be a single one to go without a shortcut")
             if block.join is None and block.residual and block.channels < widths[index]:
                 raise ValueError("the widths of the blocks must not fall")
             if block.join is not None and strides[index] != 2 * strides[block.join + 1]:
                 raise ValueError(f"block {index} joins block {block.join}, whose maps are not twice as large")
+
+
+def _check_light(index: int, width: int, block: Block) -> None:
+    """Refuse impossible numbers of the blocks around BlazeFace; width: what the block is fed."""
+    if block.join is not None or not block.residual:
+        raise ValueError(f"block {index} of kind {block.kind!r} knows neither join nor residual")
+    if (block.kind in ("fire", "inverted", "shuffle")) != bool(block.bottleneck):
+        raise ValueError(f"block {index} of kind {block.kind!r} cannot have a bottleneck of {block.bottleneck}")
+    if block.kind == "fire" and block.channels % 2:
+        raise ValueError(f"block {index} must have an even width, half from 1 x 1 and half from 3 x 3")
+    if block.kind == "shuffle":
+        grown = block.channels - (width if block.stride > 1 else 0)
+        if any(part % block.groups for part in (width, block.bottleneck, grown)) or grown <= 0:
+            raise ValueError(f"the widths of block {index} cannot be split into {block.groups} groups")
+        if block.stride == 1 and block.channels != width:
+            raise ValueError(f"block {index} can change its width only where it strides")
 
 
 # arXiv 1907.05047, table 4: five single blocks, then six double ones.
@@ -181,11 +210,102 @@ FULL_RANGE_DENSE = Layout(
     ),
 )
 
+# The networks around BlazeFace, scaled to the multiply-accumulates of front-128 (34.1 million) with taps at the same
+# strides. Each keeps what its family is made of; widths are round numbers and were chosen by cost alone.
+fire = partial(Block, kind="fire", kernel=3)
+separable = partial(Block, kind="separable", kernel=3)
+inverted = partial(Block, kind="inverted", kernel=3)
+shuffle = partial(Block, kind="shuffle", kernel=3, groups=3)
+xception = partial(Block, kind="xception", kernel=3)
+
+SQUEEZENET = Layout(
+    stem_channels=24,
+    stem_kernel=3,
+    blocks=(
+        fire(48, stride=2, bottleneck=16),
+        fire(48, bottleneck=16),
+        fire(128, stride=2, bottleneck=24),
+        fire(128, bottleneck=24),
+        fire(128, bottleneck=24, tap=True),
+        fire(192, stride=2, bottleneck=32),
+        fire(192, bottleneck=32),
+        fire(192, bottleneck=32, tap=True),
+    ),
+)
+
+MOBILENET_V1 = Layout(
+    stem_channels=16,
+    stem_kernel=3,
+    blocks=(
+        separable(24),
+        separable(48, stride=2),
+        separable(48),
+        separable(96, stride=2),
+        *5 * [separable(96)],
+        separable(96, tap=True),
+        separable(192, stride=2),
+        separable(192),
+        separable(192, tap=True),
+    ),
+)
+
+MOBILENET_V2 = Layout(
+    stem_channels=16,
+    stem_kernel=3,
+    blocks=(
+        inverted(8, bottleneck=16),
+        inverted(16, stride=2, bottleneck=32),
+        inverted(16, bottleneck=64),
+        inverted(24, stride=2, bottleneck=64),
+        *3 * [inverted(24, bottleneck=144)],
+        inverted(32, bottleneck=144),
+        inverted(32, bottleneck=192),
+        inverted(32, bottleneck=192, tap=True),
+        inverted(56, stride=2, bottleneck=192),
+        inverted(56, bottleneck=336),
+        inverted(56, bottleneck=336, tap=True),
+    ),
+)
+
+SHUFFLENET = Layout(
+    stem_channels=24,
+    stem_kernel=3,
+    blocks=(
+        shuffle(84, stride=2, bottleneck=21),
+        *3 * [shuffle(84, bottleneck=21)],
+        shuffle(192, stride=2, bottleneck=48),
+        *6 * [shuffle(192, bottleneck=48)],
+        shuffle(192, bottleneck=48, tap=True),
+        shuffle(384, stride=2, bottleneck=96),
+        *2 * [shuffle(384, bottleneck=96)],
+        shuffle(384, bottleneck=96, tap=True),
+    ),
+)
+
+XCEPTION = Layout(
+    stem_channels=16,
+    stem_kernel=3,
+    blocks=(
+        xception(32, stride=2),
+        xception(64, stride=2),
+        xception(64),
+        xception(64, tap=True),
+        xception(120, stride=2),
+        xception(120),
+        xception(120, tap=True),
+    ),
+)
+
 NAMED_LAYOUTS = {
     "front-128": PAPER,
     "back-256": PAPER,
     "short-range": SHORT_RANGE,
     "back-camera": BACK_CAMERA,
     "full-range-dense": FULL_RANGE_DENSE,
+    "squeezenet-128": SQUEEZENET,
+    "mobilenet-v1-128": MOBILENET_V1,
+    "mobilenet-v2-128": MOBILENET_V2,
+    "shufflenet-128": SHUFFLENET,
+    "xception-128": XCEPTION,
 }
 """Layout of each named model of `blazeface.spec`."""

@@ -12,6 +12,7 @@ from blazeface.anchors import anchor_sizes
 from blazeface.errors import BlazeFaceError
 from blazeface.models.blocks import BlazeBlock, ConvNorm, DoubleBlazeBlock, SameConv2d, UpBlock, fold_norm
 from blazeface.models.layouts import NAMED_LAYOUTS, Block, Layout
+from blazeface.models.light_blocks import Fire, InvertedResidual, SeparableBlock, ShuffleUnit, XceptionBlock
 from blazeface.spec import ModelSpec, named_spec
 
 FACE_PRIOR = 0.01
@@ -108,6 +109,18 @@ def build(name: str) -> BlazeFace:
 def _build(widths: list[int], index: int, block: Block, norm: bool) -> nn.Module:
     """widths: of the stem and of all blocks, so that widths[index] is what this block is fed."""
     width = widths[index]
+    match block.kind:
+        case "fire":
+            return Fire(width, block.bottleneck, block.channels, block.stride, norm)
+        case "separable":
+            return SeparableBlock(width, block.channels, block.stride, block.kernel, norm)
+        case "inverted":
+            return InvertedResidual(width, block.bottleneck, block.channels, block.stride, block.kernel, norm)
+        case "shuffle":
+            numbers = (block.bottleneck, block.channels, block.stride, block.kernel, block.groups)
+            return ShuffleUnit(width, *numbers, norm, dense_start=index == 0)
+        case "xception":
+            return XceptionBlock(width, block.channels, block.stride, block.kernel, norm)
     if block.join is not None:
         return UpBlock(width, widths[block.join + 1], block.channels, norm)
     if block.bottleneck:
