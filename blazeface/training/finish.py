@@ -42,7 +42,8 @@ def score_network(network: BlazeFace, samples: Sequence[Sample], pictures: Pictu
 
 def val_score(samples: list[Sample], limit: int) -> Score:
     """Figures on an even choice of at most `limit` labelled pictures, for the curves of a run."""
-    chosen = samples[:: max(1, len(samples) // limit)][:limit]
+    count = min(limit, len(samples))
+    chosen = [samples[index * len(samples) // count] for index in range(count)]
     pictures = PictureCache([sample.path for sample in chosen], budget_mb=1024, quiet=True)
     return lambda network: figures(score_network(network, chosen, pictures))
 

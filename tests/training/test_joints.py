@@ -35,7 +35,7 @@ def test_joins_literally() -> None:
 @given(
     batch=st.integers(1, 5),
     channels=st.integers(1, 40),
-    sides=st.tuples(st.integers(1, 9), st.integers(2, 9)),
+    sides=st.tuples(st.integers(3, 9), st.integers(4, 9)),
     shortcut=st.booleans(),
     threads=st.sampled_from([1, 2]),
     middle=st.sampled_from([0.0, 300.0]),
