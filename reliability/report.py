@@ -1,0 +1,66 @@
+"""A trial's dated report: JSON for machines, Markdown for people, both from the same dictionary."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from blazeface.files.whole import beside
+from blazeface.version import __version__
+
+FOLDER = Path(__file__).parents[1] / "docs" / "reliability"
+KINDS = ("fuzz", "chaos", "soak")
+
+
+def write_report(kind: str, figures: dict[str, Any], text: str, folder: Path = FOLDER) -> Path:
+    """Write folder/KIND-DATE.json and .md; give the path of the Markdown.
+
+    figures: what was counted, fit for JSON. text: the same as Markdown, without a heading. Of several runs on one
+    day the last one stays.
+    """
+    now = datetime.now(UTC)
+    about = {
+        "kind": kind,
+        "date": now.strftime("%Y-%m-%d"),
+        "finished": now.strftime("%Y-%m-%d %H:%M UTC"),
+        "blazeface": __version__,
+        "python": platform.python_version(),
+        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPU cores",
+        "load": [round(value, 2) for value in os.getloadavg()],
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    name = folder / f"{kind}-{about['date']}"
+    heading = (
+        f"# {kind}, {about['finished']}\n\nblazeface {__version__}, Python {about['python']}, {about['machine']}; "
+        f"load average at the end {about['load'][0]}.\n\n"
+    )
+    with beside(name.with_suffix(".json")) as part:
+        part.write_text(json.dumps(about | figures, indent=2) + "\n", encoding="utf-8")
+    with beside(name.with_suffix(".md")) as part:
+        part.write_text(heading + text.strip() + "\n", encoding="utf-8")
+    return name.with_suffix(".md")
+
+
+def newest(kind: str, folder: Path = FOLDER) -> dict[str, Any]:
+    """The figures of the latest report of a kind."""
+    reports = sorted(folder.glob(f"{kind}-*.json"))
+    if not reports:
+        raise FileNotFoundError(f"{folder} holds no report of {kind}: make {kind}")
+    figures: dict[str, Any] = json.loads(reports[-1].read_text(encoding="utf-8"))
+    return figures
+
+
+def table(head: list[str], rows: list[list[Any]]) -> str:
+    """A Markdown table; numbers stand to the right."""
+    lines = [head, ["---:" if isinstance(cell, (int, float)) else "---" for cell in rows[0]], *rows]
+    return "\n".join("| " + " | ".join(_shown(cell) for cell in line) + " |" for line in lines)
+
+
+def _shown(cell: Any) -> str:
+    if isinstance(cell, float):
+        return f"{cell:,.1f}"
+    return f"{cell:,}" if isinstance(cell, int) and not isinstance(cell, bool) else str(cell)
