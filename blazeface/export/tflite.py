@@ -11,50 +11,29 @@ from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 from torch import nn
 
-from blazeface.backends.tflite_backend import TfliteBackend
 from blazeface.errors import BlazeFaceError
+from blazeface.export.formats import Options
+from blazeface.export.make import export_network
+from blazeface.export.proof import Proof
 from blazeface.export.tflite_metadata import task_metadata
 from blazeface.export.tflite_walk import walk
 from blazeface.export.tflite_writer import GraphWriter
-from blazeface.export.verify import LIMITS, Differences, plain_copy, write_verified
 from blazeface.geometry import Image
 from blazeface.models.blocks import BlazeBlock, DoubleBlazeBlock, SameConv2d, Shortcut, UpBlock
 from blazeface.models.network import BlazeFace
 from blazeface.spec import METADATA_KEY, ModelSpec
 
 
-def export_tflite(
-    network: BlazeFace,
-    path: Path,
-    pictures: Sequence[Image],
-    precision: str = "float32",
-    limit: float | None = None,
-) -> Differences:
-    """Write a network as TensorFlow Lite, once LiteRT has given the same answers as PyTorch on `pictures`.
+def write(network: BlazeFace, path: Path, options: Options) -> None:
+    """See `formats`. The file has the input "input" (batch, S, S, 3) float32, the outputs "regressors"
+    (batch, A, 4 + 2K) and "classificators" (batch, A, 1), in the names and the order of Google's released files,
+    and the ModelSpec in its metadata."""
+    path.write_bytes(to_tflite(network, options.precision))
 
-    pictures: at least one, BGR uint8 (H, W, 3). precision: of the weights in the file, "float32" or
-    "float16"; the runtime computes in float32 or, on a phone's GPU, as it likes. The file has the input
-    "input" (1, S, S, 3) float32, the outputs "regressors" (1, A, 4 + 2K) and "classificators" (1, A, 1),
-    in the names and the order of Google's released files, and the ModelSpec in its metadata. It appears
-    whole or not at all.
 
-    Raises BlazeFaceError, and writes nothing, when the answers differ by more than `limit` (by default
-    that of the precision) or the file cannot be written.
-    """
-    plain = plain_copy(network)
-    try:
-        data = to_tflite(plain.folded(), precision)
-    except BlazeFaceError as error:
-        raise BlazeFaceError(f"{path}: not written: {error}") from error
-    return write_verified(
-        path,
-        data,
-        plain,
-        lambda part: TfliteBackend(part, threads=1).run,
-        pictures,
-        LIMITS[precision] if limit is None else limit,
-        runtime="LiteRT",
-    )
+def export_tflite(network: BlazeFace, path: Path, pictures: Sequence[Image], precision: str = "float32") -> Proof:
+    """A file for one picture at a time, proved on `pictures`, without a report: see `make.export_network`."""
+    return export_network(network, path, "tflite", Options(precision), pictures, report=False)
 
 
 @torch.no_grad()
