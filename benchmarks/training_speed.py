@@ -24,16 +24,17 @@ from pathlib import Path
 import torch
 
 from blazeface.models.network import build
-from blazeface.training.accelerate import accelerate
 from blazeface.training.compiler import cpu_name
-from blazeface.training.kernels import load_kernels
+from blazeface.training.depthwise import accelerate, load_kernel
 from blazeface.training.memory import keep_freed_memory
 
-# Name, channels_last, own kernels.
+# Name, channels_last, own kernel, bfloat16 autocast.
 WAYS = (
-    ("NCHW", False, False),
-    ("channels_last", True, False),
-    ("channels_last + own kernels", True, True),
+    ("NCHW", False, False, False),
+    ("channels_last", True, False, False),
+    ("channels_last + kernel", True, True, False),
+    ("channels_last + bfloat16", True, False, True),
+    ("channels_last + kernel + bfloat16", True, True, True),
 )
 WARM_UP = 2
 
@@ -48,7 +49,7 @@ def main() -> None:
     args = parser.parse_args()
     keep_freed_memory()
     torch.set_num_threads(args.threads)
-    ways = [way for way in WAYS if not way[2] or load_kernels("joints.c") is not None]
+    ways = [way for way in WAYS if not way[2] or load_kernel() is not None]
     report = {
         "date": datetime.date.today().isoformat(),
         "cpu": next((line.split(":")[1].strip() for line in cpu_name().splitlines() if "model name" in line), ""),
@@ -68,7 +69,7 @@ def main() -> None:
     os.replace(fresh, args.out)
 
 
-def measure(model: str, batch: int, rounds: int, ways: list[tuple[str, bool, bool]]) -> dict[str, object]:
+def measure(model: str, batch: int, rounds: int, ways: list[tuple[str, bool, bool, bool]]) -> dict[str, object]:
     """Images per second of each way, by the clock and per CPU second."""
     steps = {name: training_step(model, batch, *how) for name, *how in ways}
     clock: dict[str, list[float]] = {name: [] for name in steps}
@@ -90,7 +91,7 @@ def measure(model: str, batch: int, rounds: int, ways: list[tuple[str, bool, boo
     return result
 
 
-def training_step(model: str, batch: int, channels_last: bool, kernels: bool) -> Callable[[], None]:
+def training_step(model: str, batch: int, channels_last: bool, kernel: bool, bfloat16: bool) -> Callable[[], None]:
     """A function that takes one step of a fresh network on one fixed batch."""
     torch.manual_seed(0)
     network = build(model).train()
@@ -99,14 +100,15 @@ def training_step(model: str, batch: int, channels_last: bool, kernels: bool) ->
     if channels_last:
         network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         images = images.contiguous(memory_format=torch.channels_last)
-    if kernels:
+    if kernel:
         accelerate(network)
     optimizer = torch.optim.AdamW(network.parameters(), 1e-3)
 
     def step() -> None:
-        logits, regressions = network(images)
+        with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
+            logits, regressions = network(images)
         optimizer.zero_grad(set_to_none=True)
-        (logits.square().mean() + regressions.square().mean()).backward()
+        (logits.float().square().mean() + regressions.float().square().mean()).backward()
         optimizer.step()
 
     return step

@@ -25,7 +25,7 @@ from blazeface.errors import BlazeFaceError
 from blazeface.models.layouts import Layout
 from blazeface.models.network import BlazeFace
 from blazeface.spec import ModelSpec
-from blazeface.training.accelerate import accelerate
+from blazeface.training.depthwise import accelerate
 from blazeface.training.checkpoint import Checkpoint, save_checkpoint
 from blazeface.training.config import TrainConfig
 from blazeface.training.distributed import Processes
