@@ -21,9 +21,14 @@ class Clip(Protocol):
     there should have been more. What live clips tell is right from the first frame on.
     """
 
-    rate: Fraction
-    tick: Fraction
-    length: int | None
+    @property
+    def rate(self) -> Fraction: ...
+
+    @property
+    def tick(self) -> Fraction: ...
+
+    @property
+    def length(self) -> int | None: ...
 
     def frames(self) -> Iterator[Frame]: ...
 
@@ -33,17 +38,28 @@ def have_av() -> bool:
     return importlib.util.find_spec("av") is not None
 
 
-def open_clip(item: Input, timeout: float, stop: Callable[[], bool]) -> AbstractContextManager[Clip]:
-    """Open a video file, camera or stream.
+def open_clip(
+    item: Input,
+    timeout: float,
+    stop: Callable[[], bool],
+    reconnect: float = 0.0,
+    say: Callable[[str], None] = lambda sentence: None,
+) -> AbstractContextManager[Clip]:
+    """Open a video file, picture sequence, camera or stream.
 
     timeout: seconds that a camera or stream may keep silent. stop: asked while waiting; True ends the
-    clip. Raises BlazeFaceError, on opening or reading, for what is missing, damaged, silent or no video.
+    clip. reconnect: seconds for which a camera or stream that was lost is opened anew; say takes the sentences about
+    that. Raises BlazeFaceError, on opening or reading, for what is missing, damaged, silent or no video.
     """
     # Imported here: each reader loads a library that the others do not need.
     if item.kind in ("camera", "stream"):
         from blazeface.video.live import open_camera, open_stream
 
-        return (open_camera if item.kind == "camera" else open_stream)(item, timeout, stop)
+        return (open_camera if item.kind == "camera" else open_stream)(item, timeout, stop, reconnect, say)
+    if item.kind == "sequence":
+        from blazeface.video.sequence import SequenceReader
+
+        return SequenceReader(item.address)
     if have_av():
         from blazeface.video.av_reader import AvReader
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import time as clock
+from dataclasses import dataclass, field
 from fractions import Fraction
 
 from blazeface.geometry import Image
@@ -20,12 +21,14 @@ class Frame:
     time: seconds since the first frame of its source, exact; 0 for a picture.
     source: where it came from, fit for printing: a path as the user wrote it, "cam0", or a URL
         without user, password and query.
+    taken: when it was read, on the clock of time.monotonic().
     """
 
     image: Image
     index: int
     time: Fraction
     source: str
+    taken: float = field(default_factory=clock.monotonic)
 
 
 def steady_time(stamp: Fraction | None, last: Fraction | None, rate: Fraction, tick: Fraction) -> Fraction:

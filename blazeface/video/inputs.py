@@ -20,6 +20,7 @@ VIDEO_SUFFIXES = frozenset(
     ".mp4 .m4v .mov .mkv .webm .avi .mpg .mpeg .ts .mts .m2ts .wmv .flv .3gp .ogv .y4m .mjpeg .mjpg .h264 .hevc".split()  # noqa: SIM905
 )
 URL = re.compile(r"(rtsps?|https?|udp|tcp|rtmps?|rtp|srt)://", re.IGNORECASE)
+SEQUENCE = re.compile(r"%(?:0?\d+)?d")
 _CAMERA = re.compile(r"(?:cam|/dev/video)?(\d{1,3})")
 
 
@@ -27,13 +28,13 @@ _CAMERA = re.compile(r"(?:cam|/dev/video)?(\d{1,3})")
 class Input:
     """One thing to read.
 
-    kind: "picture", "video" (a file), "camera" or "stream" (a URL).
+    kind: "picture", "video" (a file), "sequence" (pictures numbered like img_%04d.jpg), "camera" or "stream" (a URL).
     name: how it is called in JSON and in sentences; never holds a password.
-    address: path, camera number or whole URL; not for printing.
+    address: path, pattern, camera number or whole URL; not for printing.
     relative: its name below an output folder: a picture's path within the folder that was named.
     """
 
-    kind: Literal["picture", "video", "camera", "stream"]
+    kind: Literal["picture", "video", "sequence", "camera", "stream"]
     name: str
     address: str = field(repr=False)
     relative: PurePath
@@ -62,7 +63,7 @@ def find_inputs(
 
 
 def find_input(text: str) -> Input:
-    """One input that is not a folder: a URL, a file, or a camera ("cam0", "0", "/dev/video0")."""
+    """One input that is not a folder: a URL, a file, a sequence, or a camera ("cam0", "0", "/dev/video0")."""
     if URL.match(text):
         return Input("stream", printable(without_secrets(text)), text, PurePath("stream"))
     camera = _CAMERA.fullmatch(text)
@@ -73,6 +74,9 @@ def find_input(text: str) -> Input:
             f"{printable(without_secrets(text))}: no such file, and an address must begin with "
             "rtsp://, rtsps://, http://, https://, udp://, tcp://, rtp://, rtmp:// or srt://"
         )
+    if SEQUENCE.search(os.path.basename(text)) and not os.path.exists(text):
+        stem = SEQUENCE.sub("", os.path.splitext(os.path.basename(text))[0]).strip("_-. ")
+        return Input("sequence", text, text, PurePath(stem or "sequence"))
     refuse_odd_file(text)
     return Input(_file_kind(text), text, text, PurePath(os.path.basename(text)))
 

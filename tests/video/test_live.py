@@ -1,9 +1,10 @@
 """Cameras and streams: nothing waits for ever, and the newest picture wins."""
 
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from fractions import Fraction
 from functools import partial
 from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -263,3 +264,108 @@ def test_nobody_answers(capfd: pytest.CaptureFixture[str]) -> None:
         next(clip.frames())
     assert "secret" not in str(caught.value)
     assert capfd.readouterr() == ("", "")
+
+
+class Coming:
+    """Opens captures one after the other; where the list ends, opening fails."""
+
+    def __init__(self, *captures: FakeCapture):
+        self.captures = list(captures)
+        self.opened: list[float] = []
+
+    def __call__(self) -> FakeCapture:
+        self.opened.append(time.monotonic())
+        if self.captures:
+            return self.captures.pop(0)
+        nothing = FakeCapture([])
+        nothing.isOpened = lambda: False  # type: ignore[method-assign]
+        return nothing
+
+
+def test_a_camera_that_hangs_is_opened_anew_and_time_goes_on() -> None:
+    first, second = FakeCapture(pictures(3), hangs=True, pause=0.01), FakeCapture(pictures(4), pause=0.01)
+    said: list[str] = []
+    stamps = []
+    coming = Coming(first, second)
+    start = time.monotonic()
+    with (
+        pytest.raises(BlazeFaceError, match=r"^cam0: ended, and did not come back within 2 seconds$"),
+        LiveClip("cam0", coming, 0.3, lambda: False, False, 2.0, said.append) as clip,
+    ):
+        for frame in clip.frames():
+            stamps.append(frame.time)
+    assert len(stamps) >= 2
+    assert all(earlier < later for earlier, later in pairwise(stamps))
+    assert max(later - earlier for earlier, later in pairwise(stamps)) > 0.7  # 0.3 of silence and a pause of 0.5
+    assert said[0] == "cam0: gave no picture for 0.3 seconds; trying again for up to 2 seconds"
+    assert said[1].startswith("cam0: back after 0.")
+    assert said[2] == "cam0: ended; trying again for up to 2 seconds"
+    assert time.monotonic() - start < 8
+    pauses = [later - earlier for earlier, later in pairwise(coming.opened[1:])]
+    assert pauses[1] > 1.5 * pauses[0] - 0.1  # they grow
+    first.let_go.set()
+
+
+def test_an_unplugged_camera_gives_no_picture_and_is_looked_for_again() -> None:
+    """V4L2 answers at once, with nothing, when the plug is pulled."""
+    first, second = FakeCapture(pictures(2), pause=0.05), FakeCapture(pictures(2), pause=0.05)
+    clip = LiveClip("cam0", Coming(first, second), 0.3, lambda: False, True, 5.0)
+    with clip:
+        frames = clip.frames()
+        seen = [next(frames).index for _ in range(3)]
+    assert seen == [0, 1, 2]
+
+
+def test_the_first_opening_is_not_tried_twice() -> None:
+    coming = Coming()
+    with (
+        pytest.raises(BlazeFaceError, match="cannot be opened"),
+        LiveClip("cam0", coming, 1.0, lambda: False, True, 30.0) as clip,
+    ):
+        next(clip.frames())
+    assert len(coming.opened) == 1
+
+
+def test_stopping_does_not_wait_for_a_lost_source() -> None:
+    start = time.monotonic()
+    coming = Coming(FakeCapture(pictures(1)))
+    with LiveClip("s", coming, 0.2, lambda: time.monotonic() - start > 0.8, False, 60.0) as clip:
+        assert len(list(clip.frames())) == 1
+    assert time.monotonic() - start < 3
+
+
+def test_a_stream_that_is_cut_off_and_comes_back_over_http() -> None:
+    """Motion JPEG whose server ends the connection after 40 pictures, and serves the next one again."""
+    with serving(MotionJpeg) as address:
+        item = find_input(f"{address}/video?token=secret")
+        said: list[str] = []
+        with open_stream(item, 5.0, lambda: len(said) > 2, 10.0, said.append) as clip:
+            count = sum(1 for _ in clip.frames())
+    assert count > 20
+    assert said[0].endswith("/video?***: ended; trying again for up to 10 seconds")
+    assert ": back after " in said[1]
+    assert "secret" not in "".join(said)
+
+
+def test_mpeg_ts_over_tcp(make_clip: ClipMaker, tmp_path: Path) -> None:
+    data = make_clip(tmp_path / "a.ts", count=50, rate=Fraction(25), width=128).read_bytes()
+    server = socket.create_server(("127.0.0.1", 0))
+
+    def send() -> None:
+        with suppress(OSError):
+            connection, _ = server.accept()
+            with connection:
+                for start in range(0, len(data), 1880):
+                    connection.sendall(data[start : start + 1880])
+                    time.sleep(0.01)
+
+    threading.Thread(target=send, daemon=True).start()
+    with (
+        server,
+        open_stream(find_input(f"tcp://127.0.0.1:{server.getsockname()[1]}"), 10.0, lambda: False) as clip,
+    ):
+        frames = list(clip.frames())
+    assert len(frames) >= 5
+    for frame in frames:
+        _, top, _, bottom = RedDetector().detect(frame.image).boxes[0]
+        assert (top, bottom) == pytest.approx((4, 12), abs=2)
