@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import io
 import keyword
 import os
 import sys
@@ -11,6 +12,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from blazeface.errors import BlazeFaceError
+from blazeface.files.names import printable
 from blazeface.version import __version__
 
 COMMANDS = {
@@ -36,6 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def run_command(name: str, argv: Sequence[str] | None = None, prog: str | None = None) -> int:
     """Parse the flags of one command and run it. The user's mistakes end in one sentence, not in a traceback."""
+    _sound_streams()
     # Imported here: detecting must not load torch, nor training a video library.
     module = importlib.import_module(f"blazeface.cli.{name}{'_' * keyword.iskeyword(name)}")
     parser = argparse.ArgumentParser(prog=prog, description=COMMANDS[name])
@@ -44,17 +47,36 @@ def run_command(name: str, argv: Sequence[str] | None = None, prog: str | None =
     try:
         return int(module.run(args))
     except BlazeFaceError as error:
-        print(f"{parser.prog}: {error}", file=sys.stderr)
+        print(f"{parser.prog}: {printable(str(error))}", file=sys.stderr)
         return 1
-    except BrokenPipeError:
-        # Whoever read our output has gone (`blazeface detect ... | head`). What is still in the buffer goes
-        # nowhere, or Python would complain when it empties it at the end.
-        with suppress(OSError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # whoever read our output has gone (`blazeface detect ... | head`)
+        _drop_output()
+        return 1
+    except OSError as error:  # what no room has put better: a full disk behind standard output, say
+        _drop_output()
+        print(f"{parser.prog}: {printable(str(error))}", file=sys.stderr)
+        return 1
+    except MemoryError:
+        print(f"{parser.prog}: there is not enough memory for this", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print(f"{parser.prog}: interrupted", file=sys.stderr)
         return 130
+
+
+def _sound_streams() -> None:
+    """Streams that were closed by the caller swallow what is printed; names that are no text are printed escaped."""
+    sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 (open to the end)
+    sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _drop_output() -> None:
+    """What is still in the buffer goes nowhere, or Python would complain when it empties it at the end."""
+    with suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _overview() -> argparse.ArgumentParser:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from blazeface.errors import BlazeFaceError
+from blazeface.files.whole import beside
 from blazeface.spec import NAMED_SPECS
 
 if TYPE_CHECKING:
@@ -162,6 +163,7 @@ def _prepare_folder(out: Path, config: TrainConfig, resumed: bool) -> None:
         out.mkdir(parents=True, exist_ok=True)
         if (out / FILE).exists() and not resumed:
             raise BlazeFaceError(f"--out: {out} holds a run already; go on with --resume {out}, or name another")
-        (out / "config.json").write_text(config.to_json() + "\n", encoding="utf-8")
+        with beside(out / "config.json") as part:
+            part.write_text(config.to_json() + "\n", encoding="utf-8")
     except OSError as error:
         raise BlazeFaceError(f"--out: {out} cannot be written: {error.strerror or error}") from error

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import math
 from pathlib import Path
 from typing import Any
 
-from blazeface.data.wider import WiderFace
+from blazeface.data.wider import LARGEST, WiderFace, read_text
 from blazeface.errors import BlazeFaceError
 from blazeface.spec import KEYPOINT_NAMES
 
@@ -21,11 +20,11 @@ def read_coco(path: Path) -> list[tuple[str, list[WiderFace]]]:
     Raises BlazeFaceError naming the file and the entry (annotation 17, say) that is malformed.
     """
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise BlazeFaceError(f"{path}: cannot be read: {error}") from error
+        data = json.loads(read_text(path))
     except json.JSONDecodeError as error:
         raise BlazeFaceError(f"{path}:{error.lineno}: not valid JSON: {error.msg}") from error
+    except ValueError as error:
+        raise BlazeFaceError(f"{path}: not valid JSON: a number of too many digits") from error
     except RecursionError as error:
         raise BlazeFaceError(f"{path}: not valid JSON: nested too deep") from error
     if not isinstance(data, dict):
@@ -76,7 +75,7 @@ def _numbers(path: Path, position: int, annotation: dict[str, Any], key: str, co
     if (
         not isinstance(values, list)
         or len(values) != count
-        or not all(isinstance(value, (int, float)) and math.isfinite(value) for value in values)
+        or not all(type(value) in (int, float) and abs(value) <= LARGEST for value in values)
     ):
-        raise BlazeFaceError(f"{path}: annotation {position}: {key} must be {count} finite numbers")
+        raise BlazeFaceError(f"{path}: annotation {position}: {key} must be {count} numbers within a million")
     return [float(value) for value in values]

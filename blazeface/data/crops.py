@@ -64,6 +64,7 @@ def draw_crop(
 ) -> Crop:
     """One random view of a picture and its labels, a square of input_size / tiles pixels."""
     size = input_size // tiles
+    sample = sample.within(*image.shape[:2])
     matrix = draw_view(image.shape[:2], sample, input_size, tiles, recipe, rng)
     boxes, keypoints = move_labels(sample.boxes, sample.keypoints, matrix)
     middle = (boxes[:, :2] + boxes[:, 2:]) / 2

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +31,12 @@ class Sample:
     keypoints: NDArray[np.float32]
     visibility: NDArray[np.uint8]
     ignore: NDArray[np.bool_]
+
+    def within(self, height: int, width: int) -> Sample:
+        """The same for a picture of that size: a face whose middle lies outside of it becomes an ignore region."""
+        middle = (self.boxes[:, :2] + self.boxes[:, 2:]) / 2
+        outside = ((middle < 0) | (middle >= (width, height))).any(axis=1)
+        return replace(self, ignore=self.ignore | outside) if (outside & ~self.ignore).any() else self
 
 
 def load_split(root: Path, split: str) -> list[Sample]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from blazeface.errors import BlazeFaceError
+from blazeface.files.whole import refuse_odd_file
 
 COLUMNS = "x y w h blur expression illumination invalid occlusion pose"
+LARGEST = 1e6
+"""No coordinate in a picture lies further out; NaN is not within it either."""
+
 INVALID = 7
 """Column of the flag that takes a face out of training and scoring."""
 
@@ -34,10 +37,7 @@ def read_wider(path: Path) -> list[tuple[str, list[WiderFace]]]:
 
     Raises BlazeFaceError with the file and the line number of the first malformed line.
     """
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise BlazeFaceError(f"{path}: cannot be read: {error}") from error
+    lines = read_text(path).split("\n")
     pictures: list[tuple[str, list[WiderFace]]] = []
     position = 0
     while position < len(lines):
@@ -57,10 +57,23 @@ def read_wider(path: Path) -> list[tuple[str, list[WiderFace]]]:
     return pictures
 
 
+def read_text(path: Path) -> str:
+    """A label file as text, lines ended by "\\n". Raises BlazeFaceError with the line of a byte that is no UTF-8."""
+    refuse_odd_file(str(path))
+    try:
+        data = path.read_bytes()
+        return data.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n").removesuffix("\n")
+    except OSError as error:
+        raise BlazeFaceError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise BlazeFaceError(f"{path}:{line}: not UTF-8 text: {error.reason}") from error
+
+
 def _count(path: Path, lines: list[str], row: int, name: str) -> int:
     text = lines[row].strip() if row < len(lines) else "the end of the file"
-    if not (text.isascii() and text.isdigit()):
-        raise BlazeFaceError(f"{path}:{row + 1}: expected the number of faces of {name!r}, found {text!r}")
+    if not (text.isascii() and text.isdigit() and len(text) < 10):
+        raise BlazeFaceError(f"{path}:{row + 1}: expected the number of faces of {name!r}, found {text[:80]!r}")
     return int(text)
 
 
@@ -74,7 +87,7 @@ def _face(path: Path, lines: list[str], row: int) -> WiderFace:
         numbers = [float(column) for column in text.split()]
     except ValueError:
         numbers = []
-    if len(numbers) not in (4, len(COLUMNS.split())) or not all(map(math.isfinite, numbers)):
+    if len(numbers) not in (4, len(COLUMNS.split())) or not all(abs(n) <= LARGEST for n in numbers):
         raise BlazeFaceError(f"{path}:{row + 1}: expected `{COLUMNS}` (or just x y w h), found {text[:80]!r}")
     x, y, width, height = numbers[:4]
     flagged = len(numbers) > INVALID and numbers[INVALID] == 1

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import math
+import re
 import struct
+
+CODESTREAM = b"\xff\x4f\xff\x51"
+"""Start of JPEG 2000's pixels (ITU T.800, A.5.1): width and height follow after four bytes."""
 
 
 def picture_size(data: bytes) -> tuple[int, int] | None:
-    """(width, height) as the header of a PNG, JPEG, GIF, BMP or TIFF claims; None for others and for broken ones."""
+    """(width, height) as the header claims, for all formats that OpenCV reads but the rare ones; None for broken ones."""
     try:
         if data.startswith(b"\x89PNG\r\n\x1a\n"):
             return _pair(data, ">II", 16)
@@ -15,10 +20,22 @@ def picture_size(data: bytes) -> tuple[int, int] | None:
         if data.startswith((b"GIF87a", b"GIF89a")):
             return _pair(data, "<HH", 6)
         if data.startswith(b"BM"):
-            width, height = _pair(data, "<ii", 18)
+            short = data[14:18] == b"\x0c\0\0\0"  # OS/2's header counts in 16 bits
+            width, height = _pair(data, "<HH" if short else "<ii", 18)
             return abs(width), abs(height)
-        if data.startswith((b"II*\0", b"MM\0*")):
+        if data.startswith((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")):
             return _tiff_size(data)
+        if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
+            return _webp_size(data)
+        if data.startswith(b"\0\0\0\x0cjP  \r\n\x87\n"):
+            claims = _pairs(data, b"ihdr", 4)[::-1], _pairs(data, CODESTREAM, 8)
+            return _some(max(claims, key=_area))
+        if data.startswith(CODESTREAM):
+            return _pair(data, ">II", 8)
+        if data[4:8] == b"ftyp":
+            return _some(_pairs(data, b"ispe", 8))
+        if data[:2] in (b"P1", b"P2", b"P3", b"P4", b"P5", b"P6"):
+            return _pnm_size(data)
     except struct.error:
         pass
     return None
@@ -42,15 +59,59 @@ def _jpeg_size(data: bytes) -> tuple[int, int] | None:
         position += 2 + length
 
 
+def _some(size: tuple[int, ...]) -> tuple[int, int] | None:
+    return (size[0], size[1]) if size else None
+
+
+def _area(size: tuple[int, ...]) -> int:
+    return math.prod(size) if size else 0
+
+
+def _webp_size(data: bytes) -> tuple[int, int] | None:
+    """RFC 9649: the canvas of an extended file (2.7), else the frame header of VP8L (3.4) or VP8 (RFC 6386, 9.1)."""
+    kind = data[12:16]
+    if kind == b"VP8X":
+        low_width, high_width, low_height, high_height = struct.unpack_from("<HBHB", data, 24)
+        return (low_width | high_width << 16) + 1, (low_height | high_height << 16) + 1
+    if kind == b"VP8L":
+        (bits,) = struct.unpack_from("<I", data, 21)
+        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+    if kind == b"VP8 ":
+        width, height = _pair(data, "<HH", 26)
+        return width & 0x3FFF, height & 0x3FFF
+    return None
+
+
+def _pairs(data: bytes, mark: bytes, offset: int) -> tuple[int, ...]:
+    """Of all pairs of numbers `offset` bytes behind a mark, that of the largest product; () without one."""
+    found: list[tuple[int, int]] = []
+    position = data.find(mark)
+    while 0 <= position <= len(data) - offset - 8 and len(found) < 1000:
+        found.append(_pair(data, ">II", position + offset))
+        position = data.find(mark, position + 4)
+    return max(found, key=_area, default=())
+
+
+def _pnm_size(data: bytes) -> tuple[int, int] | None:
+    """The first two numbers behind the mark; comments run from # to the end of their line."""
+    numbers = re.sub(rb"#[^\r\n]*", b" ", data[2:4096]).split()[:2]
+    if len(numbers) < 2 or not all(number.isdigit() and len(number) < 16 for number in numbers):
+        return None
+    return int(numbers[0]), int(numbers[1])
+
+
 def _tiff_size(data: bytes) -> tuple[int, int] | None:
-    """Entries 256 and 257 (ImageWidth, ImageLength) of the first directory (TIFF 6.0, section 2)."""
+    """Entries 256 and 257 (ImageWidth, ImageLength) of the first directory (TIFF 6.0, section 2; BigTIFF)."""
     order = "<" if data.startswith(b"II") else ">"
-    (start,) = struct.unpack_from(order + "I", data, 4)
-    (count,) = struct.unpack_from(order + "H", data, start)
+    big = data[2:4] in (b"+\0", b"\0+")
+    (start,) = struct.unpack_from(order + ("Q" if big else "I"), data, 8 if big else 4)
+    if start > len(data):
+        return None
+    (count,) = struct.unpack_from(order + ("Q" if big else "H"), data, start)
+    first, width, value = (start + 8, 20, 12) if big else (start + 2, 12, 8)
     found: dict[int, int] = {}
-    for entry in range(count):
-        tag, kind = struct.unpack_from(order + "HH", data, start + 2 + 12 * entry)
+    for entry in range(first, first + width * min(count, 65_535), width):
+        tag, kind = struct.unpack_from(order + "HH", data, entry)
         if tag in (256, 257):
-            form = "H" if kind == 3 else "I"
-            (found[tag],) = struct.unpack_from(order + form, data, start + 10 + 12 * entry)
+            (found[tag],) = struct.unpack_from(order + ("H" if kind == 3 else "I"), data, entry + value)
     return (found[256], found[257]) if len(found) == 2 else None

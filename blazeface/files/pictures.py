@@ -25,6 +25,9 @@ PICTURE_SUFFIXES = frozenset(
 MAX_PIXELS = 2**28
 """A picture of more (16384 x 16384) is refused: it would take gigabytes of memory."""
 
+LIMIT_VARIABLE = "BLAZEFACE_MAX_PIXELS"
+"""Environment variable that sets another limit than MAX_PIXELS."""
+
 MAX_BYTES = 2**30
 """A larger file is not read as a picture."""
 
@@ -46,12 +49,25 @@ def read_picture(path: str) -> Image:
     except OSError as error:
         raise BlazeFaceError(f"{shown}: cannot be opened: {error.strerror or error}") from error
     width, height = picture_size(data) or (0, 0)
-    if width * height > MAX_PIXELS:
-        raise BlazeFaceError(f"{shown}: {width} x {height} pixels, more than the {MAX_PIXELS:,} that are read")
+    limit = most_pixels()
+    if width * height > limit:
+        raise BlazeFaceError(
+            f"{shown}: {width} x {height} pixels, more than the {limit:,} that are read ({LIMIT_VARIABLE} sets the limit)"
+        )
     image, fault = decode_picture(data)
     if image is None:
         raise BlazeFaceError(f"{shown}: {fault}")
     return image
+
+
+def most_pixels() -> int:
+    """Pixels of the largest picture that is read. Raises BlazeFaceError for a limit that is no number."""
+    text = os.environ.get(LIMIT_VARIABLE, "")
+    if not text:
+        return MAX_PIXELS
+    if not (text.isascii() and text.isdigit() and len(text) < 16 and int(text) > 0):
+        raise BlazeFaceError(f"{LIMIT_VARIABLE} must be a number of pixels, not {printable(text[:40])!r}")
+    return int(text)
 
 
 def decode_picture(data: bytes) -> tuple[Image | None, str]:

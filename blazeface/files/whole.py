@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+import re
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from blazeface.errors import BlazeFaceError
 from blazeface.files.names import printable
+
+STALE = 3600.0
+"""Seconds after which a part that nobody writes to any more is swept away."""
+
+_PART = re.compile(r"\..*-\d+(-\d+)?\.part(\.[^.]*)?")
+_numbers = itertools.count()
+_swept: set[Path] = set()
 
 
 @contextmanager
@@ -16,10 +26,13 @@ def beside(path: Path) -> Iterator[Path]:
     """A hidden path in the same folder to write to; it takes the name `path` when the block ends well.
 
     When the block raises, the part that was written is removed and a file that stood at `path` before
-    stays untouched. The suffix is kept, since writers choose the format by it.
+    stays untouched. The suffix is kept, since writers choose the format by it. Parts that a killed
+    process left in the folder long ago are removed.
     """
     target = Path(os.path.realpath(path))
-    part = target.with_name(f".{target.stem[:40]}-{os.getpid()}.part{target.suffix}")
+    _sweep(target.parent)
+    # The number tells apart what two threads write at once.
+    part = target.with_name(f".{target.stem[:40]}-{os.getpid()}-{next(_numbers)}.part{target.suffix}")
     try:
         yield part
         try:
@@ -29,6 +42,19 @@ def beside(path: Path) -> Iterator[Path]:
     except BaseException:
         part.unlink(missing_ok=True)
         raise
+
+
+def _sweep(folder: Path) -> None:
+    """Remove the parts in a folder that killed processes left behind long ago; looked for once."""
+    if folder in _swept:
+        return
+    _swept.add(folder)
+    with suppress(OSError):  # a folder that cannot be listed is not what the caller asked about
+        for entry in os.scandir(folder):
+            if _PART.fullmatch(entry.name):
+                with suppress(OSError):
+                    if time.time() - entry.stat(follow_symlinks=False).st_mtime > STALE:
+                        os.unlink(entry.path)
 
 
 def cannot_write(path: Path, error: OSError) -> BlazeFaceError:

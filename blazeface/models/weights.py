@@ -9,12 +9,13 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from blazeface.errors import BlazeFaceError
-from blazeface.files.whole import beside
+from blazeface.files.whole import beside, refuse_odd_file
 from blazeface.models.layouts import Layout
 from blazeface.models.network import BlazeFace
 from blazeface.spec import METADATA_KEY, ModelSpec
 
 LAYOUT_KEY = "blazeface.layout"
+MAX_BYTES = 2**28
 
 
 def save_weights(network: BlazeFace, path: Path) -> None:
@@ -38,8 +39,11 @@ def load_weights(path: Path) -> BlazeFace:
     Raises BlazeFaceError, naming the file, when it is missing, damaged, or describes another network
     than its tensors fit.
     """
-    if not path.is_file():
+    if not path.exists():
         raise BlazeFaceError(f"{path}: no such weights file")
+    refuse_odd_file(str(path))
+    if path.stat().st_size > MAX_BYTES:
+        raise BlazeFaceError(f"{path}: larger than {MAX_BYTES >> 20} MiB, too large for a face detector")
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
@@ -53,8 +57,10 @@ def load_weights(path: Path) -> BlazeFace:
     spec = ModelSpec.from_json(metadata[METADATA_KEY], str(path))
     layout = Layout.from_json(metadata[LAYOUT_KEY], str(path))
     norm = "stem.1.weight" in tensors
-    network = BlazeFace(spec, layout, norm)
-    expected = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+    with torch.device("meta"):  # without memory: a lying layout may ask for gigabytes
+        expected = {
+            name: tuple(tensor.shape) for name, tensor in BlazeFace(spec, layout, norm).state_dict().items()
+        }
     found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     if expected != found:
         wrong = sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
@@ -64,5 +70,6 @@ def load_weights(path: Path) -> BlazeFace:
         )
     if not all(torch.isfinite(tensor).all() for tensor in tensors.values() if tensor.is_floating_point()):
         raise BlazeFaceError(f"{path}: it holds weights that are not finite")
+    network = BlazeFace(spec, layout, norm)
     network.load_state_dict(tensors)
     return network.eval()

@@ -14,13 +14,15 @@ from blazeface.files.whole import beside
 from blazeface.training.config import TrainConfig
 
 FILE = "checkpoint.pt"
+MAX_BYTES = 2**30
 
 
 @dataclass
 class Checkpoint:
     """State after `step` steps. Crops follow from (seed, step), so no random state needs keeping.
 
-    total: steps of the whole run. spec, layout: JSON texts that rebuild the network. network, ema, optimizer: state dicts. history: one entry per evaluation.
+    total: steps of the whole run. spec, layout: JSON texts that rebuild the network. network, ema, optimizer:
+    state dicts. history: one entry per evaluation.
     """
 
     config: TrainConfig
@@ -35,12 +37,29 @@ class Checkpoint:
 
 
 def save_checkpoint(checkpoint: Checkpoint, folder: Path) -> None:
-    """Write folder/checkpoint.pt. A good one is replaced only by a whole one."""
+    """Write folder/checkpoint.pt. A good one is replaced only by a whole one with finite weights.
+
+    Raises BlazeFaceError otherwise; the one that was there stays.
+    """
+    path = folder / FILE
+    weights = (*checkpoint.network.items(), *checkpoint.ema.items())
+    broken = next((name for name, value in weights if not torch.isfinite(value).all()), None)
+    if broken is not None:
+        raise BlazeFaceError(
+            f"{path}: not written: {broken} is no longer finite at step {checkpoint.step}: try a lower --learning-rate;"
+            " the checkpoint before it, if there is one, is kept"
+        )
     data = {**vars(checkpoint), "config": checkpoint.config.to_json()}
-    with beside(folder / FILE) as part, part.open("wb") as file:
-        torch.save(data, file)
-        file.flush()
-        os.fsync(file.fileno())
+    try:
+        with beside(path) as part, part.open("wb") as file:
+            torch.save(data, file)
+            file.flush()
+            os.fsync(file.fileno())
+    except (OSError, RuntimeError) as error:  # torch tells of a full disk as a RuntimeError
+        reason = (error.strerror if isinstance(error, OSError) else None) or str(error).splitlines()[0]
+        raise BlazeFaceError(
+            f"{path}: cannot be written: {reason}; the checkpoint before it, if there is one, is kept"
+        ) from error
 
 
 def load_checkpoint(folder: Path) -> Checkpoint:
@@ -48,12 +67,31 @@ def load_checkpoint(folder: Path) -> Checkpoint:
     path = folder / FILE
     if not path.is_file():
         raise BlazeFaceError(f"--resume: {folder} holds no {FILE}")
+    if path.stat().st_size > MAX_BYTES:
+        raise BlazeFaceError(f"{path}: larger than {MAX_BYTES >> 20} MiB, too large for a checkpoint")
     try:
         data = torch.load(path, map_location="cpu", weights_only=True)
         config = TrainConfig.from_json(data.pop("config"), str(path))
-        return Checkpoint(config=config, **data)
+        checkpoint = Checkpoint(config=config, **data)
+        _check(checkpoint)
+        return checkpoint
     except BlazeFaceError:
         raise
     except Exception as error:  # each kind of damage surfaces as another class, from zip to struct.error
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise BlazeFaceError(f"{path}: not a readable checkpoint: {reason}") from error
+
+
+def _check(checkpoint: Checkpoint) -> None:
+    """Refuse what is not of the kinds that `Checkpoint` names; whether the tensors fit is seen when they are used."""
+    for name in ("step", "total"):
+        if type(getattr(checkpoint, name)) is not int or getattr(checkpoint, name) < 0:
+            raise ValueError(f"its {name} is no whole number")
+    for name in ("network", "ema"):
+        state = getattr(checkpoint, name)
+        if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
+            raise ValueError(f"its {name} is no state")
+        if not all(torch.isfinite(value).all() for value in state.values()):
+            raise ValueError(f"its {name} holds weights that are not finite")
+    if not isinstance(checkpoint.optimizer, dict) or not isinstance(checkpoint.history, list):
+        raise ValueError("its optimizer or its history is of another kind")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from pathlib import Path
 
 from blazeface.files.whole import beside
@@ -61,11 +62,11 @@ def drop_rows_after(path: Path, step: int) -> None:
     """Keep a CSV's rows up to a step; a row that a kill cut short goes too."""
     if not path.exists():
         return
-    rows = read_rows(path)
-    path.unlink()
-    for row in rows:
-        if row["step"] <= step:
-            append_row(path, row)
+    rows = [row for row in read_rows(path) if row.get("step", math.inf) <= step]
+    with beside(path) as part:
+        part.touch()
+        for row in rows:
+            append_row(part, row)
 
 
 def read_rows(path: Path) -> list[dict[str, float]]:

@@ -25,9 +25,9 @@ from blazeface.errors import BlazeFaceError
 from blazeface.models.layouts import Layout
 from blazeface.models.network import BlazeFace
 from blazeface.spec import ModelSpec
-from blazeface.training.depthwise import accelerate
-from blazeface.training.checkpoint import Checkpoint, save_checkpoint
+from blazeface.training.checkpoint import FILE, Checkpoint, save_checkpoint
 from blazeface.training.config import TrainConfig
+from blazeface.training.depthwise import accelerate
 from blazeface.training.distributed import Processes
 from blazeface.training.journal import STEP_COLUMNS, Journal
 from blazeface.training.losses import DetectionLoss, Losses
@@ -76,10 +76,17 @@ class Trainer:
         self.history: list[dict[str, float]] = []
 
     def restore(self, checkpoint: Checkpoint) -> None:
-        """Take over the state of an earlier run of the same configuration."""
-        self.network.load_state_dict(checkpoint.network)
-        self.ema.network.load_state_dict(checkpoint.ema)
-        self.optimizer.load_state_dict(checkpoint.optimizer)
+        """Take over the state of an earlier run of the same configuration.
+
+        Raises BlazeFaceError for a checkpoint of another network.
+        """
+        try:
+            self.network.load_state_dict(checkpoint.network)
+            self.ema.network.load_state_dict(checkpoint.ema)
+            self.optimizer.load_state_dict(checkpoint.optimizer)
+        except (RuntimeError, ValueError, KeyError, TypeError, AttributeError) as error:
+            reason = str(error).splitlines()[0]
+            raise BlazeFaceError(f"--resume: its checkpoint does not fit its own network: {reason}") from error
         self.step, self.history = checkpoint.step, checkpoint.history
 
     def checkpoint(self, total: int) -> Checkpoint:
@@ -117,23 +124,24 @@ class Trainer:
         )
         journal = Journal(out, self.step) if processes.leads else None
         meter = Meter()
-        with stop_signals() as stopped, closing(journal) if journal else nullcontext():
+        with stop_signals() as stopped, told_in_sentences(out), closing(journal) if journal else nullcontext():
             for batch in loader:
                 rate = learning_rate(self.step, total, config)
                 losses = self._step(model, batch.to(self.device), rate)
                 self.step += 1
-                meter.add(losses, config.batch)
+                meter.add(losses, config.batch, self.step)
                 bar.update()
                 epoch = self.step / steps_per_epoch
                 if self.step % LOG_EVERY == 0 or self.step == total:
+                    refuse_nan(meter, out)
                     row = {"step": self.step, "epoch": epoch, "learning_rate": rate, **meter.means()}
-                    self._refuse_nan(row, out)
                     bar.set_postfix_str(
                         f"loss {row['loss']:.3f}, {row['images_per_second']:.0f} images/s", refresh=False
                     )
                     if journal:
                         journal.steps({name: row[name] for name in STEP_COLUMNS})
                 if self.step % (machine.evaluate_every * steps_per_epoch) == 0 or self.step == total:
+                    refuse_nan(meter, out)
                     if journal:
                         figures = {"step": self.step, "epoch": epoch, **score(self.ema.network)}
                         self.history.append(figures)
@@ -145,6 +153,7 @@ class Trainer:
                 if journal and (
                     stop or self.step == total or time.monotonic() - saved > machine.checkpoint_seconds
                 ):
+                    refuse_nan(meter, out)
                     save_checkpoint(self.checkpoint(total), out)
                     saved = time.monotonic()
                 if stop:
@@ -184,27 +193,29 @@ class Trainer:
             prefetch_factor=6 if machine.workers else None,
         )
 
-    def _refuse_nan(self, row: dict[str, float], out: Path) -> None:
-        if not math.isfinite(row["loss"]):
-            raise BlazeFaceError(
-                f"the loss is no longer finite at step {self.step}: try a lower --learning-rate; the last"
-                f" checkpoint in {out} is kept"
-            )
-
 
 class Meter:
     """Mean losses and images per second since it was made or last read."""
 
     def __init__(self) -> None:
         self._sums: Tensor = torch.zeros(4)
+        self._broken: Tensor = torch.tensor(math.inf)  # the first step whose loss was not finite
         self._count = self._images = 0
         self._start = time.perf_counter()
 
-    def add(self, losses: Losses, images: int) -> None:
-        parts = torch.stack([losses.total, losses.score, losses.box, losses.keypoint])
-        self._sums = self._sums.to(parts.device) + parts.detach()
+    def add(self, losses: Losses, images: int, step: int) -> None:
+        parts = torch.stack([losses.total, losses.score, losses.box, losses.keypoint]).detach()
+        self._sums = self._sums.to(parts.device) + parts
+        # Kept on the device: asking it each step would hold up the training.
+        broken = torch.where(torch.isfinite(parts[0]), math.inf, float(step))
+        self._broken = torch.minimum(self._broken.to(parts.device), broken)
         self._count += 1
         self._images += images
+
+    def first_broken(self) -> int | None:
+        """The first step whose loss was not finite."""
+        step = float(self._broken)
+        return None if math.isinf(step) else int(step)
 
     def means(self) -> dict[str, float]:
         names = ("loss", "score", "box", "keypoint")
@@ -212,6 +223,44 @@ class Meter:
         speed = self._images / (time.perf_counter() - self._start)
         self.__init__()  # type: ignore[misc]
         return {**dict(zip(names, values, strict=True)), "images_per_second": speed}
+
+
+def refuse_nan(meter: Meter, out: Path) -> None:
+    """Raise BlazeFaceError when a loss was not finite, before anything of it is written."""
+    step = meter.first_broken()
+    if step is not None:
+        raise BlazeFaceError(
+            f"the loss is no longer finite at step {step}: try a lower --learning-rate; {what_is_kept(out)}"
+        )
+
+
+@contextmanager
+def told_in_sentences(out: Path) -> Iterator[None]:
+    """Within the block a full disk, the death of a process that prepares crops, and what went wrong in one, are each
+    a BlazeFaceError."""
+    try:
+        yield
+    except BlazeFaceError as error:
+        if "Original Traceback" not in str(error):
+            raise
+        raise BlazeFaceError(str(error).strip().splitlines()[-1].split("BlazeFaceError: ")[-1]) from error
+    except OSError as error:
+        raise BlazeFaceError(
+            f"{out}: cannot be written: {error.strerror or error}; {what_is_kept(out)}"
+        ) from error
+    except RuntimeError as error:
+        if "DataLoader worker" not in str(error):
+            raise
+        raise BlazeFaceError(
+            f"a process that prepares crops died, killed perhaps for want of memory (--workers, --cache-mb);"
+            f" {what_is_kept(out)}"
+        ) from error
+
+
+def what_is_kept(out: Path) -> str:
+    if (out / FILE).exists():
+        return f"the last checkpoint is kept, go on with --resume {out}"
+    return "there was no checkpoint yet"
 
 
 @contextmanager

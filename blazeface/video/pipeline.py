@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from blazeface.detections import Detections
 from blazeface.errors import BlazeFaceError
+from blazeface.files.names import printable
 from blazeface.files.pictures import read_picture, write_picture
 from blazeface.files.whole import cannot_write
 from blazeface.geometry import Image
@@ -48,7 +49,7 @@ class Tally:
     def report(self, fault: BlazeFaceError) -> None:
         """Say on standard error what could not be read or written, and count it."""
         self.faults += 1
-        say(str(fault))
+        say(printable(str(fault)))
 
 
 @dataclass

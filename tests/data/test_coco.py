@@ -66,10 +66,10 @@ def broken(change: Any) -> dict[str, Any]:
         (broken(lambda c: c["images"][0].update(file_name="../x.jpg")), "image 0 leaves its folder"),
         (broken(lambda c: c["annotations"][1].update(image_id=99)), "annotation 1 belongs to no image"),
         (broken(lambda c: c["annotations"][1].update(image_id=[7])), "annotation 1 belongs to no image"),
-        (broken(lambda c: c["annotations"][0].update(bbox=[1, 2, 3])), "annotation 0: bbox must be 4 finite"),
+        (broken(lambda c: c["annotations"][0].update(bbox=[1, 2, 3])), "annotation 0: bbox must be 4 numbers"),
         (broken(lambda c: c["annotations"][0].update(bbox=[1, 2, "3", 4])), "annotation 0: bbox must be 4"),
         (broken(lambda c: c["annotations"][0].update(bbox=[1, 2, float("nan"), 4])), "annotation 0: bbox"),
-        (broken(lambda c: c["annotations"][0].update(keypoints=[1, 2, 2])), "keypoints must be 18 finite"),
+        (broken(lambda c: c["annotations"][0].update(keypoints=[1, 2, 2])), "keypoints must be 18 numbers"),
     ],
 )
 def test_a_malformed_entry_is_named(tmp_path: Path, content: object, words: str) -> None:
