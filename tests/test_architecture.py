@@ -11,31 +11,45 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "blazeface"
 
-CORE = {"errors", "version", "spec", "detections", "geometry", "anchors", "decode", "blend", "files"}
+CORE = {"errors", "version", "spec", "detections", "geometry", "anchors", "decode", "blend", "crop", "files"}
 ALLOWED = {
     "backends": CORE | {"backends", "models"},
     "detector": CORE | {"backends"},
+    "refine": CORE,
     "models": CORE | {"models"},
     "data": CORE | {"data"},
     "evaluation": CORE | {"evaluation", "data", "detector", "backends"},
-    "export": CORE | {"export", "models", "backends", "detector", "data", "evaluation"},
+    "export": CORE | {"export", "models", "backends", "detector", "refine", "data", "evaluation"},
     "training": CORE | {"training", "data", "models", "evaluation", "export", "detector", "backends"},
     "video": CORE | {"video", "detector", "backends"},
     "cli": CORE
-    | {"cli", "video", "export", "training", "evaluation", "detector", "backends", "models", "data", "__init__"},
+    | {
+        "cli",
+        "video",
+        "export",
+        "training",
+        "evaluation",
+        "detector",
+        "refine",
+        "backends",
+        "models",
+        "data",
+        "__init__",
+    },
     "__init__": CORE | {"detector"},
     "__main__": {"cli"},
 }
 """Which rooms each room may import."""
 
-DETECTING = CORE | {"__init__", "__main__", "backends", "detector", "video"}
-DETECTING_COMMANDS = {"cli/__init__.py", "cli/main.py", "cli/detect.py"}
+DETECTING = CORE | {"__init__", "__main__", "backends", "detector", "refine", "video"}
+DETECTING_COMMANDS = {"cli/__init__.py", "cli/main.py", "cli/detect.py", "cli/detect_flags.py"}
 TRAINING = {f"blazeface.{room}" for room in ("models", "data", "training", "evaluation", "export")}
 OPTIONAL = {
     "backends/torch_backend.py": {"torch", "blazeface.models"},
     "backends/tflite_backend.py": {"ai_edge_litert", "blazeface.models"},
     "video/av_reader.py": {"av"},
     "video/av_writer.py": {"av"},
+    "video/av_sound.py": {"av"},
 }
 """What single files of the detection side need beyond the core packages; they are imported when asked for."""
 LIBRARIES = {"numpy", "cv2", "onnxruntime", "tqdm"} | sys.stdlib_module_names

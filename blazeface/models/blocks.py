@@ -21,21 +21,27 @@ class SameConv2d(nn.Conv2d):
         self,
         in_channels: int,
         out_channels: int,
-        kernel: int,
-        stride: int = 1,
+        kernel: int | tuple[int, int],
+        stride: int | tuple[int, int] = 1,
         groups: int = 1,
         bias: bool = True,
     ):
-        surplus = max(kernel - stride, 0)
-        before = surplus // 2
-        self.uneven = (before, surplus - before) if surplus % 2 else None
+        tall, wide = (max(k - s, 0) for k, s in zip(_pair(kernel), _pair(stride), strict=True))
+        before = (tall // 2, wide // 2)
+        # As F.pad wants it: left, right, top, bottom.
+        sides = (before[1], wide - before[1], before[0], tall - before[0])
+        self.uneven = sides if tall % 2 or wide % 2 else None
         padding = 0 if self.uneven else before
         super().__init__(in_channels, out_channels, kernel, stride, padding, groups=groups, bias=bias)
 
     def forward(self, x: Tensor) -> Tensor:
         if self.uneven:
-            x = F.pad(x, self.uneven * 2)
+            x = F.pad(x, self.uneven)
         return super().forward(x)
+
+
+def _pair(value: int | tuple[int, int]) -> tuple[int, int]:
+    return (value, value) if isinstance(value, int) else value
 
 
 def depthwise(channels: int, kernel: int, stride: int = 1) -> SameConv2d:
@@ -46,9 +52,10 @@ def depthwise(channels: int, kernel: int, stride: int = 1) -> SameConv2d:
 class ConvNorm(nn.Sequential):
     """A convolution, then batch norm where `norm` (it is folded for export)."""
 
-    def __init__(self, convolution: SameConv2d, norm: bool):
+    def __init__(self, convolution: nn.Module, norm: bool):
         super().__init__(convolution)
         if norm:
+            assert isinstance(convolution, SameConv2d)
             self.append(nn.BatchNorm2d(convolution.out_channels))
 
     def rectify(self, x: Tensor, shortcut: Tensor | None = None) -> Tensor:
@@ -140,12 +147,15 @@ class UpBlock(nn.Module):
 @torch.no_grad()
 def fold_norm(layers: nn.Sequential) -> ConvNorm:
     """Convolution + batch norm as one convolution with the same inference-time answer."""
-    convolution, norm = layers
-    assert isinstance(convolution, SameConv2d) and isinstance(norm, nn.BatchNorm2d)
+    layer, norm = layers
+    convolution = layer
+    while isinstance(convolution, nn.Sequential):  # what `lighten` makes of a convolution ends with one
+        convolution = convolution[-1]
+    assert isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d)
     assert norm.running_var is not None and norm.running_mean is not None
     gain = norm.weight / torch.sqrt(norm.running_var + norm.eps)
     convolution.weight.mul_(gain[:, None, None, None])
     if convolution.bias is None:
         convolution.bias = nn.Parameter(torch.zeros_like(norm.bias))
     convolution.bias.copy_((convolution.bias - norm.running_mean) * gain + norm.bias)
-    return ConvNorm(convolution, norm=False)
+    return ConvNorm(layer, norm=False)

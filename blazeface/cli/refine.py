@@ -1,0 +1,141 @@
+"""`blazeface refine`: train the second stage, which sharpens keypoints, and measure what it brings."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from blazeface.data.samples import Sample, load_split
+from blazeface.detector import FaceDetector
+from blazeface.errors import BlazeFaceError
+from blazeface.evaluation.record import SCORE_CUT, records
+from blazeface.files.pictures import read_picture
+from blazeface.files.whole import beside
+from blazeface.geometry import Image
+from blazeface.refine import Detector, KeypointRefiner, RefinedDetector
+
+MISSING = "training needs PyTorch and a few more: pip install 'blazeface[train]'"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--data", type=Path, required=True, metavar="ROOT", help="folder in the WIDER FACE layout, with keypoints")
+    add("--out", type=Path, metavar="DIR", help="the run's folder; a run that was stopped there is gone on with")
+    add("--evaluate", type=Path, metavar="FILE", help="train nothing, measure this .onnx file")
+    add(
+        "--kind",
+        choices=("dense", "separable"),
+        default="dense",
+        help="of the 3 x 3 convolutions (default: dense)",
+    )
+    add("--epochs", type=int, default=30, help="passes over the faces (default 30)")
+    add("--seed", type=int, default=0, help="of the first weights and of all crops (default 0)")
+    add("--model", default="front-128", help="the detector whose faces are refined (default: front-128)")
+    add("--limit", type=int, metavar="N", help="measure on an even choice of N pictures of val instead of all")
+    add("--threads", type=int, default=1, help="CPU threads of training (default 1)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write model.safetensors, refine.onnx and report.json into the run's folder; print the keypoint errors."""
+    if (args.out is None) == (args.evaluate is None):
+        raise BlazeFaceError("name the run's folder with --out, or a file to measure with --evaluate")
+    path: Path = args.evaluate or args.out / "refine.onnx"
+    about: dict[str, Any] = {}
+    if args.out:
+        trained = _train(args)
+        if trained is None:
+            print(f"stopped; the same command goes on in {args.out}")
+            return 130
+        about = trained
+    detector = FaceDetector(args.model, SCORE_CUT)
+    samples = load_split(args.data, "val")
+    if args.limit is not None:
+        if args.limit < 1:
+            raise BlazeFaceError(f"--limit must be 1 or more, not {args.limit}")
+        samples = samples[:: max(1, len(samples) // args.limit)][: args.limit]
+    report = {**about, "model": detector.spec.name, **compare(samples, detector, KeypointRefiner(path))}
+    print(
+        f"keypoint error on {report['faces']:,} faces of val: {args.model} {report['before']:.4f},"
+        f" refined {report['after']:.4f} ({report['gain']:+.1%})"
+    )
+    if args.out:
+        with beside(args.out / "report.json") as part:
+            part.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    return 0
+
+
+def compare(samples: list[Sample], detector: Detector, refiner: KeypointRefiner) -> dict[str, Any]:
+    """Median keypoint error (see docs/evaluation.md) of the same found faces before and after, also by source."""
+
+    def read(path: Path) -> Image:
+        return read_picture(str(path))
+
+    # Boxes are the same both times, so the same faces are found.
+    pairs = [
+        (record.sample.source, before, after)
+        for record, refined in zip(
+            records(samples, read, detector.detect_batch),
+            records(samples, read, RefinedDetector(detector, refiner).detect_batch),
+            strict=True,
+        )
+        for before, after in zip(record.keypoint_error, refined.keypoint_error, strict=True)
+        if np.isfinite(before)
+    ]
+    if not pairs:
+        raise BlazeFaceError("no face with annotated keypoints was found")
+    errors = np.array([pair[1:] for pair in pairs])
+    sources = np.array([pair[0] for pair in pairs])
+    before, after = np.median(errors, axis=0)
+    by_source = {
+        str(source): [
+            int((sources == source).sum()),
+            *map(float, np.median(errors[sources == source], axis=0).round(4)),
+        ]
+        for source in np.unique(sources)
+    }
+    return {
+        "faces": len(errors),
+        "before": round(float(before), 5),
+        "after": round(float(after), 5),
+        "gain": round(float(1 - after / before), 4),
+        "mean_before": round(float(errors[:, 0].mean()), 5),
+        "mean_after": round(float(errors[:, 1].mean()), 5),
+        "by_source": by_source,
+    }
+
+
+def _train(args: argparse.Namespace) -> dict[str, Any] | None:
+    try:
+        import torch
+
+        from blazeface.data.face_crops import cut_faces
+        from blazeface.export.refine import export_refine
+        from blazeface.models.cost import count
+        from blazeface.models.refine import save_refine
+        from blazeface.training.refine import RefineConfig, train_refine
+    except ImportError as error:
+        raise BlazeFaceError(f"{MISSING} ({error})") from error
+    torch.set_num_threads(max(1, args.threads))
+    config = RefineConfig(kind=args.kind, epochs=args.epochs, seed=args.seed)
+    args.out.mkdir(parents=True, exist_ok=True)
+    crops = cut_faces(load_split(args.data, "train"))
+    network = train_refine(crops, config, args.out, log=lambda line: print(line, flush=True))
+    if network is None:
+        return None
+    save_refine(network, args.out / "model.safetensors")
+    difference = export_refine(network, args.out / "refine.onnx")
+    size = network.spec.size
+    cost = count(network.folded(), torch.zeros(1, 3, size, size))
+    return {
+        "kind": config.kind,
+        "epochs": config.epochs,
+        "seed": config.seed,
+        "train_faces": len(crops),
+        "parameters": cost.parameters,
+        "macs": cost.macs,
+        "onnx_difference": difference,
+    }

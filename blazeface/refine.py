@@ -1,0 +1,93 @@
+"""The second stage: sharper keypoints, found by a small network in a crop around each detected face.
+
+Core packages only. The network is trained by `blazeface refine` and comes as one ONNX file that describes itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from blazeface.crop import CROP_KEY, CropSpec, apply, cut, face_matrix, inverse, normalised
+from blazeface.detections import Detections
+from blazeface.errors import BlazeFaceError
+from blazeface.geometry import Image
+from blazeface.spec import KEYPOINT_NAMES
+
+WEIGHTS = Path(__file__).parent / "weights" / "refine.onnx"
+
+
+class KeypointRefiner:
+    """Replaces the keypoints of detections by sharper ones.
+
+    path: an ONNX file that `blazeface refine` wrote; by default the shipped one. Raises BlazeFaceError for a file
+    that is missing, damaged or foreign.
+    """
+
+    def __init__(self, path: Path | None = None, threads: int = 1):
+        if path is None and not WEIGHTS.is_file():
+            raise BlazeFaceError(
+                "no second-stage weights are shipped: train them (`blazeface refine`) and name the file"
+            )
+        path = WEIGHTS if path is None else path
+        if not path.is_file():
+            raise BlazeFaceError(f"{path}: no such model file")
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.log_severity_level = 3
+        try:
+            self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # onnxruntime raises a different class for each kind of damage
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise BlazeFaceError(f"{path}: onnxruntime cannot load it: {reason}") from error
+        metadata = self._session.get_modelmeta().custom_metadata_map
+        if CROP_KEY not in metadata:
+            raise BlazeFaceError(f"{path}: it has no {CROP_KEY} metadata, so it is no second stage of blazeface")
+        self.spec = CropSpec.from_json(metadata[CROP_KEY], str(path))
+        found = {t.name: list(t.shape[1:]) for t in (*self._session.get_inputs(), *self._session.get_outputs())}
+        expected = {"crops": [3, self.spec.size, self.spec.size], "keypoints": [len(KEYPOINT_NAMES), 2]}
+        if found != expected:
+            raise BlazeFaceError(f"{path}: expected tensors {expected}, found {found} (batch axis left out)")
+
+    def run(self, batch: NDArray[np.float32]) -> NDArray[Any]:
+        """(N, 3, S, S) -> keypoints (N, 6, 2) in units of the crop's side."""
+        return np.asarray(self._session.run(["keypoints"], {"crops": batch})[0])
+
+    def refine(self, image: Image, faces: Detections) -> Detections:
+        """The same faces of a BGR picture with the second stage's keypoints; boxes, scores and ids stay."""
+        if len(faces) == 0:
+            return faces
+        matrices = [face_matrix(*face, self.spec) for face in zip(faces.boxes, faces.keypoints, strict=True)]
+        crops = np.stack([cut(image, matrix, self.spec.size) for matrix in matrices])
+        found = self.run(normalised(crops, self.spec)) * self.spec.size
+        if not np.isfinite(found).all():
+            return faces
+        points = np.stack([apply(inverse(m), p) for m, p in zip(matrices, found, strict=True)])
+        return Detections(faces.boxes, faces.scores, points.astype(np.float32), faces.track_ids)
+
+
+class Detector(Protocol):
+    """The part of FaceDetector that is used."""
+
+    def detect_batch(self, images: Sequence[Image]) -> list[Detections]: ...
+
+
+class RefinedDetector:
+    """A detector whose keypoints go through the second stage; otherwise used like it."""
+
+    def __init__(self, detector: Detector, refiner: KeypointRefiner):
+        self._detector, self._refiner = detector, refiner
+
+    def detect(self, image: Image) -> Detections:
+        return self.detect_batch([image])[0]
+
+    def detect_batch(self, images: Sequence[Image]) -> list[Detections]:
+        found = self._detector.detect_batch(images)
+        return [self._refiner.refine(image, faces) for image, faces in zip(images, found, strict=True)]

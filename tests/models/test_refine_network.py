@@ -1,0 +1,151 @@
+"""The second stage's network: its places, its weights on disk, its file, and that both kinds learn."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from blazeface.crop import CropSpec
+from blazeface.data.face_crops import FaceCrops
+from blazeface.errors import BlazeFaceError
+from blazeface.export.refine import export_refine
+from blazeface.models.cost import count
+from blazeface.models.refine import KINDS, RefineNet, build_refine, load_refine, save_refine
+from blazeface.refine import KeypointRefiner
+from blazeface.training.refine import RefineConfig, keypoint_loss, train_refine
+
+COSTS = {"dense": (145_294, 15_040_512), "separable": (26_174, 3_457_536)}
+
+
+def seen(kind: str, size: int = 64) -> RefineNet:
+    torch.manual_seed(0)
+    network = build_refine(kind, CropSpec(size=size))
+    with torch.no_grad():
+        network(torch.randn(4, 3, size, size))
+    return network.eval()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_cost_and_folding(kind: str) -> None:
+    network = seen(kind)
+    folded = network.folded()
+    assert not [m for m in folded.modules() if isinstance(m, nn.BatchNorm2d)]
+    cost = count(folded, torch.zeros(1, 3, 64, 64))
+    assert (cost.parameters, cost.macs) == COSTS[kind]
+    crops = torch.randn(2, 3, 64, 64)
+    assert torch.allclose(network(crops), folded(crops), atol=1e-5)
+
+
+def test_a_hot_cell_is_a_place() -> None:
+    network = seen("dense")
+    hot = torch.full((1, 6, 16, 16), -50.0)
+    for keypoint in range(6):
+        hot[0, keypoint, 3, 2 * keypoint] = 50.0
+    network.heat.register_forward_hook(lambda *_: hot)
+    expected = [[(2 * k + 0.5) / 16, 3.5 / 16] for k in range(6)]
+    np.testing.assert_allclose(network(torch.zeros(1, 3, 64, 64))[0].detach(), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_weights_find_back(kind: str, tmp_path: Path) -> None:
+    network = seen(kind)
+    save_refine(network, tmp_path / "x.safetensors")
+    loaded = load_refine(tmp_path / "x.safetensors")
+    assert loaded.kind == kind and loaded.spec == network.spec
+    crops = torch.randn(1, 3, 64, 64)
+    assert torch.equal(loaded(crops), network(crops))
+
+
+def test_files_that_are_none(tmp_path: Path) -> None:
+    with pytest.raises(BlazeFaceError, match="no such weights file"):
+        load_refine(tmp_path / "none.safetensors")
+    (tmp_path / "x.safetensors").write_bytes(b"junk")
+    with pytest.raises(BlazeFaceError, match="not a readable safetensors file"):
+        load_refine(tmp_path / "x.safetensors")
+    detector = Path(__file__).parents[2] / "blazeface" / "weights" / "front-128.safetensors"
+    with pytest.raises(BlazeFaceError, match="holds no second stage"):
+        load_refine(detector)
+    with pytest.raises(BlazeFaceError, match="unknown kind"):
+        build_refine("thin")
+
+
+def test_the_file_gives_the_networks_answers(tmp_path: Path) -> None:
+    network = seen("separable", size=32)
+    assert export_refine(network, tmp_path / "x.onnx") < 1e-5
+    refiner = KeypointRefiner(tmp_path / "x.onnx")
+    assert refiner.spec == network.spec
+    crops = np.random.default_rng(3).normal(size=(3, 3, 32, 32)).astype(np.float32)
+    with torch.no_grad():
+        np.testing.assert_allclose(refiner.run(crops), network(torch.from_numpy(crops)), atol=1e-5)
+    assert [path.name for path in tmp_path.iterdir()] == ["x.onnx"]
+
+
+def made_up_crops(count: int = 12) -> FaceCrops:
+    """Six coloured dots at places that differ a little from face to face."""
+    random = np.random.default_rng(0)
+    base = np.array([[40, 45], [64, 45], [52, 58], [52, 70], [28, 48], [76, 48]], np.float32)
+    colors = np.array([[0, 0, 255], [255, 0, 0], [0, 255, 255], [255, 0, 255], [0, 0, 120], [120, 0, 0]], np.uint8)
+    images = np.full((count, 104, 104, 3), 128, np.uint8)
+    points = base + random.normal(0, 2, (count, 6, 2)).astype(np.float32)
+    for image, places in zip(images, points, strict=True):
+        for (x, y), color in zip(places, colors, strict=True):
+            image[int(y) - 3 : int(y) + 3, int(x) - 3 : int(x) + 3] = color
+    return FaceCrops(images, points, np.full((count, 6), 2, np.uint8), np.full(count, 47.3, np.float32))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_both_kinds_learn(kind: str, tmp_path: Path) -> None:
+    config = RefineConfig(kind=kind, epochs=8, batch=12, warmup=2, ema=0.0)
+    losses: list[float] = []
+    import blazeface.training.refine as room
+
+    def noted(*args: torch.Tensor) -> torch.Tensor:
+        losses.append(keypoint_loss(*args).item())  # type: ignore[arg-type]
+        return keypoint_loss(*args)  # type: ignore[arg-type]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(room, "keypoint_loss", noted)
+        network = train_refine(made_up_crops(), config, tmp_path, log=lambda _: None)
+    assert network is not None and not network.training
+    assert len(losses) == 8 and losses[-1] < 0.8 * losses[0]
+
+
+def test_a_run_in_two_pieces_is_the_run_in_one(tmp_path: Path) -> None:
+    import blazeface.training.refine as room
+
+    crops, config = made_up_crops(8), RefineConfig(epochs=4, batch=4, warmup=2)
+    whole = train_refine(crops, config, tmp_path / "whole", log=lambda _: None)
+    steps = 0
+
+    def stop_after_three(*args: torch.Tensor) -> torch.Tensor:
+        nonlocal steps
+        steps += 1
+        if steps == 3:
+            import os
+            import signal
+
+            os.kill(os.getpid(), signal.SIGTERM)
+        return keypoint_loss(*args)  # type: ignore[arg-type]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(room, "keypoint_loss", stop_after_three)
+        assert train_refine(crops, config, tmp_path / "pieces", log=lambda _: None) is None
+    pieces = train_refine(crops, config, tmp_path / "pieces", log=lambda _: None)
+    assert whole is not None and pieces is not None
+    for name, value in whole.state_dict().items():
+        assert torch.equal(value, pieces.state_dict()[name]), name
+    with pytest.raises(BlazeFaceError, match="another epochs"):
+        train_refine(crops, RefineConfig(epochs=5, batch=4, warmup=2), tmp_path / "pieces")
+
+
+def test_unknown_and_outlying_keypoints_teach_nothing() -> None:
+    found, wanted = torch.full((1, 6, 2), 0.5), torch.full((1, 6, 2), 0.5)
+    wanted[0, 0], wanted[0, 1] = 0.9, 1.2  # unknown; outside of the crop
+    known = torch.tensor([[False, True, True, True, True, True]])
+    assert keypoint_loss(found, wanted, known, 0.01) == 0
+    wanted[0, 2, 0] = 0.52  # two betas off: 1.5, over the four that count
+    assert keypoint_loss(found, wanted, known, 0.01).item() == pytest.approx(1.5 / 4, rel=1e-4)
