@@ -20,6 +20,7 @@ COMMANDS = {
     "train": "train a detector on pictures in the WIDER FACE layout",
     "evaluate": "score a model on labelled pictures",
     "export": "turn trained weights into the files that phones run",
+    "refine": "train the second stage, which sharpens keypoints, and measure it",
     "import": "read Google's released .tflite weights, to evaluate, fine-tune and export them",
 }
 """Each command is a module of this package with add_arguments(parser) and run(args) -> exit status; `import`, which
