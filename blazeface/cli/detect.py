@@ -7,112 +7,77 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 
-from blazeface.backends import BACKENDS
+from blazeface.cli.detect_flags import Plan, add_arguments, make_plan
 from blazeface.detector import FaceDetector
-from blazeface.video.inputs import find_inputs
-from blazeface.video.outputs import WrongUsage, check_json, names_folder, plan_outputs
-from blazeface.video.pipeline import Pipeline, Tally
-from blazeface.video.records import Recorder, json_file, print_record
+from blazeface.video.inputs import Input
+from blazeface.video.outputs import WrongUsage
+from blazeface.video.pipeline import Pipeline, Tally, say
+from blazeface.video.records import Recorder, print_record, to_all
+from blazeface.video.smoothing import OneEuro
+from blazeface.video.tracking import Tracker
+from blazeface.video.viewer import Viewer
 from blazeface.video.window import Window, window_obstacle
 
+__all__ = ["add_arguments", "run", "summary"]
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "inputs",
-        nargs="*",
-        metavar="INPUT",
-        help="a picture, a video, or a folder whose pictures are all read, in sorted order",
-    )
-    parser.add_argument(
-        "--video", metavar="SOURCE", help="a camera (cam0, cam1 ...), a video file, or an rtsp, http or udp URL"
-    )
-    parser.add_argument(
-        "--model", default="front-128", help="a shipped model or a model file (default: front-128)"
-    )
-    parser.add_argument(
-        "--score-threshold", type=_fraction, metavar="T", help="leave out faces of a lower score, 0 to 1"
-    )
-    parser.add_argument("--backend", choices=BACKENDS, help="what runs the model (default: by its suffix)")
-    parser.add_argument(
-        "--threads",
-        type=_count,
-        default=1,
-        metavar="N",
-        help="CPU threads of the backend; 0: it chooses (default: 1)",
-    )
-    parser.add_argument(
-        "--json",
-        metavar="FILE",
-        help="write the faces: a list into a .json, one object per line into a .jsonl, or printed with -",
-    )
-    parser.add_argument(
-        "--output",
-        metavar="PATH",
-        help="write annotated copies: a file for one picture or video, a folder for several inputs or a folder",
-    )
-    parser.add_argument("--no-window", action="store_true", help="open no window")
-    parser.add_argument(
-        "--timeout",
-        type=_seconds,
-        default=10.0,
-        metavar="SECONDS",
-        help="give up on a camera or stream that is silent for so long (default: 10)",
-    )
-    parser.add_argument("--quiet", action="store_true", help="no progress bar and no summary")
+HOLD_HIDDEN = 1.0
+"""Seconds for which a face that is not found any more stays hidden with --blur."""
 
 
 def run(args: argparse.Namespace) -> int:
     """Exit status 0 when all inputs were read, 1 when some could not be, 2 for wrong usage."""
     tally = Tally()
     try:
-        texts = [*args.inputs, *([args.video] if args.video is not None else [])]
-        if not texts:
-            raise WrongUsage("no input: name pictures, folders or videos, or a camera with --video cam0")
-        folder = args.output is not None and names_folder(texts, args.output)
-        inputs = find_inputs(texts, tally.report, skip=args.output if folder else None)
-        outputs: Sequence[Path | None] = [None] * len(inputs)
-        written: list[Path] = []
-        if args.output is not None:
-            outputs = written = plan_outputs(inputs, args.output, folder)
-        json_path = check_json(args.json, written, inputs) if args.json not in (None, "-") else None
+        plan = make_plan(args, tally.report)
     except WrongUsage as fault:
         print(f"detect: {fault}", file=sys.stderr)
         return 2
     detector = FaceDetector(args.model, args.score_threshold, args.backend, args.threads)
     with ExitStack() as stack:
         stop = stack.enter_context(_stop_on_signal())
-        moving = any(item.kind != "picture" for item in inputs)
-        nothing_asked = args.output is None and args.json is None
-        window, notice = _window(args, inputs[0].name, moving, nothing_asked, stack) if inputs else (None, None)
-        recorder: Recorder | None = None
-        if json_path is not None:
-            recorder = stack.enter_context(json_file(json_path))
-        elif args.json == "-" or (nothing_asked and not (window and moving)):
-            recorder = print_record
+        moving = any(item.kind != "picture" for item in plan.inputs)
+        alone = (
+            args.output is None and args.json is None and not (plan.files or plan.folders)
+        )  # nothing but to look was asked for
+        window, notice = _window(args, plan, moving, alone, stack)
+        recorders: list[Recorder] = [*(stack.enter_context(opened()) for opened in plan.files), *plan.folders]
+        printing = args.json == "-" or (alone and not (window and moving))
         pipeline = Pipeline(
             detector,
-            record=recorder,
-            window=window,
+            record=to_all([*recorders, *([print_record] if printing else [])]),
+            viewer=None if window is None else Viewer(window, pace=alone, stop=stop, say=say),
             notice=notice,
-            hold_pictures=nothing_asked and sys.stdout.isatty(),
-            pace=nothing_asked,
+            hold_pictures=alone and sys.stdout.isatty(),
+            track=lambda item: _tracker(args, item),
+            roi=args.roi,
+            hide=args.blur,
+            sound=not args.no_sound,
             timeout=args.timeout,
-            quiet=args.quiet or (recorder is print_record and sys.stdout.isatty()),
+            reconnect=args.reconnect,
+            quiet=args.quiet or (printing and sys.stdout.isatty()),
             stop=stop,
             tally=tally,
         )
         start = time.monotonic()
-        pipeline.run(inputs, outputs)
+        pipeline.run(plan.inputs, plan.outputs)
         seconds = time.monotonic() - start
     if not args.quiet and (tally.pictures or tally.frames):
         print(summary(tally, seconds), file=sys.stderr)
     if stop():
         raise KeyboardInterrupt  # all files are complete; the exit status says that the rest was not done
     return 1 if tally.faults else 0
+
+
+def _tracker(args: argparse.Namespace, item: Input) -> Tracker | None:
+    """What follows the faces of a clip, if anything: smoothing and hiding need it as well."""
+    smooth = item.kind in ("camera", "stream") if args.smooth is None else args.smooth
+    if not (args.track or smooth or args.blur):
+        return None
+    euro = OneEuro() if smooth else None
+    return Tracker(euro, hold=HOLD_HIDDEN) if args.blur else Tracker(euro)
 
 
 def summary(tally: Tally, seconds: float) -> str:
@@ -128,18 +93,18 @@ def summary(tally: Tally, seconds: float) -> str:
 
 
 def _window(
-    args: argparse.Namespace, title: str, moving: bool, nothing_asked: bool, stack: ExitStack
+    args: argparse.Namespace, plan: Plan, moving: bool, alone: bool, stack: ExitStack
 ) -> tuple[Window | None, str | None]:
     """A window, or why there is none, where the user may have expected one.
 
     For whatever moves; for pictures only when a person asked for nothing else and can close it.
     """
-    if args.no_window or not (moving or (nothing_asked and sys.stdout.isatty())):
+    if args.no_window or not plan.inputs or not (moving or (alone and sys.stdout.isatty())):
         return None, None
     obstacle = window_obstacle()
     if obstacle is not None:
         return None, obstacle if moving else None
-    window = Window(title)
+    window = Window(plan.inputs[0].name)
     stack.callback(window.close)
     return window, None
 
@@ -167,30 +132,3 @@ def _stop_on_signal() -> Iterator[Callable[[], bool]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler or signal.SIG_DFL)
-
-
-def _fraction(text: str) -> float:
-    value = _number(text)
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"must lie between 0 and 1, not {text}")
-    return value
-
-
-def _seconds(text: str) -> float:
-    value = _number(text)
-    if not 0 < value <= 86_400:
-        raise argparse.ArgumentTypeError(f"must be a number of seconds above 0, at most a day, not {text}")
-    return value
-
-
-def _count(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and int(text) <= 1024):
-        raise argparse.ArgumentTypeError(f"must be a whole number from 0 to 1024, not {text}")
-    return int(text)
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"must be a number, not {text}") from None

@@ -14,6 +14,7 @@ from blazeface.errors import BlazeFaceError
 from blazeface.files.names import printable
 from blazeface.files.whole import refuse_odd_file
 from blazeface.geometry import Image
+from blazeface.video.clips import Sound
 from blazeface.video.frames import Frame, steady_time
 
 WITHOUT_STAMPS = frozenset({"avi", "h264", "hevc", "mjpeg", "m4v"})
@@ -44,6 +45,7 @@ class AvReader:
         self.rate = Fraction(rate) if rate else Fraction(25)
         self.tick = Fraction(self._stream.time_base or 1 / self.rate)
         self._end = self._promised_end()
+        self.sound: Sound | None = None
         self.length: int | None = self._stream.frames or (round(self._end * self.rate) if self._end else None)
 
     def frames(self) -> Iterator[Frame]:
@@ -55,6 +57,8 @@ class AvReader:
             stamp = picture.pts * self.tick if stamped and picture.pts is not None else None
             if first is None:
                 first = stamp or Fraction(0)
+                if self._container.streams.audio:
+                    self.sound = Sound(self._path, first)
             last = steady_time(None if stamp is None else stamp - first, last, self.rate, self.tick)
             shown = (picture.duration or 0) * self.tick
             yield Frame(_upright(picture), count, last, self._path)

@@ -18,6 +18,8 @@ import numpy as np
 from blazeface.errors import BlazeFaceError
 from blazeface.files.names import printable
 from blazeface.geometry import Image
+from blazeface.video.av_sound import SoundCopy
+from blazeface.video.clips import Sound
 from blazeface.video.frames import COARSE_TICK
 
 CODECS = {".webm": ("libvpx-vp9", "libvpx")}
@@ -33,10 +35,21 @@ MPEG4_TICKS = 65_535
 class AvWriter:
     """Writes one video (see `video_writer.VideoWriter`) to `part`; `path` names it in errors."""
 
-    def __init__(self, part: Path, path: Path, width: int, height: int, rate: Fraction, tick: Fraction):
+    def __init__(
+        self,
+        part: Path,
+        path: Path,
+        width: int,
+        height: int,
+        rate: Fraction,
+        tick: Fraction,
+        sound: Sound | None = None,
+    ):
         self._shown = printable(str(path))
         self._rate = rate
         self._last = -1
+        self._sound: SoundCopy | None = None
+        self.soundless: str | None = None
         suffix = path.suffix.lower()
         with self._saying():
             codec = _first_codec(CODECS.get(suffix, DEFAULT_CODECS), odd=bool(width % 2 or height % 2))
@@ -44,6 +57,8 @@ class AvWriter:
             self._container = av.open(str(part), "w")
             try:
                 self._stream = self._add_stream(codec, width, height)
+                if sound is not None:
+                    self._copy(sound)
             except BaseException:
                 self.close()
                 raise
@@ -53,6 +68,7 @@ class AvWriter:
         if pts <= self._last:
             return  # more frames than the container has ticks
         self._last = pts
+        self._mux_sound(time)
         frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), "bgr24")
         frame.pts = pts
         frame.time_base = self._tick
@@ -61,10 +77,13 @@ class AvWriter:
 
     def finish(self) -> None:
         self._encode(None)
+        self._mux_sound((self._last + 1) * self._tick + 1 / self._rate)
         with self._saying():
             self._container.close()
 
     def close(self) -> None:
+        if self._sound is not None:
+            self._sound.close()
         with suppress(av.error.FFmpegError, OSError):  # whoever closes an unfinished video has an error to tell
             self._container.close()
 
@@ -72,6 +91,19 @@ class AvWriter:
         with self._saying():
             for packet in self._stream.encode(frame):
                 self._container.mux(packet)
+
+    def _copy(self, sound: Sound) -> None:
+        try:
+            self._sound = SoundCopy(sound, self._container)
+        except BlazeFaceError as fault:
+            self.soundless = str(fault)
+
+    def _mux_sound(self, until: Fraction) -> None:
+        """What is heard up to a time goes into the file before the picture of that time."""
+        if self._sound is not None:
+            with self._saying():
+                for packet in self._sound.packets(until):
+                    self._container.mux(packet)
 
     def _add_stream(self, codec: str, width: int, height: int) -> Any:
         stream: Any = self._container.add_stream(codec, rate=self._rate)

@@ -6,10 +6,17 @@ import importlib.util
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from fractions import Fraction
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from blazeface.video.frames import Frame
 from blazeface.video.inputs import Input
+
+
+class Sound(NamedTuple):
+    """A file whose sound is wanted, and the second of it at which its first picture stands."""
+
+    path: str
+    start: Fraction
 
 
 class Clip(Protocol):
@@ -18,7 +25,8 @@ class Clip(Protocol):
     rate: frames per second, exact; where frames come unevenly, a typical value.
     tick: unit of the frames' times in seconds. length: number of frames as promised, None if unknown.
     frames() gives them in order and raises BlazeFaceError after the last that could be read when
-    there should have been more. What live clips tell is right from the first frame on.
+    there should have been more. sound: its sound, where it may have one that can be copied. What clips tell is right
+    from the first frame on.
     """
 
     @property
@@ -29,6 +37,9 @@ class Clip(Protocol):
 
     @property
     def length(self) -> int | None: ...
+
+    @property
+    def sound(self) -> Sound | None: ...
 
     def frames(self) -> Iterator[Frame]: ...
 

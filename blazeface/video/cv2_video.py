@@ -53,6 +53,7 @@ class Cv2Reader:
         self.rate = exact_rate(self._capture.get(cv2.CAP_PROP_FPS)) or Fraction(25)
         self.tick = Fraction(1, 1000)
         count = self._capture.get(cv2.CAP_PROP_FRAME_COUNT)
+        self.sound = None
         self.length: int | None = round(count) if 0 < count < 2**40 else None
 
     def frames(self) -> Iterator[Frame]:
@@ -102,6 +103,7 @@ class Cv2Writer:
                 f"{self._shown}: OpenCV cannot write such a name; PyAV can: {INSTALL_AV}"
             ) from error
         hush_opencv()
+        self.soundless = None
         self._rate = rate
         self._count = 0
         code = cv2.VideoWriter.fourcc(*CODECS.get(path.suffix.lower(), DEFAULT_CODEC))

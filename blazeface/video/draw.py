@@ -35,13 +35,14 @@ def draw_faces(image: Image, faces: Detections) -> Image:
         _draw_keypoints(canvas, faces.keypoints[i], faces.boxes[i], unit)
     for i in reversed(range(len(faces))):
         x1, y1, _, y2 = (float(value) for value in faces.boxes[i])
-        _draw_label(canvas, f"{faces.scores[i]:.2f}", x1, y1, y2, unit)
+        number = "" if faces.track_ids is None else f"#{faces.track_ids[i]} "
+        _draw_label(canvas, f"{number}{faces.scores[i]:.2f}", x1, y1, y2, unit)
     return canvas
 
 
-def draw_rate(canvas: Image, rate: float) -> None:
-    """Write frames per second into the top left corner of a picture, in place."""
-    _draw_label(canvas, f"{rate:.1f} FPS", 0, 0, 0, line_width(canvas))
+def draw_note(canvas: Image, text: str) -> None:
+    """Write a line into the top left corner of a picture, in place."""
+    _draw_label(canvas, text, 0, 0, 0, line_width(canvas))
 
 
 def line_width(image: Image) -> int:

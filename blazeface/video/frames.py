@@ -22,6 +22,7 @@ class Frame:
     source: where it came from, fit for printing: a path as the user wrote it, "cam0", or a URL
         without user, password and query.
     taken: when it was read, on the clock of time.monotonic().
+    alone: a picture of its own, not one of a video.
     """
 
     image: Image
@@ -29,6 +30,7 @@ class Frame:
     time: Fraction
     source: str
     taken: float = field(default_factory=clock.monotonic)
+    alone: bool = False
 
 
 def steady_time(stamp: Fraction | None, last: Fraction | None, rate: Fraction, tick: Fraction) -> Fraction:

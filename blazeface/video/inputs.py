@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Literal
@@ -41,12 +41,12 @@ class Input:
 
 
 def find_inputs(
-    texts: Iterable[str], report: Callable[[BlazeFaceError], None], skip: str | None = None
+    texts: Iterable[str], report: Callable[[BlazeFaceError], None], skip: Sequence[str] = ()
 ) -> list[Input]:
     """The inputs behind what was typed, in that order; folders are walked.
 
-    A text that is nothing readable is reported, and the others are still found. skip: a folder that is
-    not walked into (the output folder, which may lie inside an input folder).
+    A text that is nothing readable is reported, and the others are still found. skip: folders that are
+    not walked into (those of outputs, which may lie inside an input folder).
     """
     texts = list(texts)
     found: list[Input] = []
@@ -82,7 +82,7 @@ def find_input(text: str) -> Input:
 
 
 def walk_folder(
-    folder: str, report: Callable[[BlazeFaceError], None], below: PurePath, skip: str | None = None
+    folder: str, report: Callable[[BlazeFaceError], None], below: PurePath, skip: Sequence[str] = ()
 ) -> list[Input]:
     """The pictures of a folder and of the folders in it, sorted by path; hidden ones are passed over.
 
@@ -92,7 +92,7 @@ def walk_folder(
     faults: list[OSError] = []
     paths: list[PurePath] = []
     for place, folders, files in os.walk(folder, onerror=faults.append):
-        folders[:] = [name for name in folders if name[0] != "." and not _same(os.path.join(place, name), skip)]
+        folders[:] = [name for name in folders if name[0] != "." and not _among(os.path.join(place, name), skip)]
         inside = PurePath(os.path.relpath(place, folder))
         paths += [inside / name for name in files if name[0] != "." and _suffix(name) in PICTURE_SUFFIXES]
     for fault in faults:
@@ -105,8 +105,8 @@ def walk_folder(
     ]
 
 
-def _same(path: str, other: str | None) -> bool:
-    return other is not None and os.path.realpath(path) == os.path.realpath(other)
+def _among(path: str, others: Sequence[str]) -> bool:
+    return any(os.path.realpath(path) == os.path.realpath(other) for other in others)
 
 
 def _suffix(name: str) -> str:

@@ -111,6 +111,7 @@ class LiveClip:
         say: Callable[[str], None] = lambda sentence: None,
     ):
         self.tick = Fraction(1, 1000)
+        self.sound = None
         self._name = name
         self._open_capture = open_capture
         self._camera = camera

@@ -9,6 +9,7 @@ from pathlib import Path, PurePath
 from blazeface.errors import BlazeFaceError
 from blazeface.files.names import printable
 from blazeface.files.pictures import can_write_picture
+from blazeface.files.whole import cannot_write
 from blazeface.video.inputs import Input
 from blazeface.video.video_writer import WRITABLE_VIDEOS
 
@@ -52,6 +53,39 @@ def plan_outputs(inputs: Sequence[Input], output: str, folder: bool) -> list[Pat
     return plan
 
 
+def plan_names(inputs: Sequence[Input], flag: str, suffix: str) -> dict[str, PurePath]:
+    """The name of each source's files below a folder, without a suffix, by the source's own name.
+
+    Raises WrongUsage when two inputs would share one (a.jpg and a.png).
+    """
+    names: dict[str, PurePath] = {}
+    taken: dict[str, str] = {}
+    for item in inputs:
+        name = item.relative.with_suffix("") if item.kind in ("picture", "video") else item.relative
+        if taken.setdefault(str(name).casefold(), item.name) != item.name:
+            other = taken[str(name).casefold()]
+            raise WrongUsage(
+                f"{flag}: {printable(other)} and {printable(item.name)} would share one {printable(str(name))}{suffix}"
+            )
+        names[item.name] = name
+    return names
+
+
+def check_folder(path: str, flag: str) -> Path:
+    """The folder of a flag, which may not exist yet. Raises WrongUsage when it is a file."""
+    if os.path.exists(path) and not os.path.isdir(path):
+        raise WrongUsage(f"{flag} {printable(path)}: is a file, but a folder is needed")
+    return Path(path)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder, with those above it, unless it is there. Raises BlazeFaceError when it cannot be made."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise cannot_write(folder, error) from error
+
+
 def refuse_overwriting(targets: Iterable[Path], inputs: Iterable[Input], flag: str) -> None:
     """Raise WrongUsage when a file to be written is one of the inputs."""
     sources = {_identity(item.address) for item in inputs if item.kind in ("picture", "video")}
@@ -60,18 +94,31 @@ def refuse_overwriting(targets: Iterable[Path], inputs: Iterable[Input], flag: s
             raise WrongUsage(f"{flag} {printable(str(target))}: would overwrite an input")
 
 
-def check_json(path: str, outputs: Iterable[Path], inputs: Iterable[Input]) -> Path:
-    """The file of `--json`. Raises WrongUsage for a suffix that says no form, and for a file that is taken."""
+FORMS = {
+    "--json": ((".json", ".jsonl"), "name a .json (a list), a .jsonl (one object per line), or - to print"),
+    "--jsonl": ((".jsonl",), "name a .jsonl"),
+    "--csv": ((".csv",), "name a .csv"),
+    "--coco": ((".json",), "name a .json"),
+}
+"""Suffixes that the files of each flag may have, and what is said of others."""
+
+
+def check_file(flag: str, path: str, others: Iterable[Path], inputs: Iterable[Input]) -> Path:
+    """The file of a flag of FORMS. Raises WrongUsage for a suffix that does not fit it, and for a file that is taken.
+
+    others: what the run writes besides.
+    """
     target = Path(path)
     shown = printable(path)
-    if target.suffix.lower() not in (".json", ".jsonl"):
-        raise WrongUsage(f"--json {shown}: name a .json (a list), a .jsonl (one object per line), or - to print")
+    suffixes, wish = FORMS[flag]
+    if target.suffix.lower() not in suffixes:
+        raise WrongUsage(f"{flag} {shown}: {wish}")
     if os.path.isdir(path):
-        raise WrongUsage(f"--json {shown}: is a folder")
-    _refuse_missing_folder(target, "--json")
-    refuse_overwriting([target], inputs, "--json")
-    if os.path.realpath(target) in {os.path.realpath(output) for output in outputs}:
-        raise WrongUsage(f"--json {shown}: is the same file as --output")
+        raise WrongUsage(f"{flag} {shown}: is a folder")
+    _refuse_missing_folder(target, flag)
+    refuse_overwriting([target], inputs, flag)
+    if os.path.realpath(target) in {os.path.realpath(other) for other in others}:
+        raise WrongUsage(f"{flag} {shown}: is the same file as another that is written")
     return target
 
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from tqdm import tqdm
 
@@ -17,24 +16,20 @@ from blazeface.detections import Detections
 from blazeface.errors import BlazeFaceError
 from blazeface.files.names import printable
 from blazeface.files.pictures import read_picture, write_picture
-from blazeface.files.whole import cannot_write
 from blazeface.geometry import Image
 from blazeface.video.clips import Clip, open_clip
-from blazeface.video.draw import draw_faces, draw_rate
+from blazeface.video.draw import draw_faces
 from blazeface.video.frames import Frame
+from blazeface.video.hide import Hiding, hide_all, hide_faces
 from blazeface.video.inputs import Input
+from blazeface.video.outputs import make_folder
 from blazeface.video.records import Recorder
+from blazeface.video.roi import Detector, RoiDetector
+from blazeface.video.tracking import Tracker
 from blazeface.video.video_writer import VideoWriter, open_video_writer
-from blazeface.video.window import RateMeter, Window
+from blazeface.video.viewer import Viewer
 
-LONGEST_WAIT = 0.5
-"""Seconds that a frame is held back at most to keep the pace: meanwhile nobody asks whether to stop."""
-
-
-class Detector(Protocol):
-    """The part of FaceDetector that is used."""
-
-    def detect(self, image: Image) -> Detections: ...
+NOTHING = Detections.empty()
 
 
 @dataclass
@@ -45,32 +40,48 @@ class Tally:
     frames: int = 0
     with_face: int = 0
     faults: int = 0
+    failed: int = 0
 
     def report(self, fault: BlazeFaceError) -> None:
         """Say on standard error what could not be read or written, and count it."""
         self.faults += 1
         say(printable(str(fault)))
 
+    def fail(self, frame: Frame, error: Exception) -> None:
+        """Count a frame in which looking for faces failed, and say so of the first."""
+        self.faults += 1
+        self.failed += 1
+        if self.failed == 1:
+            reason = (str(error).splitlines() or [""])[0] or type(error).__name__
+            where = "" if frame.alone else f", frame {frame.index}"
+            say(printable(f"{frame.source}{where}: faces could not be looked for: {reason}"))
+
 
 @dataclass
 class Pipeline:
     """Reads inputs, finds the faces, and hands both on.
 
-    record: takes each frame with its faces. window: shows clips, and pictures where hold_pictures is
+    record: takes each frame with its faces. viewer: shows clips, and pictures where hold_pictures is
     set, each until a key is pressed. notice: said once a clip gives its first frame (why there is no
-    window, say). pace: show files no faster than they were recorded. timeout: seconds that a camera or
-    stream may keep silent. stop: asked between frames; True ends the run, all files completed.
+    window, say). track: makes what follows the faces of a clip, or None. roi: look around the faces of the last
+    frame first. hide: in what way faces are hidden in copies and in the window, where they shall be; copies then
+    have nothing drawn in. sound: copy it. timeout: seconds that a camera or stream may keep silent; reconnect: for
+    how long it is then looked for. stop: asked between frames; True ends the run, all files completed.
 
     What cannot be read or written is reported in `tally`, and the rest is still done.
     """
 
     detector: Detector
     record: Recorder | None = None
-    window: Window | None = None
+    viewer: Viewer | None = None
     notice: str | None = None
     hold_pictures: bool = False
-    pace: bool = False
-    timeout: float = 10.0
+    track: Callable[[Input], Tracker | None] = lambda item: None
+    roi: bool = False
+    hide: Hiding | None = None
+    sound: bool = True
+    timeout: float = 4.0
+    reconnect: float = 30.0
     quiet: bool = False
     stop: Callable[[], bool] = lambda: False
     tally: Tally = field(default_factory=Tally)
@@ -79,14 +90,14 @@ class Pipeline:
         self._quit = False  # set by the window's q
 
     def run(self, inputs: Sequence[Input], outputs: Sequence[Path | None]) -> Tally:
-        """Do all inputs in order; outputs: where the annotated copy of each goes, if anywhere."""
+        """Do all inputs in order; outputs: where the copy of each goes, if anywhere."""
         with self._bar(len(inputs), "input", hidden=len(inputs) == 1) as bar:
             for item, output in zip(inputs, outputs, strict=True):
                 if self._ended():
                     break
                 try:
                     if output is not None:
-                        _make_folder(output.parent)
+                        make_folder(output.parent)
                     if item.kind == "picture":
                         self._picture(item, output)
                     else:
@@ -97,50 +108,86 @@ class Pipeline:
         return self.tally
 
     def _picture(self, item: Input, output: Path | None) -> None:
-        frame = Frame(read_picture(item.address), 0, Fraction(0), item.name)
+        frame = Frame(read_picture(item.address), 0, Fraction(0), item.name, alone=True)
         self.tally.pictures += 1
-        held = self.window is not None and self.hold_pictures
-        drawn = self._find(frame, draw=output is not None or held)
+        faces = self._find(self.detector.detect, frame)
+        self._record(frame, faces)
+        image = self._open_to_all(frame.image, faces, None)
         if output is not None:
-            write_picture(output, drawn)
-        if self.window is not None and held:
-            self._quit = not (self.window.show(drawn) and self.window.wait(self.stop))
+            write_picture(output, self._copy(image, faces))
+        if self.viewer is not None and self.hold_pictures:
+            self._quit = not self.viewer.hold(frame, image, faces or NOTHING)
 
     def _clip(self, item: Input, output: Path | None) -> None:
         with ExitStack() as stack:
-            clip = stack.enter_context(open_clip(item, self.timeout, self.stop))
+            clip = stack.enter_context(open_clip(item, self.timeout, self.stop, self.reconnect, say))
             bar = stack.enter_context(self._bar(clip.length, "frame"))
             writer: VideoWriter | None = None
-            meter = RateMeter()
-            start = time.monotonic()
+            if self.viewer is not None:
+                self.viewer.begin()
+            size: tuple[int, ...] = ()
             for frame in self._told(clip):
                 self.tally.frames += 1
                 if self.notice is not None:
                     say(self.notice)
                     self.notice = None
-                drawn = self._find(frame, draw=output is not None or self.window is not None)
+                if frame.image.shape != size:  # of another size, nothing is where it was
+                    size = frame.image.shape
+                    look = RoiDetector(self.detector).detect if self.roi else self.detector.detect
+                    tracker = self.track(item)
+                faces = self._find(look, frame)
+                if tracker is not None and faces is not None:
+                    faces = tracker.update(faces, float(frame.time))
+                self._record(frame, faces)
+                image = self._open_to_all(frame.image, faces, tracker)
                 if output is not None:
                     if writer is None:  # only now is the size known
-                        height, width = drawn.shape[:2]
-                        writer = stack.enter_context(
-                            open_video_writer(output, width, height, clip.rate, clip.tick)
-                        )
-                    writer.write(drawn, frame.time)
-                if self.window is not None:
-                    draw_rate(drawn, meter.tick())
-                    early = float(frame.time) - (time.monotonic() - start) if self.pace else 0.0
-                    self._quit = not self.window.show(drawn, min(early, LONGEST_WAIT))
+                        writer = stack.enter_context(self._writer(output, clip, image))
+                    writer.write(self._copy(image, faces), frame.time)
+                if self.viewer is not None:
+                    self._quit = not self.viewer.show(frame, image, faces or NOTHING)
                 bar.update()
                 if self._ended():
                     break
 
-    def _find(self, frame: Frame, draw: bool) -> Image:
-        """Detect, record and count; the picture with its faces drawn in where asked for."""
-        faces = self.detector.detect(frame.image)
+    def _find(self, look: Callable[[Image], Detections], frame: Frame) -> Detections | None:
+        """The faces; None where looking for them failed, which is told of once for each kind of failure."""
+        try:
+            faces = look(frame.image)
+        except Exception as error:  # whatever a runtime may throw: the other frames are still done
+            self.tally.fail(frame, error)
+            return None
         self.tally.with_face += len(faces) > 0
-        if self.record is not None:
+        return faces
+
+    def _record(self, frame: Frame, faces: Detections | None) -> None:
+        if self.record is None or faces is None:
+            return
+        try:
             self.record(frame, faces)
-        return draw_faces(frame.image, faces) if draw else frame.image
+        except BlazeFaceError:
+            self._quit = True  # a full disk will not take the next record either
+            raise
+
+    def _open_to_all(self, image: Image, faces: Detections | None, tracker: Tracker | None) -> Image:
+        """The picture as others may see it: without its faces where they shall be hidden."""
+        if self.hide is None:
+            return image
+        if faces is None:
+            return hide_all(image, self.hide)  # nobody knows where they are
+        return hide_faces(image, faces, self.hide, None if tracker is None else tracker.unseen)
+
+    def _copy(self, image: Image, faces: Detections | None) -> Image:
+        return image if faces is None or self.hide is not None else draw_faces(image, faces)
+
+    @contextmanager
+    def _writer(self, output: Path, clip: Clip, image: Image) -> Iterator[VideoWriter]:
+        height, width = image.shape[:2]
+        sound = clip.sound if self.sound else None
+        with open_video_writer(output, width, height, clip.rate, clip.tick, sound) as writer:
+            if writer.soundless is not None:
+                say(f"{writer.soundless}; {printable(str(output))} is written without it")
+            yield writer
 
     def _told(self, clip: Clip) -> Iterator[Frame]:
         """The frames that can be read; the fault that ends them early is reported, and what was read counts."""
@@ -160,10 +207,3 @@ class Pipeline:
 def say(sentence: str) -> None:
     """Print on standard error; progress bars make room."""
     tqdm.write(sentence, file=sys.stderr)
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise cannot_write(folder, error) from error

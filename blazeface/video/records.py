@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,18 @@ def print_record(frame: Frame, faces: Detections) -> None:
     # Names that are no UTF-8 and terminals that are no UTF-8 both pass, as JSON escapes.
     sys.stdout.write(json.dumps(record(frame, faces)) + "\n")
     sys.stdout.flush()
+
+
+def to_all(recorders: Sequence[Recorder]) -> Recorder | None:
+    """One that passes each frame on to all of several; None for none."""
+    if not recorders:
+        return None
+
+    def write(frame: Frame, faces: Detections) -> None:
+        for recorder in recorders:
+            recorder(frame, faces)
+
+    return write
 
 
 @contextmanager

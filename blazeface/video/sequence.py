@@ -29,6 +29,7 @@ class SequenceReader:
         self.tick = 1 / RATE
         self._pattern = pattern
         self._paths = numbered(pattern)
+        self.sound = None
         self.length: int | None = len(self._paths)
         if not self._paths:
             raise BlazeFaceError(f"{printable(pattern)}: there is no such numbered picture")

@@ -37,6 +37,8 @@ class Tracker:
         self._remember = max(remember, hold)
         self._tracks: _Tracks | None = None
         self._next_id = 1
+        self.unseen: Points = np.zeros(0)
+        """Seconds for which each of the faces given last has not been found: zero, but for those held."""
 
     def update(self, faces: Detections, time: float) -> Detections:
         """The faces of the next frame -> the same with track ids, steadied, and with those held that just vanished.
@@ -63,7 +65,10 @@ class Tracker:
         self._tracks = _join(present, absent)
         held = absent[(absent.frames >= ESTABLISHED) & (time - absent.seen <= self._hold)]
         covered = box_iou(held.boxes(), present.boxes()).max(axis=1, initial=0.0) > MIN_OVERLAP
-        return self._detections(_join(present, held[~covered]))
+        given = _join(present, held[~covered])
+        given = given[np.argsort(-given.scores, kind="stable")]
+        self.unseen = time - given.seen
+        return self._detections(given)
 
     def _known(self, time: float, points: int) -> _Tracks:
         """The tracks of the last frame, less those that are out of sight for too long."""
@@ -80,7 +85,6 @@ class Tracker:
         )
 
     def _detections(self, tracks: _Tracks) -> Detections:
-        tracks = tracks[np.argsort(-tracks.scores, kind="stable")]
         points = (tracks.measured if self._smooth is None else tracks.filtered).astype(np.float32)
         boxes = np.ascontiguousarray(points[:, :2].reshape(-1, 4))
         return Detections(boxes, tracks.scores, np.ascontiguousarray(points[:, 2:]), tracks.ids)

@@ -19,7 +19,13 @@ MEND = "pip install --force-reinstall --no-deps opencv-python"
 """Puts the windows back that opencv-python-headless took away: both install the same `cv2`."""
 
 PROBE = "import cv2; cv2.namedWindow('blazeface'); cv2.waitKey(1)"
-QUIT_KEYS = (ord("q"), ord("Q"), 27)
+KEYS = {
+    **dict.fromkeys(map(ord, "qQ\x1b"), "quit"),
+    **dict.fromkeys(map(ord, "sS"), "save"),
+    **dict.fromkeys(map(ord, "bB"), "hide"),
+    ord(" "): "pause",
+}
+"""What each key asks for; 27 is Esc."""
 LARGEST = (1600, 900)
 """Width and height up to which a window opens in the size of the picture."""
 
@@ -51,29 +57,29 @@ def has_windows(build_information: str) -> bool:
 
 
 class Window:
-    """One window; q, Q, Esc and its own closing button end the show."""
+    """One window. Keys are given by what they ask for: see KEYS; "other" for the rest, "" for none."""
 
     def __init__(self, title: str = "blazeface"):
         os.environ.setdefault("QT_LOGGING_RULES", "*.warning=false")  # Qt misses fonts that OpenCV does not need
         self._title = printable(title).encode("ascii", "replace").decode("ascii")
         self._size: tuple[int, int] | None = None
 
-    def show(self, image: Image, seconds: float = 0.0) -> bool:
-        """Show a BGR picture and give the screen at least `seconds`; False when the user wants to end."""
+    def show(self, image: Image, seconds: float = 0.0) -> str:
+        """Show a BGR picture and give the screen at least `seconds`; what was asked for meanwhile.
+
+        The window takes the size of the picture, also where that changes.
+        """
         self._fit(image)
         cv2.imshow(self._title, image)
-        key = cv2.waitKey(max(1, round(seconds * 1000)))
-        return not self._ended(key)
+        return self._asked(cv2.waitKey(max(1, round(seconds * 1000))))
 
-    def wait(self, stop: Callable[[], bool] = lambda: False) -> bool:
-        """Leave the picture until a key is pressed or `stop` says so; False when the user wants to end."""
+    def wait(self, stop: Callable[[], bool] = lambda: False) -> str:
+        """Leave the picture until a key is pressed, the window is closed or `stop` says so; what was asked for."""
         while not stop():
-            key = cv2.waitKey(50)
-            if self._ended(key):
-                return False
-            if key != -1:
-                return True
-        return False
+            asked = self._asked(cv2.waitKey(50))
+            if asked:
+                return asked
+        return "quit"
 
     def close(self) -> None:
         if self._size is not None:
@@ -89,8 +95,10 @@ class Window:
         cv2.resizeWindow(self._title, max(1, round(width * scale)), max(1, round(height * scale)))
         self._size = (width, height)
 
-    def _ended(self, key: int) -> bool:
-        return key & 0xFF in QUIT_KEYS or cv2.getWindowProperty(self._title, cv2.WND_PROP_VISIBLE) < 1
+    def _asked(self, key: int) -> str:
+        if cv2.getWindowProperty(self._title, cv2.WND_PROP_VISIBLE) < 1:
+            return "quit"
+        return "" if key == -1 else KEYS.get(key & 0xFF, "other")
 
 
 class RateMeter:

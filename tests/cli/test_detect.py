@@ -290,7 +290,16 @@ def test_a_stream_that_falls_silent_ends_in_time_with_all_files_whole(
     address = f"http://admin:secret@127.0.0.1:{server.server_port}/live?key=secret"
     start = time.monotonic()
     status = detect(
-        "--video", address, "--output", tmp_path / "o.mp4", "--json", tmp_path / "f.jsonl", "--timeout", "1"
+        "--video",
+        address,
+        "--output",
+        tmp_path / "o.mp4",
+        "--json",
+        tmp_path / "f.jsonl",
+        "--timeout",
+        "1",
+        "--reconnect",
+        "0",
     )
     seconds = time.monotonic() - start
     MotionJpeg.silent.set()

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from blazeface.detections import Detections
-from blazeface.video.draw import BOX, KEYPOINTS, draw_faces, draw_rate, line_width
+from blazeface.video.draw import BOX, KEYPOINTS, draw_faces, draw_note, line_width
 
 
 def one_face(box: list[float], points: list[list[float]] | None = None) -> Detections:
@@ -42,7 +42,7 @@ def test_any_picture_and_any_box(shape: tuple[int, int], box: list[float]) -> No
     image = np.zeros((*shape, 3), np.uint8)
     drawn = draw_faces(image, one_face(box))
     assert drawn.shape == image.shape
-    draw_rate(drawn, 25.0)
+    draw_note(drawn, "25.0 FPS")
 
 
 def test_no_face_changes_nothing() -> None:

@@ -89,7 +89,7 @@ def test_folders_are_walked_in_sorted_order(tmp_path: Path, monkeypatch: pytest.
 def test_the_output_folder_inside_an_input_folder_is_passed_over(tmp_path: Path) -> None:
     touch(tmp_path / "a.jpg")
     touch(tmp_path / "found" / "a.jpg")
-    found = find_inputs([str(tmp_path)], refuse, skip=str(tmp_path / "found"))
+    found = find_inputs([str(tmp_path)], refuse, skip=[str(tmp_path / "found")])
     assert [item.relative for item in found] == [PurePath("a.jpg")]
 
 

@@ -5,7 +5,7 @@ from pathlib import Path, PurePath
 import pytest
 
 from blazeface.video.inputs import Input
-from blazeface.video.outputs import WrongUsage, check_json, names_folder, plan_outputs
+from blazeface.video.outputs import WrongUsage, check_file, names_folder, plan_outputs
 
 
 def picture(path: Path, relative: str | None = None) -> Input:
@@ -82,14 +82,14 @@ def test_a_file_where_a_folder_is_needed(tmp_path: Path) -> None:
 
 def test_json_names(tmp_path: Path) -> None:
     item = picture(tmp_path / "a.jpg")
-    assert check_json(str(tmp_path / "f.jsonl"), [], [item]) == tmp_path / "f.jsonl"
+    assert check_file("--json", str(tmp_path / "f.jsonl"), [], [item]) == tmp_path / "f.jsonl"
     strange = Input("picture", "b", str(tmp_path / "b.json"), PurePath("b"))
     (tmp_path / "b.json").touch()
     for path, outputs, message in (
         ("f.txt", [], "name a .json"),
         ("no/f.json", [], "does not exist"),
         ("b.json", [], "would overwrite an input"),
-        ("f.json", [tmp_path / "f.json"], "is the same file as --output"),
+        ("f.json", [tmp_path / "f.json"], "is the same file as another that is written"),
     ):
         with pytest.raises(WrongUsage, match=message):
-            check_json(str(tmp_path / path), outputs, [item, strange])
+            check_file("--json", str(tmp_path / path), outputs, [item, strange])

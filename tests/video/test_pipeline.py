@@ -19,6 +19,7 @@ from blazeface.video.frames import Frame
 from blazeface.video.inputs import Input, find_input
 from blazeface.video.pipeline import Pipeline
 from blazeface.video.records import json_file
+from blazeface.video.viewer import Viewer
 
 
 class FakeWindow:
@@ -29,13 +30,13 @@ class FakeWindow:
         self.shown: list[tuple[Any, float]] = []
         self.waited = 0
 
-    def show(self, image: np.ndarray, seconds: float = 0.0) -> bool:
+    def show(self, image: np.ndarray, seconds: float = 0.0) -> str:
         self.shown.append((image.copy(), seconds))
-        return len(self.shown) < self.last
+        return "" if len(self.shown) < self.last else "quit"
 
-    def wait(self, stop: object) -> bool:
+    def wait(self, stop: object) -> str:
         self.waited += 1
-        return True
+        return "other"
 
 
 class Notes:
@@ -162,7 +163,7 @@ def test_the_window_shows_clips_with_their_rate_until_q(
 ) -> None:
     window = FakeWindow(last=4)
     item = find_input(str(make_clip(tmp_path / "a.mp4", width=200, height=150)))
-    pipeline = Pipeline(red_detector, window=window, pace=True)  # type: ignore[arg-type]
+    pipeline = Pipeline(red_detector, viewer=Viewer(window, pace=True))  # type: ignore[arg-type]
     tally = pipeline.run([item, item], [tmp_path / "b.mp4", None])
     assert tally.frames == 4
     assert window.waited == 0
@@ -176,7 +177,7 @@ def test_pictures_are_held_only_when_asked(tmp_path: Path, red_detector: RedDete
     item = picture(tmp_path / "a.png")
     for hold, count in ((True, 1), (False, 0)):
         window = FakeWindow()
-        Pipeline(red_detector, window=window, hold_pictures=hold).run([item], [None])  # type: ignore[arg-type]
+        Pipeline(red_detector, viewer=Viewer(window), hold_pictures=hold).run([item], [None])  # type: ignore[arg-type]
         assert (len(window.shown), window.waited) == (count, count)
 
 

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
-from blazeface.video.window import MEND, RateMeter, Window, has_windows, window_obstacle
+from blazeface.video.window import KEYS, MEND, RateMeter, Window, has_windows, window_obstacle
 
 linux_only = pytest.mark.skipif(
     sys.platform != "linux", reason="displays are asked for by environment on Linux alone"
@@ -49,6 +49,15 @@ def test_a_display_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DISPLAY", ":987")
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
     assert window_obstacle() == "no window: none can be opened on the display :987"
+
+
+def test_what_the_keys_ask_for() -> None:
+    assert {chr(code): asked for code, asked in KEYS.items()} == {
+        **dict.fromkeys("qQ\x1b", "quit"),
+        **dict.fromkeys("sS", "save"),
+        **dict.fromkeys("bB", "hide"),
+        " ": "pause",
+    }
 
 
 def test_frames_per_second() -> None:
@@ -89,7 +98,7 @@ assert window_obstacle() is None, window_obstacle()
 window = Window("a \\udcff name")
 image = np.zeros((240, 320, 3), np.uint8)
 image[:] = (0, 0, 255)
-print(window.show(image, 0.2), window.show(image[:100], 0.2), flush=True)
+print(repr(window.show(image, 0.2)), repr(window.show(image[:100], 0.2)), flush=True)
 print(window.wait(), flush=True)
 window.close()
 """
@@ -103,7 +112,7 @@ def test_a_real_window_shows_until_a_key(display: str) -> None:
         [sys.executable, "-c", SHOW], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     assert program.stdout is not None
-    assert program.stdout.readline() == "True True\n"
+    assert program.stdout.readline() == "'' ''\n"
     start = time.monotonic()
     press = ["xdotool", "search", "--name", "udcff name", "key", "q"]
     while program.poll() is None and time.monotonic() - start < 20:
@@ -111,7 +120,7 @@ def test_a_real_window_shows_until_a_key(display: str) -> None:
         time.sleep(0.2)
     program.kill()
     out, err = program.communicate()
-    assert (out, err, program.returncode) == ("False\n", "", 0)
+    assert (out, err, program.returncode) == ("quit\n", "", 0)
 
 
 def test_a_window_that_was_never_shown_closes(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,138 @@
+"""Looking where the faces were: a crop around each, turned upright, in place of the whole frame.
+
+In its crop a face has the size that the network sees best, so that small, far and turned faces are found better. A
+face that comes in is seen when the whole frame is searched the next time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from blazeface.blend import hard_nms
+from blazeface.detections import Detections
+from blazeface.geometry import Floats, Image, box_iou
+
+WIDTH = 2.5
+"""Side of a crop, in sides of the face in it."""
+
+UPRIGHT = 15.0
+"""Degrees up to which the line through the eyes is taken for level."""
+
+MOST = 4
+"""Faces up to which crops are looked at; with more the whole frame is cheaper."""
+
+SAME_FACE = 0.2
+"""IoU with where the face was, from which a detection in its crop is taken for it."""
+
+LARGEST = 640
+"""Pixels along the side of a turned crop at most; the network shrinks it further."""
+
+
+class Detector(Protocol):
+    """The part of FaceDetector that is used."""
+
+    def detect(self, image: Image) -> Detections: ...
+
+    def detect_batch(self, images: Sequence[Image]) -> list[Detections]: ...
+
+
+class RoiDetector:
+    """Finds the faces of one video, given frame after frame.
+
+    The whole frame is searched every `every` frames, while there is no face or more than MOST, and in each frame in
+    which one of the faces is not found in its crop.
+    """
+
+    def __init__(self, detector: Detector, every: int = 10):
+        self._detector = detector
+        self._every = every
+        self._last = Detections.empty()
+        self._shape: tuple[int, ...] = ()
+        self._since = 0
+
+    def detect(self, image: Image) -> Detections:
+        faces = self._in_crops(image) if self._may_crop(image) else None
+        self._since = 0 if faces is None else self._since + 1
+        self._last = self._detector.detect(image) if faces is None else faces
+        self._shape = image.shape
+        return self._last
+
+    def _may_crop(self, image: Image) -> bool:
+        return 0 < len(self._last) <= MOST and self._since + 1 < self._every and image.shape == self._shape
+
+    def _in_crops(self, image: Image) -> Detections | None:
+        """The faces of the last frame, found again in their crops; None where one of them is not."""
+        views = [view_of(box, points) for box, points in zip(self._last.boxes, self._last.keypoints, strict=True)]
+        found = []
+        for view, box, inside in zip(
+            views, self._last.boxes, self._detector.detect_batch([view.cut(image) for view in views]), strict=True
+        ):
+            boxes, keypoints = view.to_picture(inside)
+            overlap = box_iou(boxes, box[None])[:, 0]
+            if overlap.max(initial=0.0) < SAME_FACE:
+                return None
+            best = int(overlap.argmax())
+            found.append((boxes[best], inside.scores[best], keypoints[best]))
+        boxes, scores, keypoints = (np.array(column, np.float32) for column in zip(*found, strict=True))
+        return Detections(*hard_nms(boxes, scores, keypoints, SAME_FACE))  # two crops may show the same face
+
+
+@dataclass(frozen=True)
+class View:
+    """A square of a picture: its middle (x, y) and side in pixels, turned by an angle in radians, clockwise."""
+
+    x: float
+    y: float
+    side: float
+    angle: float
+
+    @property
+    def pixels(self) -> int:
+        """Side of the crop that is cut out."""
+        side = max(2, round(self.side))
+        return min(side, LARGEST) if self.angle else side
+
+    def matrix(self) -> NDArray[np.float64]:
+        """(2, 3), from continuous pixels of the crop to those of the picture."""
+        zoom = self.side / self.pixels
+        turn = zoom * np.array(
+            [[np.cos(self.angle), -np.sin(self.angle)], [np.sin(self.angle), np.cos(self.angle)]]
+        )
+        middle = np.array([self.pixels / 2, self.pixels / 2])
+        return np.column_stack([turn, np.array([self.x, self.y]) - turn @ middle])
+
+    def cut(self, image: Image) -> Image:
+        """The crop, BGR (pixels, pixels, 3), black beyond the picture's edge."""
+        matrix = self.matrix()
+        matrix[:, 2] += matrix[:, :2] @ np.array([0.5, 0.5]) - 0.5  # OpenCV counts from pixel centres
+        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        return cv2.warpAffine(image, matrix, (self.pixels, self.pixels), flags=flags)  # type: ignore[return-value]
+
+    def to_picture(self, faces: Detections) -> tuple[Floats, Floats]:
+        """Boxes (N, 4) and keypoints (N, K, 2) of the crop in pixels of the picture. A box keeps its sides."""
+        matrix = self.matrix()
+        keypoints = faces.keypoints @ matrix[:, :2].T + matrix[:, 2]
+        middles = (faces.boxes[:, :2] + faces.boxes[:, 2:]) / 2 @ matrix[:, :2].T + matrix[:, 2]
+        half = (faces.boxes[:, 2:] - faces.boxes[:, :2]) / 2 * self.side / self.pixels
+        return np.concatenate([middles - half, middles + half], axis=1), keypoints
+
+
+def view_of(box: NDArray[np.float32], keypoints: NDArray[np.float32]) -> View:
+    """The view around a face; upright where its eyes are too close together to tell how it is turned."""
+    side = float(max(box[2] - box[0], box[3] - box[1], 1.0))
+    across, down = (float(value) for value in keypoints[1] - keypoints[0])  # from the right eye to the left
+    angle = float(np.arctan2(down, across)) if np.hypot(across, down) > 0.15 * side else 0.0
+    if abs(angle) < np.radians(UPRIGHT):
+        angle = 0.0
+    x, y = (float(value) for value in (box[:2] + box[2:]) / 2)
+    whole = WIDTH * side
+    if not angle:  # on whole pixels, where nothing is blurred
+        size = max(2, round(whole))
+        return View(round(x - size / 2) + size / 2, round(y - size / 2) + size / 2, size, 0.0)
+    return View(x, y, whole, angle)
