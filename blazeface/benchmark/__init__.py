@@ -1,0 +1,1 @@
+"""Speed: contenders in processes of their own, taking turns."""
