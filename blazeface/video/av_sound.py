@@ -34,7 +34,7 @@ class SoundCopy:
             if name not in target.supported_codecs:
                 raise BlazeFaceError(f"{shown}: its sound ({name}) does not fit into .{target.format.name}")
             self._stream = target.add_stream_from_template(source)
-            self._stream.metadata = {}  # who recorded it, and where
+            self._stream.metadata.clear()  # who recorded it, and where
             self._packets = self._container.demux(source)
         except BlazeFaceError:
             self._container.close()
