@@ -8,7 +8,6 @@ inside is in `blazeface.models.layouts`.
 from __future__ import annotations
 
 import json
-import math
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
@@ -134,7 +133,7 @@ class ModelSpec:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and -1e30 < value < 1e30
 
 
 def _scaled(input_size: int, pixels: tuple[int, ...]) -> tuple[float, ...]:

@@ -41,6 +41,17 @@ def picture_size(data: bytes) -> tuple[int, int] | None:
     return None
 
 
+def is_cut_png(data: bytes) -> bool:
+    """Whether a PNG has a chunk that reaches beyond the file: OpenCV would take memory for all that it promises."""
+    position = 8
+    while data.startswith(b"\x89PNG\r\n\x1a\n") and position + 8 <= len(data):
+        (length,) = struct.unpack_from(">I", data, position)
+        position += 12 + length
+        if position > len(data):
+            return True
+    return False
+
+
 def _pair(data: bytes, form: str, offset: int) -> tuple[int, int]:
     first, second = struct.unpack_from(form, data, offset)
     return int(first), int(second)

@@ -13,7 +13,7 @@ import numpy as np
 
 from blazeface.errors import BlazeFaceError
 from blazeface.files.names import printable
-from blazeface.files.picture_size import picture_size
+from blazeface.files.picture_size import is_cut_png, picture_size
 from blazeface.files.whole import beside, cannot_write, refuse_odd_file
 from blazeface.geometry import Image
 
@@ -54,6 +54,8 @@ def read_picture(path: str) -> Image:
         raise BlazeFaceError(
             f"{shown}: {width} x {height} pixels, more than the {limit:,} that are read ({LIMIT_VARIABLE} sets the limit)"
         )
+    if is_cut_png(data):
+        raise BlazeFaceError(f"{shown}: not a picture, or a damaged one (a PNG chunk reaches beyond the file)")
     image, fault = decode_picture(data)
     if image is None:
         raise BlazeFaceError(f"{shown}: {fault}")

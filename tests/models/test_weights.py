@@ -37,10 +37,13 @@ def test_what_is_no_safetensors_file_is_refused_by_name(tmp_path: Path) -> None:
     good = tmp_path / "good.safetensors"
     save_weights(build("front-128"), good)
     hostile_header = (2**60).to_bytes(8, "little") + b"{"
-    for content in (b"", b"junk", good.read_bytes()[:-10], hostile_header, pickle.dumps({"stem": 1})):
+    for content in (b"junk", good.read_bytes()[:-10], hostile_header, pickle.dumps({"stem": 1})):
         path.write_bytes(content)
         with pytest.raises(BlazeFaceError, match=r"x\.safetensors: not a readable safetensors file"):
             load_weights(path)
+    path.write_bytes(b"")
+    with pytest.raises(BlazeFaceError, match=r"x\.safetensors: is empty"):
+        load_weights(path)
 
 
 def test_foreign_and_lying_files_are_refused(tmp_path: Path) -> None:

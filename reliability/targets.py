@@ -1,0 +1,202 @@
+"""What is fed with wrong bytes: each kind of file that a stranger may hand over, and the door it goes through."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+Call = Callable[[Path], object]
+
+
+@dataclass(frozen=True)
+class Target:
+    """suffix: of the file. seeds: a function that makes whole files to begin with. door: a function that imports what
+    is needed and gives the call to be made with each file. share: of the time.
+    """
+
+    suffix: str
+    seeds: Callable[[], list[bytes]]
+    door: Callable[[], Call]
+    share: float
+
+
+def picture_seeds() -> list[bytes]:
+    import cv2
+
+    rng = np.random.default_rng(0)
+    image = cv2.GaussianBlur(rng.integers(0, 255, (24, 32, 3), np.uint8), (0, 0), 2)
+    options: dict[str, list[int]] = {".jp2": [], ".tiff": [], ".avif": []}
+    seeds = []
+    for suffix in (".png", ".jpg", ".webp", ".gif", ".bmp", ".tiff", ".ppm", ".jp2", ".avif", ".hdr"):
+        for kind in (image, image[:, :, 0], image.astype(np.uint16) * 257):
+            try:
+                done, data = cv2.imencode(suffix, kind, options.get(suffix, []))
+            except cv2.error:
+                continue
+            if done:
+                seeds.append(data.tobytes())
+    progressive = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_PROGRESSIVE, 1])[1].tobytes()
+    turned = progressive[:2] + exif_turned(6) + progressive[2:]
+    return [*seeds, progressive, turned]
+
+
+def exif_turned(orientation: int) -> bytes:
+    """An APP1 segment of a JPEG with one EXIF entry, the orientation."""
+    tiff = b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0" + bytes([orientation, 0, 0, 0]) + bytes(4)
+    body = b"Exif\0\0" + tiff
+    return b"\xff\xe1" + (len(body) + 2).to_bytes(2, "big") + body
+
+
+def wider_seeds() -> list[bytes]:
+    return [
+        b"a/1.jpg\n2\n10 20 30 40 0 0 0 0 0 0\n-5 -5 1e3 10 2 1 1 1 2 1\nb.jpg\n0\n0 0 0 0 0 0 0 0 0 0\n",
+        b"c.jpg\r\n1\r\n1 2 3 4\r\n\r\nd e.jpg\r\n0\r\n",
+    ]
+
+
+def coco_seeds() -> list[bytes]:
+    points = [number for n in range(6) for number in (10 * n, 5.5, 2)]
+    data = {
+        "images": [{"id": 1, "file_name": "a.jpg"}, {"id": "b", "file_name": "b/c.jpg", "width": 3}],
+        "annotations": [
+            {"image_id": 1, "bbox": [1, 2, 3, 4], "keypoints": points, "iscrowd": 0},
+            {"image_id": "b", "bbox": [1.5, -2, 0, 4], "iscrowd": 1},
+        ],
+        "categories": [{"id": 1, "name": "face"}],
+    }
+    return [json.dumps(data).encode(), json.dumps(data, indent=1).encode()]
+
+
+def spec_seeds() -> list[bytes]:
+    from blazeface.spec import NAMED_SPECS
+
+    return [spec.to_json().encode() for spec in NAMED_SPECS.values()]
+
+
+def layout_seeds() -> list[bytes]:
+    from blazeface.models.layouts import NAMED_LAYOUTS
+
+    return [layout.to_json().encode() for layout in NAMED_LAYOUTS.values()]
+
+
+def config_seeds() -> list[bytes]:
+    from blazeface.training.config import TrainConfig
+
+    return [TrainConfig().to_json().encode()]
+
+
+def model_seeds(suffix: str) -> list[bytes]:
+    """A tiny network, so that most of its file says what it is rather than what its weights are."""
+    import torch
+
+    from blazeface.export.formats import Options, load_format
+    from blazeface.models.layouts import Block, Layout
+    from blazeface.models.network import BlazeFace
+    from blazeface.models.weights import save_weights
+    from blazeface.spec import AnchorMap, ModelSpec
+    from blazeface.training.config import TrainConfig
+    from blazeface.training.distributed import Processes
+    from blazeface.training.loop import Machine, Trainer, save_checkpoint
+
+    spec = ModelSpec("tiny", 16, (AnchorMap(4, (0.3,)), AnchorMap(2, (0.6, 0.9))), decode_scale=16.0)
+    layout = Layout(4, 3, (Block(4, stride=2, tap=True), Block(6, stride=2, bottleneck=3, tap=True)))
+    torch.manual_seed(0)
+    network = BlazeFace(spec, layout).eval()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"checkpoint{suffix}"
+        if suffix == ".safetensors":
+            save_weights(network, path)
+        elif suffix == ".pt":
+            save_checkpoint(Trainer(network, TrainConfig(), Machine(), Processes()).checkpoint(9), Path(folder))
+        else:
+            load_format(suffix[1:]).write(network.folded(), path, Options())
+        return [path.read_bytes()]
+
+
+def picture_door() -> Call:
+    from blazeface.files.pictures import read_picture
+
+    return lambda path: read_picture(str(path))
+
+
+def wider_door() -> Call:
+    from blazeface.data.wider import read_wider
+
+    return read_wider
+
+
+def coco_door() -> Call:
+    from blazeface.data.coco import read_coco
+
+    return read_coco
+
+
+def spec_door() -> Call:
+    from blazeface.spec import ModelSpec
+
+    return lambda path: ModelSpec.from_json(path.read_text("utf-8", "replace"), "a spec")
+
+
+def layout_door() -> Call:
+    from blazeface.models.layouts import Layout
+
+    return lambda path: Layout.from_json(path.read_text("utf-8", "replace"), "a layout")
+
+
+def config_door() -> Call:
+    from blazeface.training.config import TrainConfig
+
+    return lambda path: TrainConfig.from_json(path.read_text("utf-8", "replace"), "a configuration")
+
+
+def detector_door() -> Call:
+    from blazeface.detector import FaceDetector
+
+    image = np.full((12, 20, 3), 99, np.uint8)
+    return lambda path: FaceDetector(path).detect(image)
+
+
+def weights_door() -> Call:
+    import torch
+
+    from blazeface.models.weights import load_weights
+
+    torch.set_num_threads(1)
+    return load_weights
+
+
+def checkpoint_door() -> Call:
+    import torch
+
+    from blazeface.training.checkpoint import load_checkpoint
+    from blazeface.training.distributed import Processes
+    from blazeface.training.loop import Machine, Trainer, rebuild
+
+    torch.set_num_threads(1)
+
+    def resume(path: Path) -> None:
+        checkpoint = load_checkpoint(path.parent)
+        Trainer(rebuild(checkpoint), checkpoint.config, Machine(), Processes()).restore(checkpoint)
+
+    return resume
+
+
+TARGETS = {
+    "picture": Target(".jpg", picture_seeds, picture_door, 0.2),
+    "wider": Target(".txt", wider_seeds, wider_door, 0.08),
+    "coco": Target(".json", coco_seeds, coco_door, 0.08),
+    "spec": Target(".json", spec_seeds, spec_door, 0.06),
+    "layout": Target(".json", layout_seeds, layout_door, 0.06),
+    "config": Target(".json", config_seeds, config_door, 0.06),
+    "onnx": Target(".onnx", lambda: model_seeds(".onnx"), detector_door, 0.14),
+    "tflite": Target(".tflite", lambda: model_seeds(".tflite"), detector_door, 0.14),
+    "safetensors": Target(".safetensors", lambda: model_seeds(".safetensors"), weights_door, 0.1),
+    "checkpoint": Target(".pt", lambda: model_seeds(".pt"), checkpoint_door, 0.08),
+}
+COVERED = ("picture", "wider", "coco", "spec", "layout", "config", "tflite")
+"""Targets whose reading is at least partly Python, where coverage can guide."""
