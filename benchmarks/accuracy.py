@@ -113,7 +113,9 @@ def peer_options(peer: Peer, yunet: Path | None) -> dict[str, Any]:
     if peer.options.get("file") != "{yunet}":
         return dict(peer.options)
     if yunet is None:
-        raise BlazeFaceError("no Python package carries its file: name face_detection_yunet_2023mar.onnx with --yunet")
+        raise BlazeFaceError(
+            "no Python package carries its file: name face_detection_yunet_2023mar.onnx with --yunet"
+        )
     if not yunet.is_file():
         raise BlazeFaceError(f"--yunet {yunet}: no such file")
     return {**peer.options, "file": str(yunet.resolve())}

@@ -22,8 +22,10 @@ ALLOWED = {
     "export": CORE | {"export", "models", "backends", "detector", "refine", "data", "evaluation"},
     "training": CORE | {"training", "data", "models", "evaluation", "export", "detector", "backends"},
     "video": CORE | {"video", "detector", "backends"},
+    "benchmark": CORE | {"benchmark", "detector", "backends"},
     "cli": CORE
     | {
+        "benchmark",
         "cli",
         "video",
         "export",
@@ -42,7 +44,7 @@ ALLOWED = {
 """Which rooms each room may import."""
 
 DETECTING = CORE | {"__init__", "__main__", "backends", "detector", "refine", "video"}
-DETECTING_COMMANDS = {"cli/__init__.py", "cli/main.py", "cli/detect.py", "cli/detect_flags.py"}
+DETECTING_COMMANDS = {"cli/__init__.py", "cli/main.py", "cli/detect.py", "cli/detect_flags.py", "cli/detect_many.py"}
 TRAINING = {f"blazeface.{room}" for room in ("models", "data", "training", "evaluation", "export")}
 OPTIONAL = {
     "backends/torch_backend.py": {"torch", "blazeface.models"},
@@ -50,6 +52,7 @@ OPTIONAL = {
     "video/av_reader.py": {"av"},
     "video/av_writer.py": {"av"},
     "video/av_sound.py": {"av"},
+    "video/ray_crew.py": {"ray"},
 }
 """What single files of the detection side need beyond the core packages; they are imported when asked for."""
 LIBRARIES = {"numpy", "cv2", "onnxruntime", "tqdm"} | sys.stdlib_module_names

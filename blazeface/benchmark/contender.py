@@ -21,14 +21,11 @@ PATIENCE = 120.0
 class Contender:
     """A detector in a process of its own.
 
-    python: the interpreter of its environment. adapter: see serve.py. options: for the adapter's open_detector. cores:
-    how many CPU cores the process may use; None for all. `about` is what it says of itself: import_s, open_s, versions,
+    python: the interpreter of its environment. adapter, options: see serve.py. `about` is what it says of itself: import_s, open_s, versions,
     install_bytes. Raises BlazeFaceError with the reason when it cannot be started or stops answering.
     """
 
-    def __init__(
-        self, name: str, python: Path, adapter: Path, options: Mapping[str, Any], cores: int | None = None
-    ):
+    def __init__(self, name: str, python: Path, adapter: Path, options: Mapping[str, Any]):
         self.name = name
         command = [str(python), "-P", str(SERVE), str(adapter), json.dumps(dict(options))]
         try:
@@ -42,8 +39,6 @@ class Contender:
             )
         except OSError as error:
             raise BlazeFaceError(f"{name}: {python} cannot be started: {error.strerror}") from error
-        if cores and hasattr(os, "sched_setaffinity"):
-            os.sched_setaffinity(self._process.pid, sorted(os.sched_getaffinity(0))[:cores])
         try:
             self.about = self._answer(PATIENCE)
         except BlazeFaceError:

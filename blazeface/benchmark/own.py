@@ -46,9 +46,7 @@ class Own:
         times.append(time.perf_counter())
         logits, regressions = self._backend.run(planes[None])
         times.append(time.perf_counter())
-        postprocess(
-            logits[0], regressions[0], letterbox, spec, self._centers, self._detector.score_threshold
-        )
+        postprocess(logits[0], regressions[0], letterbox, spec, self._centers, self._detector.score_threshold)
         times.append(time.perf_counter())
         return dict(zip(("pre", "network", "post"), np.diff(times).tolist(), strict=True))
 

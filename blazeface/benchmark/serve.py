@@ -1,12 +1,12 @@
 """One contender in a process of its own: opens a detector, then does what is asked on standard input.
 
-    python -P serve.py ADAPTER.py '{"threads": 1}'
+    python -P serve.py ADAPTER.py '{"threads": 1, "cores": 1}'
 
 Runs in any environment that has NumPy, without the rest of this package. ADAPTER defines
 `open_detector(options) -> detector`, DISTRIBUTIONS (names of what pip installed for it) and may import its libraries at
 the top: that is what is timed as the import. A detector is called with a BGR uint8 picture (H, W, 3) and gives boxes
 (N, 4) x1 y1 x2 y2 in pixels, scores (N,) and keypoints (N, K, 2). It may have `stages(image)`, which gives the seconds of
-its parts.
+its parts. With `cores` the process keeps to so many CPU cores, where the system can do that.
 
 Requests and answers are one JSON object a line; standard output of the libraries goes to standard error. It ends with
 its standard input.
@@ -34,6 +34,9 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     adapter_file, options = Path(sys.argv[1]), json.loads(sys.argv[2])
+    cores = options.pop("cores", None)
+    if cores and hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])
     try:
         started = time.perf_counter()
         adapter = runpy.run_path(str(adapter_file))
@@ -73,8 +76,9 @@ def serve(detector: Any, answers: TextIO) -> None:
         elif what == "turn":
             for _ in range(request["warm"]):
                 detector(pictures[at % len(pictures)])
-            wall, cpu = [], []
-            for _ in range(request["count"]):
+            wall: list[float] = []
+            cpu: list[float] = []
+            while len(wall) < request["count"] and (sum(wall) < request["seconds"] or not wall):
                 picture = pictures[at % len(pictures)]
                 at += 1
                 started, used = time.perf_counter(), time.process_time()

@@ -19,6 +19,7 @@ COMMANDS = {
     "detect": "find faces in pictures, videos, cameras and streams",
     "train": "train a detector on pictures in the WIDER FACE layout",
     "evaluate": "score a model on labelled pictures",
+    "benchmark": "measure how fast a model is, and where the time goes",
     "export": "turn trained weights into the files that phones run",
     "refine": "train the second stage, which sharpens keypoints, and measure it",
     "import": "read Google's released .tflite weights, to evaluate, fine-tune and export them",
