@@ -14,6 +14,7 @@ from blazeface.blend import blend
 from blazeface.decode import decode, sigmoid
 from blazeface.detections import Detections
 from blazeface.errors import BlazeFaceError
+from blazeface.files.shipped import refuse_altered
 from blazeface.geometry import Floats, Image, Letterbox, letterbox_image
 from blazeface.spec import NAMED_SPECS, ModelSpec
 
@@ -100,6 +101,7 @@ def model_path(model: str | Path, backend: str = "onnxruntime") -> Path:
     path = WEIGHTS / f"{model}{suffix}"
     if not path.is_file():
         raise BlazeFaceError(f"no weights for {model} are shipped as {suffix}: train it, or name a model file")
+    refuse_altered(path)
     return path
 
 

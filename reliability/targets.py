@@ -29,7 +29,7 @@ def picture_seeds() -> list[bytes]:
     import cv2
 
     rng = np.random.default_rng(0)
-    image = cv2.GaussianBlur(rng.integers(0, 255, (24, 32, 3), np.uint8), (0, 0), 2)
+    image = cv2.GaussianBlur(rng.integers(0, 255, (40, 48, 3), np.uint8), (0, 0), 2)
     options: dict[str, list[int]] = {".jp2": [], ".tiff": [], ".avif": []}
     seeds = []
     for suffix in (".png", ".jpg", ".webp", ".gif", ".bmp", ".tiff", ".ppm", ".jp2", ".avif", ".hdr"):

@@ -9,12 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blazeface.errors import BlazeFaceError
+from blazeface.files.whole import refuse_odd_file
 from blazeface.spec import ModelSpec
 
 SUFFIXES = {"onnxruntime": ".onnx", "torch": ".safetensors", "tflite": ".tflite"}
 """The files that each backend reads."""
 
 BACKENDS = tuple(SUFFIXES)
+
+MAX_BYTES = 2**28
+"""A larger file is not looked into."""
 
 
 class Backend(Protocol):
@@ -40,8 +44,11 @@ def open_backend(path: Path, backend: str, threads: int) -> Backend:
     """Load a model file in the runtime named; what is missing or wrong is said in one sentence."""
     if backend not in BACKENDS:
         raise BlazeFaceError(f"unknown backend {backend!r}: choose one of {', '.join(BACKENDS)}")
-    if not path.is_file():
+    if not path.exists():
         raise BlazeFaceError(f"{path}: no such model file")
+    refuse_odd_file(str(path))
+    if path.stat().st_size > MAX_BYTES:
+        raise BlazeFaceError(f"{path}: larger than {MAX_BYTES >> 20} MiB, too large for a face detector")
     suffix = SUFFIXES[backend]
     if path.suffix != suffix:
         raise BlazeFaceError(f"{path}: the {backend} backend reads {suffix}, not {path.suffix or 'this file'}")

@@ -51,10 +51,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the table. Status 1 when some pictures could not be read, since the table lacks them."""
-    for name, low in (("limit", 1), ("resamples", 0)):
+    for name, low, high in (("limit", 1, 10**9), ("resamples", 0, 10**6), ("threads", 0, 1024)):
         value = getattr(args, name)
-        if value is not None and value < low:
-            raise BlazeFaceError(f"--{name} must be {low} or more, not {value}")
+        if value is not None and not low <= value <= high:
+            raise BlazeFaceError(f"--{name} must be a number from {low:,} to {high:,}, not {value}")
     if args.protocol == "wider":
         return evaluate_wider.run(args)
     for name in ("predictions", "truth"):

@@ -106,9 +106,18 @@ def _check(args: argparse.Namespace) -> None:
         raise BlazeFaceError("--init and --resume exclude each other: a resumed run has weights of its own")
     if args.freeze and not (args.init or args.resume):
         raise BlazeFaceError("--freeze needs --init: a random backbone is not worth keeping")
-    for name, low in (("threads", 0), ("workers", 0), ("cache_mb", 0), ("evaluate_every", 1), ("val_pictures", 1)):
-        if getattr(args, name) < low:
-            raise BlazeFaceError(f"--{name.replace('_', '-')} must be {low} or more, not {getattr(args, name)}")
+    for name, low, high in (
+        ("threads", 0, 1024),
+        ("workers", 0, 1024),
+        ("cache_mb", 0, 2**40),
+        ("evaluate_every", 1, 10**9),
+        ("val_pictures", 1, 10**9),
+    ):
+        value = getattr(args, name)
+        if not low <= value <= high:
+            raise BlazeFaceError(
+                f"--{name.replace('_', '-')} must be a number from {low:,} to {high:,}, not {value}"
+            )
     if not 0 <= args.checkpoint_minutes < 1e6:
         raise BlazeFaceError(f"--checkpoint-minutes must be 0 or more, not {args.checkpoint_minutes}")
 

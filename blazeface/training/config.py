@@ -66,7 +66,7 @@ class TrainConfig:
             crops = data.pop("crops")
             crops["mosaic"] = tuple(crops["mosaic"])
             return cls(crops=CropRecipe(**crops), loss=LossRecipe(**data.pop("loss")), **data)
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise BlazeFaceError(f"{source}: not a training configuration of this version: {error}") from error
 
 

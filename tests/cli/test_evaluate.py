@@ -101,9 +101,9 @@ def test_mistakes_are_one_sentence(
 
     assert "no such data folder" in sentence("--data", tmp_path / "nowhere", "--model", model)
     assert "no such model file" in sentence("--data", data, "--model", tmp_path / "no.onnx")
-    assert "--limit must be 1 or more" in sentence("--data", data, "--model", model, "--limit", 0)
-    assert "--resamples must be 0 or more" in sentence("--data", data, "--model", model, "--resamples", -1)
-    assert "threads must be 0 or more" in sentence("--data", data, "--model", model, "--threads", -1)
+    assert "--limit must be a number from 1" in sentence("--data", data, "--model", model, "--limit", 0)
+    assert "--resamples must be a number from 0" in sentence("--data", data, "--model", model, "--resamples", -1)
+    assert "--threads must be a number from 0" in sentence("--data", data, "--model", model, "--threads", -1)
     (tmp_path / "file").write_text("in the way")
     assert "cannot be written" in sentence("--data", data, "--model", model, "--out", tmp_path / "file")
 

@@ -81,7 +81,7 @@ def test_ctrl_c_leaves_a_checkpoint_and_resume_finishes(tiny_data: Path, tmp_pat
         (["--batch", "-3"], "--batch must be a whole number from 1"),
         (["--learning-rate", "nan"], "--learning-rate must lie in"),
         (["--model", "front-129"], "unknown model 'front-129'"),
-        (["--threads", "-1"], "--threads must be 0 or more"),
+        (["--threads", "-1"], "--threads must be a number from 0"),
         (["--freeze"], "--freeze needs --init"),
         (["--init", "missing.safetensors"], "missing.safetensors: no such weights file"),
         (["--resume", "nowhere"], "nowhere holds no checkpoint.pt"),
