@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
 from blazeface.cli.detect_flags import Plan, add_arguments, make_plan
+from blazeface.cli.detect_many import run_many
 from blazeface.detector import FaceDetector
 from blazeface.video.inputs import Input
 from blazeface.video.outputs import WrongUsage
@@ -31,6 +32,10 @@ def run(args: argparse.Namespace) -> int:
     """Exit status 0 when all inputs were read, 1 when some could not be, 2 for wrong usage."""
     tally = Tally()
     try:
+        if args.jobs is not None:
+            with _stop_on_signal() as stop:
+                seconds = run_many(args, tally, stop)
+            return _ended(args, tally, seconds, stop)
         plan = make_plan(args, tally.report)
     except WrongUsage as fault:
         print(f"detect: {fault}", file=sys.stderr)
@@ -64,6 +69,10 @@ def run(args: argparse.Namespace) -> int:
         start = time.monotonic()
         pipeline.run(plan.inputs, plan.outputs)
         seconds = time.monotonic() - start
+    return _ended(args, tally, seconds, stop)
+
+
+def _ended(args: argparse.Namespace, tally: Tally, seconds: float, stop: Callable[[], bool]) -> int:
     if not args.quiet and (tally.pictures or tally.frames):
         print(summary(tally, seconds), file=sys.stderr)
     if stop():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Literal
@@ -84,25 +84,65 @@ def find_input(text: str) -> Input:
 def walk_folder(
     folder: str, report: Callable[[BlazeFaceError], None], below: PurePath, skip: Sequence[str] = ()
 ) -> list[Input]:
-    """The pictures of a folder and of the folders in it, sorted by path; hidden ones are passed over.
+    """The pictures of a folder and of the folders in it (see `pictures_below`).
 
-    Only files with a picture's suffix count. A folder that cannot be listed is reported; one without a
-    single picture raises BlazeFaceError.
+    One without a single picture raises BlazeFaceError.
     """
-    faults: list[OSError] = []
-    paths: list[PurePath] = []
-    for place, folders, files in os.walk(folder, onerror=faults.append):
-        folders[:] = [name for name in folders if name[0] != "." and not _among(os.path.join(place, name), skip)]
-        inside = PurePath(os.path.relpath(place, folder))
-        paths += [inside / name for name in files if name[0] != "." and _suffix(name) in PICTURE_SUFFIXES]
-    for fault in faults:
-        report(BlazeFaceError(f"{printable(fault.filename or folder)}: cannot be listed: {fault.strerror}"))
+    faults = 0
+
+    def count(fault: BlazeFaceError) -> None:
+        nonlocal faults
+        faults += 1
+        report(fault)
+
+    paths = [PurePath(path) for path in pictures_below(folder, count, skip)]
     if not paths and not faults:
         raise BlazeFaceError(f"{printable(folder)}: holds no pictures")
-    return [
-        Input("picture", os.path.join(folder, path), os.path.join(folder, path), below / path)
-        for path in sorted(paths, key=lambda path: path.parts)
-    ]
+    return [Input("picture", os.path.join(folder, p), os.path.join(folder, p), below / p) for p in paths]
+
+
+def pictures_below(
+    folder: str, report: Callable[[BlazeFaceError], None], skip: Sequence[str] = (), inside: str = ""
+) -> Iterator[str]:
+    """Paths, below the folder, of its pictures and of those of the folders in it, in sorted order, as they are found.
+
+    Only files with a picture's suffix count; hidden ones and links to folders are passed over. A folder that cannot
+    be listed is reported. Only the names of one folder, and of those above it, are held in memory.
+    """
+    try:
+        with os.scandir(os.path.join(folder, inside)) as entries:
+            found = sorted((e.name, e.is_dir(follow_symlinks=False)) for e in entries if e.name[0] != ".")
+    except OSError as fault:
+        report(BlazeFaceError(f"{printable(fault.filename or folder)}: cannot be listed: {fault.strerror}"))
+        return
+    for name, is_folder in found:
+        path = os.path.join(inside, name)
+        if is_folder:
+            if not _among(os.path.join(folder, path), skip):
+                yield from pictures_below(folder, report, skip, path)
+        elif _suffix(name) in PICTURE_SUFFIXES and not os.path.isdir(os.path.join(folder, path)):
+            yield path
+
+
+def pictures_in(texts: Iterable[str], report: Callable[[BlazeFaceError], None]) -> Iterator[str]:
+    """The names of the pictures behind what was typed, as they are found: pictures, and folders full of them.
+
+    Whatever else was typed is reported.
+    """
+    for text in texts:
+        if os.path.isdir(text):
+            for path in pictures_below(text, report):
+                yield os.path.join(text, path)
+            continue
+        try:
+            item = find_input(text)
+            if item.kind != "picture":
+                raise BlazeFaceError(
+                    f"{item.name}: not a picture: --jobs reads pictures and folders of them alone"
+                )
+            yield item.address
+        except BlazeFaceError as fault:
+            report(fault)
 
 
 def _among(path: str, others: Sequence[str]) -> bool:

@@ -219,6 +219,17 @@ def test_flags_reach_the_detector(tmp_path: Path, detect: Detect, made: list[tup
         (["a.png", "b.png", "--output", "c.png"], "a folder is needed"),
         (["a.png", "--output", "no/b.png"], "does not exist"),
         ([".", "--output", "."], "would overwrite an input"),
+        (["a.png", "--jobs", "2"], "name the file for the faces with --jsonl"),
+        (["a.png", "--jobs", "0", "--jsonl", "f.jsonl"], "must be 1 or more"),
+        (["a.png", "--jobs", "2", "--jsonl", "f.jsonl", "--output", "o"], "does not go with --jobs"),
+        (["a.png", "--jobs", "2", "--jsonl", "f.json"], "name a .jsonl"),
+        (["a.png", "--resume"], "works with --jobs"),
+        (["a.png", "--json", "f.json", "--jsonl", "f.jsonl"], "name one of them"),
+        (["a.png", "--blur", "solid", "--crop", "c"], "would save the faces that --blur hides"),
+        (["a.png", "--csv", "f.txt"], "name a .csv"),
+        (["a.png", "--json", "f.json", "--coco", "f.json"], "is the same file as another"),
+        (["a.png", "--yolo", "b.png"], "is a file, but a folder is needed"),
+        (["a.png", "--reconnect", "-1"], "must be a number of seconds"),
     ],
 )
 def test_wrong_usage_is_status_2_and_writes_nothing(
