@@ -6,10 +6,12 @@ averages them, which steadies the result (BlazeFace, arXiv 1907.05047, section 3
 
 from __future__ import annotations
 
+from itertools import accumulate
+
 import numpy as np
 from numpy.typing import NDArray
 
-from blazeface.geometry import Floats, box_iou
+from blazeface.geometry import Floats
 
 
 def cluster(boxes: Floats, scores: Floats, iou_threshold: float) -> list[NDArray[np.intp]]:
@@ -20,7 +22,7 @@ def cluster(boxes: Floats, scores: Floats, iou_threshold: float) -> list[NDArray
     but itself.
     """
     order = np.argsort(-scores, kind="stable")
-    overlap = box_iou(boxes[order], boxes[order]) > iou_threshold
+    overlap = _overlap(boxes[order], iou_threshold)
     left = np.ones(len(order), bool)
     groups = []
     for best in range(len(order)):
@@ -30,6 +32,19 @@ def cluster(boxes: Floats, scores: Floats, iou_threshold: float) -> list[NDArray
             left &= ~members
             groups.append(order[members])
     return groups
+
+
+def _overlap(boxes: Floats, iou_threshold: float) -> NDArray[np.bool_]:
+    """Which of boxes (N, 4) overlap by more than the threshold: (N, N); `box_iou` with itself in half the steps."""
+    left, top, right, bottom = np.ascontiguousarray(boxes.T)
+    width = np.minimum(right[:, None], right) - np.maximum(left[:, None], left)
+    height = np.minimum(bottom[:, None], bottom) - np.maximum(top[:, None], top)
+    shared = np.maximum(width, 0, out=width)
+    shared *= np.maximum(height, 0, out=height)
+    area = shared.diagonal()  # a box shares all of itself
+    union = area[:, None] + area - shared
+    iou = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+    return np.asarray(iou > iou_threshold)
 
 
 def blend(boxes: Floats, scores: Floats, keypoints: Floats, iou_threshold: float) -> tuple[Floats, Floats, Floats]:
@@ -43,7 +58,7 @@ def blend(boxes: Floats, scores: Floats, keypoints: Floats, iou_threshold: float
     if not groups:
         return boxes[:0], scores[:0], keypoints[:0]
     members = np.concatenate(groups)
-    starts = np.cumsum([0] + [len(group) for group in groups[:-1]])
+    starts = list(accumulate((len(group) for group in groups[:-1]), initial=0))
     values = np.concatenate([boxes[members], keypoints[members].reshape(len(members), -1)], axis=1)
     weights = scores[members].astype(np.float64)
     totals = np.add.reduceat(weights, starts)

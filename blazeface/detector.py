@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +28,9 @@ zero has more."""
 
 MAX_REGRESSION = 1e6
 """Raw values are a few hundred at most; beyond this a network is damaged, and areas would overflow."""
+
+ROUNDING = 1e-6
+"""By how much the sigmoid's rounding may lift a score, many times over: float32 has 6e-8 near 1."""
 
 Reduce = Callable[[Floats, Floats, Floats, float], tuple[Floats, Floats, Floats]]
 
@@ -84,7 +89,8 @@ class FaceDetector:
         if not images:
             return []
         prepared = [prepare(image, self.spec) for image in images]
-        logits, regressions = self._backend.run(np.stack([tensor for tensor, _ in prepared]))
+        tensors = [tensor for tensor, _ in prepared]
+        logits, regressions = self._backend.run(tensors[0][None] if len(tensors) == 1 else np.stack(tensors))
         return [
             postprocess(
                 logits[i], regressions[i], letterbox, self.spec, self._centers, self.score_threshold, self._reduce
@@ -132,15 +138,31 @@ def postprocess(
     Candidates under the threshold, with a negative side, or with a value that is not finite or absurdly
     large are dropped; those left are reduced to one face per group.
     """
-    scores = sigmoid(logits)
-    chosen = np.flatnonzero(scores >= score_threshold)
+    # Of hundreds of anchors a handful are near the threshold: only those get a score. A NaN is no candidate.
+    chosen = np.flatnonzero(logits >= _logit(score_threshold - ROUNDING))
+    scores = sigmoid(logits[chosen])
+    chosen, scores = _only(scores >= score_threshold, chosen, scores)
     if len(chosen) > MAX_CANDIDATES:
-        chosen = chosen[np.argsort(-scores[chosen], kind="stable")[:MAX_CANDIDATES]]
-    chosen = chosen[(np.abs(regressions[chosen]) < MAX_REGRESSION).all(axis=1)]  # not so for NaN either
-    boxes, keypoints = decode(regressions[chosen], centers[chosen], spec.decode_scale)
+        best = np.argsort(-scores, kind="stable")[:MAX_CANDIDATES]
+        chosen, scores = chosen[best], scores[best]
+    rows = regressions[chosen]
+    usable = np.abs(rows) < MAX_REGRESSION  # not so for NaN either
+    chosen, scores, rows = _only(usable.all(axis=1), chosen, scores, rows)
+    boxes, keypoints = decode(rows, centers[chosen], spec.decode_scale)
     sound = (boxes[:, 2:] > boxes[:, :2]).all(axis=1)
-    boxes, scores, keypoints = reduce(boxes[sound], scores[chosen][sound], keypoints[sound], spec.blend_iou)
+    boxes, scores, keypoints = _only(sound, boxes, scores, keypoints)
+    boxes, scores, keypoints = reduce(boxes, scores, keypoints, spec.blend_iou)
     size = spec.input_size
     corners = letterbox.to_picture(boxes.reshape(-1, 2, 2) * size).reshape(-1, 4)
     points = letterbox.to_picture(keypoints * size)
     return Detections(corners.astype(np.float32), scores.astype(np.float32), points.astype(np.float32))
+
+
+def _only(mask: Any, *columns: Any) -> Any:
+    """The columns where the mask (N,) holds; as they are, without a copy, where it always does."""
+    return columns if mask.all() else [column[mask] for column in columns]
+
+
+def _logit(score: float) -> float:
+    """The logit of a score below 1; minus infinity from 0 down."""
+    return math.log(score / (1 - score)) if score > 0 else -math.inf
