@@ -151,11 +151,13 @@ def fold_norm(layers: nn.Sequential) -> ConvNorm:
     convolution = layer
     while isinstance(convolution, nn.Sequential):  # what `lighten` makes of a convolution ends with one
         convolution = convolution[-1]
+    for part in layer.modules():  # folded layers all have a bias, as those of a network built without norms
+        if isinstance(part, nn.Conv2d) and part.bias is None:
+            part.bias = nn.Parameter(part.weight.new_zeros(part.out_channels))
     assert isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d)
     assert norm.running_var is not None and norm.running_mean is not None
     gain = norm.weight / torch.sqrt(norm.running_var + norm.eps)
     convolution.weight.mul_(gain[:, None, None, None])
-    if convolution.bias is None:
-        convolution.bias = nn.Parameter(torch.zeros_like(norm.bias))
+    assert convolution.bias is not None
     convolution.bias.copy_((convolution.bias - norm.running_mean) * gain + norm.bias)
     return ConvNorm(layer, norm=False)

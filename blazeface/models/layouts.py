@@ -41,13 +41,27 @@ class Block:
     groups: int = 1
 
 
+RULES = ("separable", "grouped", "factorized", "depthwise")
+"""What `models.lighten` can make of a dense convolution."""
+
+
+@dataclass(frozen=True)
+class Lightened:
+    """Layers, by name, that `models.lighten` has exchanged by one rule; groups: of the rule "grouped"."""
+
+    rule: str
+    layers: tuple[str, ...]
+    groups: int = 4
+
+
 @dataclass(frozen=True)
 class Layout:
-    """A whole network: the stem (a dense convolution of stride 2) and its blocks."""
+    """A whole network: the stem (a dense convolution of stride 2) and its blocks, and what was made light in them."""
 
     stem_channels: int
     stem_kernel: int
     blocks: tuple[Block, ...]
+    lightened: tuple[Lightened, ...] = ()
 
     @property
     def strides(self) -> list[int]:
@@ -76,6 +90,10 @@ class Layout:
                 stem_channels=data["stem_channels"],
                 stem_kernel=data["stem_kernel"],
                 blocks=tuple(Block(**block) for block in data["blocks"]),
+                lightened=tuple(
+                    Lightened(change["rule"], tuple(map(str, change["layers"])), change["groups"])
+                    for change in data.get("lightened", [])
+                ),
             )
             layout._check()
             return layout
@@ -86,6 +104,9 @@ class Layout:
         """Refuse numbers that would build an impossible or a gigantic network."""
         if len(self.blocks) > 256:
             raise ValueError(f"{len(self.blocks)} blocks are more than 256")
+        for change in self.lightened:
+            if change.rule not in RULES or type(change.groups) is not int or not 1 <= change.groups <= 4096:
+                raise ValueError(f"impossible rule {change.rule!r} in {change.groups!r} groups")
         whole = [self.stem_kernel, self.stem_channels]
         for index, block in enumerate(self.blocks):
             whole += [block.channels, block.kernel, block.stride, block.groups]

@@ -23,9 +23,8 @@ from torch import Tensor, nn
 
 from blazeface.models.blocks import SameConv2d
 from blazeface.models.cost import count
+from blazeface.models.layouts import RULES
 from blazeface.models.nearest import nearest_depthwise, nearest_factors, nearest_groups, nearest_separable
-
-RULES = ("separable", "grouped", "factorized", "depthwise")
 
 Predicate = Callable[[str, nn.Conv2d], bool]
 
@@ -138,9 +137,9 @@ def chosen(
     ]
 
 
-def fits(layer: nn.Conv2d, rule: str, groups: int) -> bool:
+def fits(layer: nn.Module, rule: str, groups: int) -> bool:
     """Whether a rule has something to do at a layer, and can."""
-    if type(layer) not in (nn.Conv2d, SameConv2d):
+    if not isinstance(layer, nn.Conv2d) or type(layer) not in (nn.Conv2d, SameConv2d):
         return False
     kernel, width = layer.kernel_size, (layer.in_channels, layer.out_channels)
     if rule == "separable":
@@ -204,7 +203,7 @@ def _like(old: nn.Conv2d, wide: int, out: int, groups: int, axes: tuple[bool, bo
     padding = old.padding if isinstance(old.padding, str) else along(old.padding, 0)
     dilation = along(old.dilation, 1)
     mode = old.padding_mode if any(axes) else "zeros"
-    return nn.Conv2d(wide, out, kernel, stride, padding, dilation, groups, bias, mode)  # type: ignore[arg-type]
+    return nn.Conv2d(wide, out, kernel, stride, padding, dilation, groups, bias, mode)
 
 
 @torch.no_grad()

@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from blazeface.anchors import anchor_sizes
 from blazeface.errors import BlazeFaceError
 from blazeface.models.blocks import BlazeBlock, ConvNorm, DoubleBlazeBlock, SameConv2d, UpBlock, fold_norm
-from blazeface.models.layouts import NAMED_LAYOUTS, Block, Layout
+from blazeface.models.layouts import NAMED_LAYOUTS, Block, Layout, Lightened
 from blazeface.models.light_blocks import Fire, InvertedResidual, SeparableBlock, ShuffleUnit, XceptionBlock
+from blazeface.models.lighten import exchange, fits
 from blazeface.spec import ModelSpec, named_spec
 
 FACE_PRIOR = 0.01
@@ -49,6 +50,8 @@ class BlazeFace(nn.Module):
         for (width, _), grid in zip(layout.taps, spec.anchor_maps, strict=True):
             self.score_heads.append(SameConv2d(width, len(grid.sizes), 1))
             self.regression_heads.append(SameConv2d(width, len(grid.sizes) * spec.num_coords, 1))
+        for change in layout.lightened:
+            self._exchange(change)
         self._init_weights()
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -79,6 +82,16 @@ class BlazeFace(nn.Module):
                 if isinstance(child, nn.Sequential) and len(child) == 2 and isinstance(child[1], nn.BatchNorm2d):
                     setattr(module, name, fold_norm(child))
         return network
+
+    def _exchange(self, change: Lightened) -> None:
+        for name in change.layers:
+            try:
+                able = fits(self.get_submodule(name), change.rule, change.groups)
+            except AttributeError:
+                able = False
+            if not able:
+                raise BlazeFaceError(f"layout of {self.spec.name!r}: layer {name!r} cannot be made {change.rule}")
+        exchange(self, list(change.layers), change.rule, change.groups, norm=False)
 
     def _init_weights(self) -> None:
         for module in self.modules():

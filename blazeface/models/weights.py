@@ -33,6 +33,17 @@ def save_weights(network: BlazeFace, path: Path) -> None:
         raise BlazeFaceError(f"{path}: cannot be written: {error}") from error
 
 
+def metadata_of(path: Path) -> dict[str, str]:
+    """The metadata of a safetensors file. Raises BlazeFaceError naming the file when it is missing or damaged."""
+    if not path.is_file():
+        raise BlazeFaceError(f"{path}: no such weights file")
+    try:
+        with safe_open(path, framework="pt") as file:
+            return dict(file.metadata() or {})
+    except (SafetensorError, OSError, ValueError) as error:
+        raise BlazeFaceError(f"{path}: not a readable safetensors file: {error}") from error
+
+
 def load_weights(path: Path) -> BlazeFace:
     """The network of a safetensors file that `save_weights` wrote, in eval mode, on the CPU.
 

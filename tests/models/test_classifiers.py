@@ -66,7 +66,13 @@ def test_multiply_accumulates_at_224(name: str, macs: int) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["squeezenet-1.0", "mobilenet-v1", "mobilenet-v2", "shufflenet", pytest.param("xception", marks=pytest.mark.slow)],
+    [
+        "squeezenet-1.0",
+        "mobilenet-v1",
+        "mobilenet-v2",
+        "shufflenet",
+        pytest.param("xception", marks=pytest.mark.slow),
+    ],
 )
 def test_each_learns(name: str) -> None:
     torch.manual_seed(0)

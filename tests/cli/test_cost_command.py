@@ -1,0 +1,64 @@
+"""`blazeface cost`: tables and JSON for names and files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from blazeface.cli.main import main
+from blazeface.models.refine import build_refine, save_refine
+
+FRONT = Path(__file__).parents[2] / "blazeface" / "weights" / "front-128.safetensors"
+
+
+def test_a_network_by_name_and_by_file(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["cost", "front-128"]) == 0
+    named = capsys.readouterr().out
+    assert named.splitlines()[0].split() == ["layer", "kind", "output", "parameters", "MACs", "activations"]
+    assert "whole network            " in named and "71,176" in named and "34,140,672" in named
+    assert "blocks.0.depthwise" in named and "depthwise 5x5" in named
+    assert main(["cost", str(FRONT)]) == 0
+    assert capsys.readouterr().out == named
+
+
+def test_two_side_by_side(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["cost", "--compare", "unet-0", "unet-5"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1].split()[:2] == ["unet-0", "31,155,586"]
+    assert lines[3].split()[:4] == ["first", "/", "second", "5.26x"]
+
+
+def test_json_of_a_second_stage_s_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    torch.manual_seed(0)
+    save_refine(build_refine("separable"), tmp_path / "x.safetensors")
+    assert main(["cost", "--json", str(tmp_path / "x.safetensors")]) == 0
+    (found,) = json.loads(capsys.readouterr().out).values()
+    assert (found["parameters"], found["macs"], found["bytes_float32"]) == (26_174, 3_457_536, 104_696)
+    assert sum(layer["macs"] for layer in found["layers"]) == found["macs"]
+
+
+def test_every_name_is_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["cost", "--list", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["mobilenet-v2"]["parameters"] == 3_504_872 and "layers" not in found["mobilenet-v2"]
+    assert all(cost["macs"] > 0 for cost in found.values()) and len(found) >= 26
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["nonsense"], "nonsense: neither a named network"),
+        (["none.safetensors"], "none.safetensors: no such weights file"),
+        ([], "name one model or file"),
+        (["front-128", "--list"], "name one model or file"),
+    ],
+)
+def test_mistakes_are_one_sentence(
+    arguments: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["cost", *arguments]) == 1
+    error = capsys.readouterr().err
+    assert sentence in error and len(error.splitlines()) == 1
