@@ -21,6 +21,8 @@ COMMANDS = {
     "evaluate": "score a model on labelled pictures",
     "benchmark": "measure how fast a model is, and where the time goes",
     "export": "turn trained weights into the files that phones run",
+    "cost": "count parameters and multiply-accumulates of a network, layer by layer",
+    "lighten": "make trained weights light, and see what that costs",
     "refine": "train the second stage, which sharpens keypoints, and measure it",
     "import": "read Google's released .tflite weights, to evaluate, fine-tune and export them",
 }
