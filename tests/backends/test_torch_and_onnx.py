@@ -80,7 +80,7 @@ def test_one_backend_serves_several_threads(onnx: Backend) -> None:
     [
         (ONNX, "abacus", "unknown backend 'abacus': choose one of onnxruntime, torch"),
         (Path("nowhere.onnx"), "onnxruntime", r"nowhere\.onnx: no such model file"),
-        (WEIGHTS, "onnxruntime", "no such model file"),
+        (WEIGHTS, "onnxruntime", "is a folder, not a file"),
         (TENSORS, "onnxruntime", r"front-128\.safetensors: the onnxruntime backend reads \.onnx"),
         (ONNX, "torch", r"front-128\.onnx: the torch backend reads \.safetensors"),
         (PORTRAIT.with_name("astronaut"), "torch", "astronaut: no such model file"),
