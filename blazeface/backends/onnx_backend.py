@@ -9,47 +9,72 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
+from blazeface.anchors import anchor_centers
+from blazeface.backends.decoded import IMAGE_KEY, as_pictures, as_raw, in_batches_of
 from blazeface.errors import BlazeFaceError
 from blazeface.spec import METADATA_KEY, ModelSpec
 
+NMS_KEY = "blazeface.nms"
+"""The metadata entry of a file with its own suppression."""
+
 
 class OnnxBackend:
-    """An ONNX file with a ModelSpec in its metadata (see `Backend`)."""
+    """An ONNX file with a ModelSpec in its metadata (see `Backend`), decoded (`backends.decoded`) or not."""
 
     def __init__(self, path: Path, threads: int):
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        # A tiny network finishes before spinning threads would pay; spinning only burns the user's CPU.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        options.log_severity_level = 3
-        try:
-            self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # onnxruntime raises a different class for each kind of damage
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise BlazeFaceError(f"{path}: onnxruntime cannot load it: {reason}") from error
+        self._session = open_session(path, threads)
         metadata = self._session.get_modelmeta().custom_metadata_map
         if METADATA_KEY not in metadata:
             raise BlazeFaceError(f"{path}: it has no {METADATA_KEY} metadata, so it was not exported by blazeface")
+        if NMS_KEY in metadata:
+            raise BlazeFaceError(
+                f"{path}: it was exported with --nms and suppresses faces itself, so there is nothing to blend: run it"
+                " in onnxruntime, or export it without --nms"
+            )
         self.spec = ModelSpec.from_json(metadata[METADATA_KEY], str(path))
-        self._input = self._check_shapes(path)
+        self._centers = anchor_centers(self.spec.anchor_maps) if IMAGE_KEY in metadata else None
+        self._check_shapes(path)
+        batch = self._session.get_inputs()[0].shape[0]
+        self._batch = batch if isinstance(batch, int) else None
 
     def run(self, batch: NDArray[np.float32]) -> tuple[NDArray[Any], NDArray[Any]]:
-        logits, regressions = self._session.run(["logits", "regressions"], {self._input: batch})
-        return np.asarray(logits), np.asarray(regressions)
+        logits, regressions = in_batches_of(self._batch, self._run, batch) if self._batch else self._run(batch)
+        return logits, regressions
 
-    def _check_shapes(self, path: Path) -> str:
-        """Refuse a file whose tensors are not what its ModelSpec promises; give the input's name."""
+    def _run(self, batch: NDArray[np.float32]) -> tuple[NDArray[Any], NDArray[Any]]:
+        if self._centers is None:
+            logits, regressions = self._session.run(["logits", "regressions"], {"image": batch})
+            return np.asarray(logits), np.asarray(regressions)
+        pictures = as_pictures(batch, self.spec)
+        boxes, keypoints, scores = self._session.run(["boxes", "keypoints", "scores"], {"image": pictures})
+        return as_raw(np.asarray(boxes), np.asarray(keypoints), np.asarray(scores), self._centers, self.spec)
+
+    def _check_shapes(self, path: Path) -> None:
+        """Refuse a file whose tensors are not what its ModelSpec promises."""
         spec = self.spec
-        inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
-        expected = {
-            "image": [3, spec.input_size, spec.input_size],
-            "logits": [spec.num_anchors],
-            "regressions": [spec.num_anchors, spec.num_coords],
-        }
-        found = {tensor.name: list(tensor.shape[1:]) for tensor in (*inputs, *outputs)}
+        size, anchors = spec.input_size, spec.num_anchors
+        expected = {"image": [3, size, size], "logits": [anchors], "regressions": [anchors, spec.num_coords]}
+        if self._centers is not None:
+            points = [anchors, spec.num_keypoints, 2]
+            expected = {"image": [size, size, 3], "boxes": [anchors, 4], "keypoints": points, "scores": [anchors]}
+        tensors = (*self._session.get_inputs(), *self._session.get_outputs())
+        found = {tensor.name: list(tensor.shape[1:]) for tensor in tensors}
         if found != expected:
             raise BlazeFaceError(
                 f"{path}: its ModelSpec promises tensors {expected}, but the file has {found} (batch axis left out)"
             )
-        return str(inputs[0].name)
+
+
+def open_session(path: Path, threads: int) -> onnxruntime.InferenceSession:
+    """A file in onnxruntime, on the CPU. Raises BlazeFaceError for one that it cannot load."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    # A tiny network finishes before spinning threads would pay; spinning only burns the user's CPU.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.log_severity_level = 3
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime raises a different class for each kind of damage
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise BlazeFaceError(f"{path}: onnxruntime cannot load it: {reason}") from error

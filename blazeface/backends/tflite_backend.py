@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +13,16 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
+from blazeface.anchors import anchor_centers
+from blazeface.backends.decoded import IMAGE_KEY, as_pictures, as_raw, in_batches_of
 from blazeface.errors import BlazeFaceError
 from blazeface.models.tflite_graph import Graph, read_graph
 from blazeface.spec import METADATA_KEY, ModelSpec
 
 
 class TfliteBackend:
-    """A .tflite file with a ModelSpec in its metadata (see `Backend`). Pictures of a batch run one by one."""
+    """A .tflite file with a ModelSpec in its metadata (see `Backend`), in any precision, decoded
+    (`backends.decoded`) or not. It takes as many pictures at once as it was exported for; more run in turn."""
 
     def __init__(self, path: Path, threads: int):
         graph = read_graph(path)  # it finds damage that would take LiteRT, and Python with it, down
@@ -27,10 +33,12 @@ class TfliteBackend:
         except UnicodeDecodeError as error:
             raise BlazeFaceError(f"{path}: its ModelSpec metadata cannot be read: {error}") from error
         self.spec = ModelSpec.from_json(text, str(path))
-        _check_shapes(graph, self.spec, path)
+        self._centers = anchor_centers(self.spec.anchor_maps) if IMAGE_KEY in graph.metadata else None
+        self._batch = _check_shapes(graph, self.spec, self._centers is not None, path)
         try:
-            self._interpreter = Interpreter(model_path=str(path), num_threads=threads or None)
-            self._interpreter.allocate_tensors()
+            with _hushed():
+                self._interpreter = Interpreter(model_path=str(path), num_threads=threads or None)
+                self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise BlazeFaceError(f"{path}: LiteRT cannot load it: {reason}") from error
@@ -39,26 +47,55 @@ class TfliteBackend:
         self._lock = threading.Lock()  # an interpreter holds one picture at a time
 
     def run(self, batch: NDArray[np.float32]) -> tuple[NDArray[Any], NDArray[Any]]:
-        count, anchors = len(batch), self.spec.num_anchors
-        logits = np.empty((count, anchors), np.float32)
-        regressions = np.empty((count, anchors, self.spec.num_coords), np.float32)
-        for i, planes in enumerate(batch):
-            image = np.ascontiguousarray(planes.transpose(1, 2, 0))[None]
-            with self._lock:
-                self._interpreter.set_tensor(self._input, image)
-                self._interpreter.invoke()
-                regressions[i] = self._interpreter.get_tensor(self._outputs[0])[0]
-                logits[i] = self._interpreter.get_tensor(self._outputs[1])[0, :, 0]
+        logits, regressions = in_batches_of(self._batch, self._run, batch)
         return logits, regressions
 
+    def _run(self, batch: NDArray[np.float32]) -> tuple[NDArray[Any], NDArray[Any]]:
+        if self._centers is None:
+            regressions, logits = self._invoke(np.ascontiguousarray(batch.transpose(0, 2, 3, 1)))
+            return logits[:, :, 0], regressions
+        boxes, keypoints, scores = self._invoke(as_pictures(batch, self.spec))
+        return as_raw(boxes, keypoints, scores, self._centers, self.spec)
 
-def _check_shapes(graph: Graph, spec: ModelSpec, path: Path) -> None:
-    """Refuse a file whose tensors are not what its ModelSpec promises."""
+    def _invoke(self, pictures: NDArray[Any]) -> list[NDArray[Any]]:
+        with self._lock:
+            self._interpreter.set_tensor(self._input, pictures)
+            self._interpreter.invoke()
+            return [self._interpreter.get_tensor(number) for number in self._outputs]
+
+
+def _check_shapes(graph: Graph, spec: ModelSpec, decoded: bool, path: Path) -> int:
+    """Refuse a file whose tensors are not what its ModelSpec promises; give the pictures that it takes at once."""
     size, anchors = spec.input_size, spec.num_anchors
-    expected = [[(1, size, size, 3)], [(1, anchors, spec.num_coords), (1, anchors, 1)]]
     found = [[graph.shapes[number] for number in numbers] for numbers in (graph.inputs, graph.outputs)]
+    batch = max(1, found[0][0][0]) if found[0] and found[0][0] else 1
+    outputs: list[tuple[int, ...]] = [(batch, anchors, spec.num_coords), (batch, anchors, 1)]
+    if decoded:
+        outputs = [(batch, anchors, 4), (batch, anchors, spec.num_keypoints, 2), (batch, anchors)]
+    expected = [[(batch, size, size, 3)], outputs]
     if found != expected:
         raise BlazeFaceError(
             f"{path}: its ModelSpec promises tensors {expected[0]} in and {expected[1]} out,"
             f" but the file has {found[0]} and {found[1]}"
         )
+    return batch
+
+
+@contextmanager
+def _hushed() -> Iterator[None]:
+    """LiteRT tells on standard error, from C++ and without a switch, which delegate it made. What goes wrong it raises
+    as well."""
+    try:
+        saved = os.dup(2)
+    except OSError:  # no standard error at all
+        yield
+        return
+    try:
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(saved, 2)
+    finally:
+        os.close(saved)

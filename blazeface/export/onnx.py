@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
+from dataclasses import replace
 from pathlib import Path
 
 import onnx
@@ -15,10 +17,14 @@ import onnxscript  # noqa: F401  (what torch.onnx writes the graph with: better 
 import onnxslim
 import torch
 
+from blazeface.backends.onnx_backend import OnnxBackend
 from blazeface.errors import BlazeFaceError
+from blazeface.export.exam import Exam
 from blazeface.export.formats import Options
 from blazeface.export.make import export_network
-from blazeface.export.proof import Proof
+from blazeface.export.onnx_decode import add_decoding, check_suppression
+from blazeface.export.onnx_precision import to_float16, to_int8
+from blazeface.export.proof import Proof, prove
 from blazeface.geometry import Image
 from blazeface.models.network import BlazeFace
 from blazeface.spec import METADATA_KEY, ModelSpec
@@ -29,12 +35,33 @@ OPSET = 18
 
 def write(network: BlazeFace, path: Path, options: Options) -> None:
     """See `formats`. The file has the input "image" (batch, 3, S, S) float32, the outputs "logits" and
-    "regressions", batch norm folded, and the ModelSpec in its metadata."""
+    "regressions", batch norm folded, and the ModelSpec in its metadata. Decoded, it is as `onnx_decode` says."""
+    spec = network.spec
     model = to_onnx(network, options.batch)
+    if options.precision == "float16":
+        model = to_float16(model)
+    elif options.precision == "int8":
+        model = to_int8(model, spec, options.calibration, _behind_the_heads(model))
+    _finish(model, spec)
+    if options.decode:
+        model = add_decoding(model, spec, options.nms)
+    onnx.checker.check_model(model, full_check=True)
     leaked = folders_named(model)
     if leaked:
         raise BlazeFaceError(f"the graph names folders of this machine: {', '.join(leaked)}")
     path.write_bytes(model.SerializeToString(deterministic=True))
+
+
+def prove_nms(network: BlazeFace, path: Path, pictures: list[Image], options: Options, exam: Exam | None) -> Proof:
+    """Prove a file with suppression: its twin without is run and compared as any file, and what it keeps of the same
+    candidates is held against hard suppression."""
+    twin = replace(options, nms=False)
+    with tempfile.TemporaryDirectory(prefix="blazeface-") as folder:
+        plain = Path(folder) / path.name
+        write(network.folded(), plain, twin)
+        proof = prove(network, OnnxBackend(plain, 1).run, pictures, twin, exam, "onnxruntime")
+        check_suppression(path, plain, network.spec, pictures)
+    return proof
 
 
 def export_onnx(network: BlazeFace, path: Path, pictures: Sequence[Image]) -> Proof:
@@ -64,13 +91,23 @@ def to_onnx(network: BlazeFace, batch: int | None = None) -> onnx.ModelProto:
         )
         assert program is not None
         model: onnx.ModelProto = onnxslim.slim(program.model_proto)
+    _finish(model, spec)
+    return model
+
+
+def _finish(model: onnx.ModelProto, spec: ModelSpec) -> None:
+    """Say what the file is, and nothing else: the tools on the way leave notes, each its own."""
     _strip(model)
     model.graph.name = spec.name
     model.producer_name, model.producer_version = "blazeface", __version__
     model.doc_string = _explanation(spec)
     onnx.helper.set_model_props(model, {METADATA_KEY: spec.to_json()})
-    onnx.checker.check_model(model, full_check=True)
-    return model
+
+
+def _behind_the_heads(model: onnx.ModelProto) -> list[str]:
+    """Names of the nodes that put the heads' answers in a row, which stay in float32: so each head has a scale of its
+    own, and small faces are not measured in the coarse steps of large ones."""
+    return [node.name for node in model.graph.node if node.op_type in ("Transpose", "Reshape", "Concat")]
 
 
 def folders_named(model: onnx.ModelProto) -> list[str]:

@@ -8,13 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
-ALIGNMENT = 16
-"""Bytes: runtimes map the file into memory and compute on the weights where they lie."""
+from blazeface.export.tflite_model import Buffer, operator_code, operator_table, pack, quantization
 
 VERSIONS = {"DEQUANTIZE": 3, "RESIZE_BILINEAR": 3}
 """Version of an operation that knows float16, or half-pixel centres; the others are of version 1."""
@@ -30,7 +28,7 @@ class GraphWriter:
     """Collects tensors and operations in the order in which they run; tensors are known by number."""
 
     def __init__(self) -> None:
-        self._buffers = [_Buffer(b"")]  # the first is empty and stands for "computed"
+        self._buffers = [Buffer(b"")]  # the first is empty and stands for "computed"
         self._tensors: list[Any] = []
         self._operations: list[Any] = []
         self._codes: list[str] = []
@@ -49,6 +47,13 @@ class GraphWriter:
         self._names.add(name)
         self._tensors.append(table)
         return len(self._tensors) - 1
+
+    def picture(self, name: str, shape: Sequence[int], scale: float, zero_point: int) -> int:
+        """A uint8 tensor to be filled by the caller; DEQUANTIZE makes scale * (value - zero_point) of it."""
+        number = self.tensor(name, shape)
+        self._tensors[number].type = schema.TensorType.UINT8
+        self._tensors[number].quantization = quantization([scale], [zero_point])
+        return number
 
     def shape(self, tensor: int) -> tuple[int, ...]:
         return tuple(int(side) for side in self._tensors[tensor].shape)
@@ -74,12 +79,8 @@ class GraphWriter:
         if kind not in self._codes:
             self._codes.append(kind)
         self._versions[kind] = max(version, self._versions.get(kind, VERSIONS.get(kind, 1)))
-        table = schema.OperatorT()
+        table = operator_table(list(inputs), output, options)
         table.opcodeIndex = self._codes.index(kind)
-        table.inputs, table.outputs = np.array(inputs, np.int32), np.array([output], np.int32)
-        if options is not None:
-            table.builtinOptionsType = getattr(schema.BuiltinOptions, type(options).__name__.removesuffix("T"))
-            table.builtinOptions = options
         self._operations.append(table)
         return output
 
@@ -100,46 +101,16 @@ class GraphWriter:
         model.version = 3
         model.description = description
         model.subgraphs = [graph]
-        model.operatorCodes = [_code(kind, self._versions[kind]) for kind in self._codes]
+        model.operatorCodes = [operator_code(kind, self._versions[kind]) for kind in self._codes]
         model.metadata = [self._metadata(key, value) for key, value in metadata.items()]
         model.buffers = self._buffers
-        builder = flatbuffers.Builder(1 << 16)
-        builder.Finish(model.Pack(builder), b"TFL3")
-        return bytes(builder.Output())
+        return pack(model)
 
     def _buffer(self, data: bytes) -> int:
-        self._buffers.append(_Buffer(data))
+        self._buffers.append(Buffer(data))
         return len(self._buffers) - 1
 
     def _metadata(self, key: str, value: bytes) -> Any:
         table = schema.MetadataT()
         table.name, table.buffer = key, self._buffer(value)
         return table
-
-
-class _Buffer(schema.BufferT):  # type: ignore[misc]  # the schema is not typed
-    """Bytes at an aligned place, which the schema's own class does not see to."""
-
-    def __init__(self, data: bytes) -> None:
-        super().__init__()
-        self._bytes = data
-
-    def Pack(self, builder: Any) -> Any:
-        size = len(self._bytes)
-        if size:
-            builder.StartVector(1, size, ALIGNMENT)
-            builder.head -= size
-            builder.Bytes[builder.head : builder.head + size] = self._bytes
-            vector = builder.EndVector()
-        schema.BufferStart(builder)
-        if size:
-            schema.BufferAddData(builder, vector)
-        return schema.BufferEnd(builder)
-
-
-def _code(kind: str, version: int) -> Any:
-    table = schema.OperatorCodeT()
-    table.builtinCode = getattr(schema.BuiltinOperator, kind)
-    table.deprecatedBuiltinCode = min(table.builtinCode, 127)  # older runtimes read only this one
-    table.version = version
-    return table
