@@ -64,8 +64,8 @@ def main() -> int:
     trials: dict[str, Trial] = {}
     with tempfile.TemporaryDirectory(prefix="blazeface-chaos-") as folder:
         for name in args.only:
-            place = Path(folder) / name
-            place.mkdir()
+            place = Path(folder) / name.split(",")[0].replace(" ", "") / str(len(trials))
+            place.mkdir(parents=True)
             trials[name] = TRIALS[name](place)
             kill_rounds(trials[name], args.rounds, random.Random(f"{args.seed} {name}"), place)
             print(name, dict(trials[name].counts), trials[name].failures, flush=True)
@@ -206,10 +206,8 @@ def exporting(place: Path) -> Trial:
         turn[0] += 1
         kind = ("onnx", "tflite")[turn[0] // 2 % 2]
         weights = place / f"{turn[0] % 2}.safetensors"
-        return ["--weights", str(weights), "--format", kind, "--out", str(place / f"model.{kind}")] + [
-            "--pictures",
-            str(shown),
-        ]
+        out = str(place / f"model.{kind}")
+        return ["--weights", str(weights), "--format", kind, "--out", out, "--pictures", str(shown)]
 
     for kind in ("onnx", "tflite"):  # what whole files look like: export gives the same bytes each time
         for number in (0, 1):
@@ -239,7 +237,7 @@ def exporting(place: Path) -> Trial:
 
 def detecting(place: Path) -> Trial:
     """A folder of pictures, with annotated copies and JSON lines."""
-    count = 24
+    count = 8
     shown = pictures_for_detection(place / "pictures", count)
     out, lines = place / "out", place / "faces.jsonl"
     expected: dict[str, bytes] = {}
@@ -265,12 +263,36 @@ def detecting(place: Path) -> Trial:
     return Trial("detect", arguments, look, ended)
 
 
+def detecting_many(place: Path) -> Trial:
+    """The same by two processes at once, each run going on where the one before was killed."""
+    count = 60
+    shown = pictures_for_detection(place / "pictures", count)
+    lines = place / "faces.jsonl"
+    expected: dict[str, bytes] = {}
+
+    def arguments() -> list[str]:
+        return [str(shown), "--jobs", "2", "--jsonl", str(lines), "--resume", "--quiet"]
+
+    def look() -> None:
+        if lines.exists():
+            records = [json.loads(line) for line in lines.read_text(encoding="ascii").splitlines()]
+            names = [Path(record["source"]).name for record in records]
+            assert names == [f"{number:02d}.jpg" for number in range(count)], names
+            assert lines.read_bytes() == expected.setdefault(lines.name, lines.read_bytes()), lines.name
+
+    def ended() -> None:
+        assert lines.exists() and not lines.with_name(f"{lines.name}.part").exists()
+        lines.unlink()
+
+    return Trial("detect", arguments, look, ended)
+
+
 def pictures_for_detection(folder: Path, count: int) -> Path:
     """The shipped portrait, cut `count` times at different places."""
     folder.mkdir()
     image = read_picture(str(ROOT / "data" / "pictures" / "astronaut.png"))
     for number in range(count):
-        cut = np.ascontiguousarray(image[number : number + 400, number : number + 400])
+        cut = np.ascontiguousarray(image[number : number + 300, 90:390])
         cv2.imwrite(str(folder / f"{number:02d}.jpg"), cut)
     return folder
 
@@ -314,7 +336,7 @@ def as_text(figures: dict[str, Any]) -> str:
     )
 
 
-TRIALS = {"training": training, "export": exporting, "detection": detecting}
+TRIALS = {"training": training, "export": exporting, "detection": detecting, "detection, 2 jobs": detecting_many}
 
 if __name__ == "__main__":
     sys.exit(main())
