@@ -29,12 +29,9 @@ class KeypointRefiner:
     that is missing, damaged or foreign.
     """
 
-    def __init__(self, path: Path | None = None, threads: int = 1):
-        if path is None and not WEIGHTS.is_file():
-            raise BlazeFaceError(
-                "no second-stage weights are shipped: train them (`blazeface refine`) and name the file"
-            )
-        path = WEIGHTS if path is None else path
+    def __init__(self, path: Path = WEIGHTS, threads: int = 1):
+        if path == WEIGHTS and not path.is_file():
+            raise BlazeFaceError("no second stage is shipped: train one (`blazeface refine`) and name its file")
         if not path.is_file():
             raise BlazeFaceError(f"{path}: no such model file")
         options = onnxruntime.SessionOptions()

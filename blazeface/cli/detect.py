@@ -13,6 +13,7 @@ from contextlib import ExitStack, contextmanager
 from blazeface.cli.detect_flags import Plan, add_arguments, make_plan
 from blazeface.cli.detect_many import run_many
 from blazeface.detector import FaceDetector
+from blazeface.refine import KeypointRefiner, RefinedDetector
 from blazeface.video.inputs import Input
 from blazeface.video.outputs import WrongUsage
 from blazeface.video.pipeline import Pipeline, Tally, say
@@ -33,6 +34,8 @@ def run(args: argparse.Namespace) -> int:
     tally = Tally()
     try:
         if args.jobs is not None:
+            if args.refine is not None:
+                raise WrongUsage("--refine does not go with --jobs")
             with _stop_on_signal() as stop:
                 seconds = run_many(args, tally, stop)
             return _ended(args, tally, seconds, stop)
@@ -40,7 +43,10 @@ def run(args: argparse.Namespace) -> int:
     except WrongUsage as fault:
         print(f"detect: {fault}", file=sys.stderr)
         return 2
+    detector: FaceDetector | RefinedDetector
     detector = FaceDetector(args.model, args.score_threshold, args.backend, args.threads)
+    if args.refine is not None:
+        detector = RefinedDetector(detector, KeypointRefiner(args.refine, args.threads))
     with ExitStack() as stack:
         stop = stack.enter_context(_stop_on_signal())
         moving = any(item.kind != "picture" for item in plan.inputs)

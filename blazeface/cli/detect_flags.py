@@ -11,6 +11,7 @@ from pathlib import Path
 
 from blazeface.backends import BACKENDS
 from blazeface.errors import BlazeFaceError
+from blazeface.refine import WEIGHTS as SHIPPED
 from blazeface.video.crops import CropFolder
 from blazeface.video.hide import HIDINGS
 from blazeface.video.inputs import Input, find_inputs
@@ -39,6 +40,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=1,
         metavar="N",
         help="CPU threads of the backend; 0: it chooses (default: 1)",
+    )
+    add(
+        "--refine",
+        nargs="?",
+        type=Path,
+        const=SHIPPED,
+        metavar="FILE",
+        help="sharpen the keypoints with a second network: a file of `blazeface refine`, or the shipped one",
     )
     add("--track", action="store_true", help="give each face of a video a number that stays")
     add(
