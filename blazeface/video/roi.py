@@ -14,9 +14,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from blazeface.blend import hard_nms
 from blazeface.detections import Detections
-from blazeface.geometry import Floats, Image, box_iou
+from blazeface.geometry import Image, box_iou
 
 WIDTH = 2.5
 """Side of a crop, in sides of the face in it."""
@@ -45,8 +44,8 @@ class Detector(Protocol):
 class RoiDetector:
     """Finds the faces of one video, given frame after frame.
 
-    The whole frame is searched every `every` frames, while there is no face or more than MOST, and in each frame in
-    which one of the faces is not found in its crop.
+    Each face of the last frame is looked for in its crop. The whole frame is searched as well every `every` frames,
+    when one of them is not found there, and while there is none; with more than MOST it is searched alone.
     """
 
     def __init__(self, detector: Detector, every: int = 10):
@@ -57,30 +56,38 @@ class RoiDetector:
         self._since = 0
 
     def detect(self, image: Image) -> Detections:
-        faces = self._in_crops(image) if self._may_crop(image) else None
-        self._since = 0 if faces is None else self._since + 1
-        self._last = self._detector.detect(image) if faces is None else faces
-        self._shape = image.shape
-        return self._last
+        known = self._last if image.shape == self._shape and len(self._last) <= MOST else self._last[:0]
+        faces = self._in_crops(image, known)
+        self._since += 1
+        if len(known) == 0 or len(faces) < len(known) or self._since >= self._every:
+            self._since = 0
+            faces = joined(faces, self._detector.detect(image))
+        self._last, self._shape = faces, image.shape
+        return faces
 
-    def _may_crop(self, image: Image) -> bool:
-        return 0 < len(self._last) <= MOST and self._since + 1 < self._every and image.shape == self._shape
+    def _in_crops(self, image: Image, known: Detections) -> Detections:
+        """Those of the known faces that are found again, each in its own crop."""
+        if len(known) == 0:
+            return known
+        views = [view_of(box, points) for box, points in zip(known.boxes, known.keypoints, strict=True)]
+        found = known[:0]
+        crops = self._detector.detect_batch([view.cut(image) for view in views])
+        for view, box, inside in zip(views, known.boxes, crops, strict=True):
+            faces = view.to_picture(inside)
+            overlap = box_iou(faces.boxes, box[None])[:, 0]
+            if overlap.max(initial=0.0) >= SAME_FACE:
+                found = joined(found, faces[[int(overlap.argmax())]])
+        return found
 
-    def _in_crops(self, image: Image) -> Detections | None:
-        """The faces of the last frame, found again in their crops; None where one of them is not."""
-        views = [view_of(box, points) for box, points in zip(self._last.boxes, self._last.keypoints, strict=True)]
-        found = []
-        for view, box, inside in zip(
-            views, self._last.boxes, self._detector.detect_batch([view.cut(image) for view in views]), strict=True
-        ):
-            boxes, keypoints = view.to_picture(inside)
-            overlap = box_iou(boxes, box[None])[:, 0]
-            if overlap.max(initial=0.0) < SAME_FACE:
-                return None
-            best = int(overlap.argmax())
-            found.append((boxes[best], inside.scores[best], keypoints[best]))
-        boxes, scores, keypoints = (np.array(column, np.float32) for column in zip(*found, strict=True))
-        return Detections(*hard_nms(boxes, scores, keypoints, SAME_FACE))  # two crops may show the same face
+
+def joined(first: Detections, second: Detections) -> Detections:
+    """The faces of both, best first, without those of the second that are among the first already."""
+    new = box_iou(second.boxes, first.boxes).max(axis=1, initial=0.0) < SAME_FACE
+    boxes = np.concatenate([first.boxes, second.boxes[new]])
+    scores = np.concatenate([first.scores, second.scores[new]])
+    keypoints = np.concatenate([first.keypoints, second.keypoints[new]])
+    order = np.argsort(-scores, kind="stable")
+    return Detections(boxes[order], scores[order], keypoints[order])
 
 
 @dataclass(frozen=True)
@@ -114,13 +121,14 @@ class View:
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
         return cv2.warpAffine(image, matrix, (self.pixels, self.pixels), flags=flags)  # type: ignore[return-value]
 
-    def to_picture(self, faces: Detections) -> tuple[Floats, Floats]:
-        """Boxes (N, 4) and keypoints (N, K, 2) of the crop in pixels of the picture. A box keeps its sides."""
+    def to_picture(self, faces: Detections) -> Detections:
+        """Faces of the crop in pixels of the picture. A box keeps its sides, and is not turned."""
         matrix = self.matrix()
         keypoints = faces.keypoints @ matrix[:, :2].T + matrix[:, 2]
         middles = (faces.boxes[:, :2] + faces.boxes[:, 2:]) / 2 @ matrix[:, :2].T + matrix[:, 2]
         half = (faces.boxes[:, 2:] - faces.boxes[:, :2]) / 2 * self.side / self.pixels
-        return np.concatenate([middles - half, middles + half], axis=1), keypoints
+        boxes = np.concatenate([middles - half, middles + half], axis=1)
+        return Detections(boxes.astype(np.float32), faces.scores, keypoints.astype(np.float32))
 
 
 def view_of(box: NDArray[np.float32], keypoints: NDArray[np.float32]) -> View:
