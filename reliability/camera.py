@@ -31,9 +31,11 @@ class BadCamera:
         self.random = random.Random(seed)
         self.stopping = threading.Event()
         self._pictures = [cv2.resize(picture, (width, height)) for height, width in SIZES]
+        self.opened = 0
         self._refusals = 0
 
     def open(self) -> Capture:
+        self.opened += 1
         refused = self._refusals > 0
         self._refusals = max(0, self._refusals - 1)
         return Capture(self, refused)

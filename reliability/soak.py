@@ -3,7 +3,8 @@
     python -m reliability.soak --minutes 60
 
 Everything is what `detect.py --video cam0` runs, but for the driver of the camera: the live reader with its thread,
-FaceDetector, tracking, one JSON line a frame. After each fault the camera is opened again.
+reconnecting, FaceDetector, tracking, one JSON line a frame. Where the reader gives up, the driver of the trial begins
+anew.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import argparse
 import gc
 import json
 import os
+import re
 import sys
 import threading
 import time
@@ -51,7 +53,8 @@ class Log:
     faults: Counter[str] = field(default_factory=Counter)
     frames: int = 0
     with_face: int = 0
-    opened: int = 0
+    begun: int = 0
+    told: Counter[str] = field(default_factory=Counter)
     sampled: float = 0.0
 
     def sample(self) -> None:
@@ -69,12 +72,15 @@ def main() -> int:
     parser.add_argument("--rate", type=float, default=12.0, help="pictures a second (default 12)")
     parser.add_argument("--every", type=float, default=8.0, help="mean seconds between mishaps (default 8)")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--reconnect", type=float, default=30.0, help="as of detect.py; 0: not at all (default 30)"
+    )
     args = parser.parse_args()
 
     camera = BadCamera(read_picture(str(PICTURE)), args.rate, args.every, args.seed)
     detector = FaceDetector()
     before = (threading.active_count(), open_files())
-    log = watch(camera, detector, time.monotonic() + 60 * args.minutes)
+    log = watch(camera, detector, time.monotonic() + 60 * args.minutes, args.reconnect)
     camera.stopping.set()
     wait_for_threads(before[0], LONGEST_STALL + 5)
     gc.collect()
@@ -84,16 +90,21 @@ def main() -> int:
     return 0 if figures["passed"] else 1
 
 
-def watch(camera: BadCamera, detector: FaceDetector, end: float) -> Log:
-    """Read the camera until `end`, opening it again after each fault."""
+def watch(camera: BadCamera, detector: FaceDetector, end: float, reconnect: float) -> Log:
+    """Read the camera until `end`, beginning anew after each fault that the reader does not come over."""
     log = Log()
+
+    def told(sentence: str) -> None:
+        log.told[re.sub(r"\d+(\.\d+)?", "N", sentence.replace("cam0", "camera"))] += 1
+
+    stop = lambda: time.monotonic() >= end  # noqa: E731
     tracker = Tracker(OneEuro())
     with open(os.devnull, "w", encoding="ascii") as sink:
         while time.monotonic() < end:
             started = time.monotonic()
-            log.opened += 1
+            log.begun += 1
             try:
-                with LiveClip("cam0", camera.open, TIMEOUT, lambda: time.monotonic() >= end, camera=True) as clip:
+                with LiveClip("cam0", camera.open, TIMEOUT, stop, True, reconnect, told) as clip:
                     for frame in clip.frames():
                         faces = detector.detect(frame.image)
                         sink.write(json.dumps(record(frame, tracker.update(faces, started + float(frame.time)))))
@@ -119,7 +130,9 @@ def summary(log: Log, camera: BadCamera, before: tuple[int, int], minutes: float
         "rate": camera.rate,
         "frames": log.frames,
         "with_face": log.with_face,
-        "opened": log.opened,
+        "opened": camera.opened,
+        "begun": log.begun,
+        "told": dict(log.told.most_common()),
         "mishaps": dict(sorted(camera.mishaps.items())),
         "faults": dict(log.faults.most_common()),
         "latency_ms": latency | {"largest": round(max(log.latencies) * 1000, 1)},
@@ -142,7 +155,9 @@ def as_text(figures: dict[str, Any]) -> str:
         ["frames looked at", figures["frames"]],
         ["frames with a face", figures["with_face"]],
         ["times the camera was opened", figures["opened"]],
+        ["times the trial began anew", figures["begun"] - 1],
         *[[f"mishap: {kind}", count] for kind, count in figures["mishaps"].items()],
+        *[[f"said: {sentence}", count] for sentence, count in figures["told"].items()],
         *[[f"fault told: {fault}", count] for fault, count in figures["faults"].items()],
         ["latency p50, ms", latency["p50"]],
         ["latency p99, ms", latency["p99"]],

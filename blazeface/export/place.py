@@ -20,13 +20,13 @@ def workshop(path: Path) -> Iterator[Path]:
     The temporary folder is the system's, so that a process that is killed in the middle leaves nothing near `path`.
     Raises BlazeFaceError where a file cannot be written; what stood there before then stays.
     """
-    with tempfile.TemporaryDirectory(prefix="blazeface-") as folder:
-        yield Path(folder) / path.name
-        target = Path(os.path.realpath(path))
-        try:
+    try:
+        with tempfile.TemporaryDirectory(prefix="blazeface-") as folder:
+            yield Path(folder) / path.name
+            target = Path(os.path.realpath(path))
             place(sorted(Path(folder).iterdir()), target.parent)
-        except OSError as error:
-            raise cannot_write(path, error) from error
+    except OSError as error:  # in the temporary folder as well
+        raise cannot_write(path, error) from error
 
 
 def place(entries: list[Path], folder: Path) -> None:
