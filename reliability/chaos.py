@@ -43,13 +43,15 @@ class Trial:
     """One command under kills.
 
     arguments: of the next round, chosen by what lies in the folder. look: raises AssertionError, or whatever the
-    readers raise, where a file is half-written. ended: called after a round that was not killed.
+    readers raise, where a file is half-written. ended: called after a round that was not killed. begun: whether the
+    next round finds something of the one before to go on with.
     """
 
     command: str
     arguments: Callable[[], list[str]]
     look: Callable[[], None]
     ended: Callable[[], None]
+    begun: Callable[[], bool] = lambda: False
     counts: Counter[str] = field(default_factory=Counter)
     failures: list[str] = field(default_factory=list)
 
@@ -81,11 +83,12 @@ def main() -> int:
 
 
 def kill_rounds(trial: Trial, rounds: int, rng: random.Random, place: Path) -> None:
-    """Rounds until `rounds` of them were killed, one more that is left to end."""
-    whole = 3.0
-    trial.counts.update(dict.fromkeys(("killed", "ended", "refused"), 0))
+    """A round that is left to end, which tells how long one takes; rounds until `rounds` were killed; one to the end."""
+    whole = 0.0
+    trial.counts.update(dict.fromkeys(("killed", "ended", "went on", "refused"), 0))
     while True:
-        last = trial.counts["killed"] >= rounds
+        last = whole == 0 or trial.counts["killed"] >= rounds
+        trial.counts["went on"] += trial.begun()
         start = time.monotonic()
         status, said = round_of(trial, None if last else rng.uniform(0, whole), place / "said.txt")
         elapsed = time.monotonic() - start
@@ -93,7 +96,7 @@ def kill_rounds(trial: Trial, rounds: int, rng: random.Random, place: Path) -> N
             trial.counts["killed"] += 1
         elif status == 0:
             trial.counts["ended"] += 1
-            whole = elapsed  # so that kills fall on the whole of the work, and seldom behind it
+            whole = max(whole, elapsed)  # kills shall fall on the whole of the work
         elif status == 1 and "Traceback" not in said:
             trial.counts["refused"] += 1  # it said what is wrong; that is allowed, but hanging on to it is not
             trial.failures.append(said.strip().splitlines()[-1][:200])
@@ -107,7 +110,7 @@ def kill_rounds(trial: Trial, rounds: int, rng: random.Random, place: Path) -> N
             trial.failures.append(
                 f"after round {trial.counts['killed']}: {type(error).__name__}: {str(error)[:300]}"
             )
-        if last or len(trial.failures) > 10:
+        if (last and trial.counts["killed"] >= rounds) or len(trial.failures) > 10:
             break
     trial.counts["parts left"] = sum(1 for path in place.rglob(".*.part*"))
 
@@ -188,7 +191,7 @@ def training(place: Path) -> Trial:
         shutil.rmtree(run)
         steps[0] = 0
 
-    return Trial("train", arguments, look, ended)
+    return Trial("train", arguments, look, ended, lambda: (run / "checkpoint.pt").exists())
 
 
 def exporting(place: Path) -> Trial:
@@ -256,7 +259,7 @@ def detecting(place: Path) -> Trial:
             assert lines.read_bytes() == expected.setdefault(lines.name, lines.read_bytes()), lines.name
 
     def ended() -> None:
-        assert lines.exists() and len(list(out.glob("*.jpg"))) == count
+        assert lines.exists() and len(list(out.glob("[0-9]*.jpg"))) == count
         lines.unlink()
         shutil.rmtree(out)
 
@@ -284,7 +287,11 @@ def detecting_many(place: Path) -> Trial:
         assert lines.exists() and not lines.with_name(f"{lines.name}.part").exists()
         lines.unlink()
 
-    return Trial("detect", arguments, look, ended)
+    def begun() -> bool:
+        part = lines.with_name(f"{lines.name}.part")
+        return part.exists() and part.stat().st_size > 0
+
+    return Trial("detect", arguments, look, ended, begun)
 
 
 def pictures_for_detection(folder: Path, count: int) -> Path:
@@ -321,15 +328,31 @@ def load_everything() -> None:
 
 def as_text(figures: dict[str, Any]) -> str:
     rows = [
-        [name, trial["killed"], trial["ended"], trial["refused"], trial["parts left"], len(trial["failures"])]
+        [
+            name,
+            trial["killed"],
+            trial["ended"],
+            trial["went on"],
+            trial["refused"],
+            trial["parts left"],
+            len(trial["failures"]),
+        ]
         for name, trial in figures["trials"].items()
     ]
     told = "".join(
         f"\n- {name}: {line}" for name, trial in figures["trials"].items() for line in trial["failures"]
     )
-    head = ["command", "killed", "left to end", "refused to go on", "hidden parts left", "failures"]
+    head = [
+        "command",
+        "killed",
+        "ended",
+        "went on with what was there",
+        "refused to go on",
+        "hidden parts left",
+        "failures",
+    ]
     return (
-        f"kill -9 at a random moment of each round, {figures['rounds']} times for each command, seed {figures['seed']}."
+        f"kill -9 at a random moment of a round, {figures['rounds']} times for each command, seed {figures['seed']}."
         " After each kill every file that has its final name is opened and compared; the next round goes on from"
         " there. Training writes a checkpoint after each step here. Hidden parts, which a kill may leave, are removed"
         f" by a later run once they are an hour old.\n\n{table(head, rows)}\n\nFailures:{told or ' none.'}"
