@@ -17,23 +17,20 @@ HIDINGS: tuple[Hiding, ...] = get_args(Hiding)
 MARGIN = 0.3
 """Added on every side of a box, in its own sides: hair, chin and ears tell as well."""
 
-DRIFT = 1.5
-"""Margin added for each second in which a face was not found, in its own sides: it may have moved."""
-
 CELLS = 5
 """A hidden field holds no more than this many colours along its longer side, however large the face."""
 
 
-def hide_faces(image: Image, faces: Detections, how: Hiding, unseen: NDArray[np.float64] | None = None) -> Image:
+def hide_faces(image: Image, faces: Detections, how: Hiding, reach: NDArray[np.float64] | None = None) -> Image:
     """A copy of a BGR picture with its faces hidden, each with a margin.
 
     "solid" paints them black, "pixelate" leaves at most CELLS x CELLS squares of mean colour, "gaussian" the same
     colours running into each other. Only "solid" leaves nothing at all of a face, in a video of any length.
-    unseen: (N,), seconds for which each face has not been found; its margin grows by them.
+    reach: (N,), sides by which each face may have moved since it was found; its margin grows by them.
     """
     hidden = image.copy()
     for n, box in enumerate(faces.boxes):
-        margin = MARGIN + DRIFT * (0.0 if unseen is None else float(unseen[n]))
+        margin = MARGIN + (0.0 if reach is None else float(reach[n]))
         field = covered(box, margin, image.shape[1], image.shape[0])
         if field is not None:
             hidden[field] = _without_detail(image[field], how)

@@ -32,6 +32,10 @@ from blazeface.video.viewer import Viewer
 NOTHING = Detections.empty()
 
 
+class RecordFault(BlazeFaceError):
+    """The faces of a frame could not be recorded: a full disk will not take the next ones either."""
+
+
 @dataclass
 class Tally:
     """What a run came to. pictures and frames that were read, those of them with a face, faults that were told."""
@@ -68,7 +72,8 @@ class Pipeline:
     have nothing drawn in. sound: copy it. timeout: seconds that a camera or stream may keep silent; reconnect: for
     how long it is then looked for. stop: asked between frames; True ends the run, all files completed.
 
-    What cannot be read or written is reported in `tally`, and the rest is still done.
+    What cannot be read or written is reported in `tally`, and the rest is still done. A record that cannot be written
+    ends the run with a RecordFault, since the file that it is missing from must not pass for whole.
     """
 
     detector: Detector
@@ -102,6 +107,8 @@ class Pipeline:
                         self._picture(item, output)
                     else:
                         self._clip(item, output)
+                except RecordFault:
+                    raise
                 except BlazeFaceError as fault:
                     self.tally.report(fault)
                 bar.update()
@@ -165,9 +172,8 @@ class Pipeline:
             return
         try:
             self.record(frame, faces)
-        except BlazeFaceError:
-            self._quit = True  # a full disk will not take the next record either
-            raise
+        except BlazeFaceError as fault:
+            raise RecordFault(str(fault)) from fault
 
     def _open_to_all(self, image: Image, faces: Detections | None, tracker: Tracker | None) -> Image:
         """The picture as others may see it: without its faces where they shall be hidden."""
@@ -175,7 +181,7 @@ class Pipeline:
             return image
         if faces is None:
             return hide_all(image, self.hide)  # nobody knows where they are
-        return hide_faces(image, faces, self.hide, None if tracker is None else tracker.unseen)
+        return hide_faces(image, faces, self.hide, None if tracker is None else tracker.reach)
 
     def _copy(self, image: Image, faces: Detections | None) -> Image:
         return image if faces is None or self.hide is not None else draw_faces(image, faces)

@@ -19,6 +19,9 @@ from blazeface.video.smoothing import OneEuro, Points
 MIN_OVERLAP = 0.2
 """IoU of a face with the box in which its track expects it, from which it is taken for the same."""
 
+DRIFT = 1.5
+"""Sides a second by which a face may be faster than it was when it was last found."""
+
 ESTABLISHED = 3
 """Frames after which a face is held when it vanishes; a single false one is not drawn out."""
 
@@ -37,8 +40,9 @@ class Tracker:
         self._remember = max(remember, hold)
         self._tracks: _Tracks | None = None
         self._next_id = 1
-        self.unseen: Points = np.zeros(0)
-        """Seconds for which each of the faces given last has not been found: zero, but for those held."""
+        self.reach: Points = np.zeros(0)
+        """How far, in its own sides, each of the faces given last may have moved since it was found: zero, but for
+        those held."""
 
     def update(self, faces: Detections, time: float) -> Detections:
         """The faces of the next frame -> the same with track ids, steadied, and with those held that just vanished.
@@ -67,7 +71,8 @@ class Tracker:
         covered = box_iou(held.boxes(), present.boxes()).max(axis=1, initial=0.0) > MIN_OVERLAP
         given = _join(present, held[~covered])
         given = given[np.argsort(-given.scores, kind="stable")]
-        self.unseen = time - given.seen
+        speed = np.linalg.norm(given.velocity[:, :2].mean(axis=1), axis=1)
+        self.reach = (time - given.seen) * (speed + DRIFT)
         return self._detections(given)
 
     def _known(self, time: float, points: int) -> _Tracks:

@@ -57,7 +57,7 @@ def test_gaussian_depends_on_nothing_but_the_same_few_colours() -> None:
     assert np.abs(one_way.astype(int) - other_way).max() <= 2
 
 
-def test_a_face_that_was_not_found_for_a_while_gets_a_wider_margin() -> None:
+def test_a_face_that_may_have_moved_gets_a_wider_margin() -> None:
     image = noise()
     at_once = hide_faces(image, one(FACE), "solid", np.array([0.0]))
     later = hide_faces(image, one(FACE), "solid", np.array([0.5]))

@@ -1,6 +1,7 @@
 """Sources through the detector to sinks, with a detector that looks for red."""
 
 import json
+import os
 from fractions import Fraction
 from pathlib import Path, PurePath
 from typing import Any
@@ -11,14 +12,17 @@ import pytest
 from video_material import ClipMaker, RedDetector, walking_square
 
 from blazeface.detections import Detections
+from blazeface.errors import BlazeFaceError
 from blazeface.files.pictures import read_picture, write_picture
 from blazeface.video import clips, video_writer
 from blazeface.video.cv2_video import hush_opencv
 from blazeface.video.draw import BOX
 from blazeface.video.frames import Frame
 from blazeface.video.inputs import Input, find_input
+from blazeface.video.labels import csv_file
 from blazeface.video.pipeline import Pipeline
 from blazeface.video.records import json_file
+from blazeface.video.tracking import Tracker
 from blazeface.video.viewer import Viewer
 
 
@@ -162,13 +166,13 @@ def test_the_window_shows_clips_with_their_rate_until_q(
     make_clip: ClipMaker, tmp_path: Path, red_detector: RedDetector
 ) -> None:
     window = FakeWindow(last=4)
-    item = find_input(str(make_clip(tmp_path / "a.mp4", width=200, height=150)))
+    item = find_input(str(make_clip(tmp_path / "a.mp4", width=200, height=150, rate=Fraction(1))))
     pipeline = Pipeline(red_detector, viewer=Viewer(window, pace=True))  # type: ignore[arg-type]
     tally = pipeline.run([item, item], [tmp_path / "b.mp4", None])
     assert tally.frames == 4
     assert window.waited == 0
     assert all((image[:12, :40] == 25).any() for image, _ in window.shown)  # the field behind the rate
-    assert window.shown[3][1] > 0.02  # three frames of 33 ms in next to no time: it is early
+    assert window.shown[3][1] > 0.02  # three frames of a second in less than that: it is early
     drawn = cv2.VideoCapture(str(tmp_path / "b.mp4")).read()[1]
     assert drawn[:12, 150:].min() > 60  # no rate in the file
 
@@ -190,3 +194,145 @@ def test_the_notice_comes_with_the_first_frame_and_once(
     assert "no window" not in capsys.readouterr().err
     Pipeline(red_detector, notice="no window").run([item, item], [None, None])
     assert capsys.readouterr().err == "no window\n"
+
+
+class Failing(RedDetector):
+    """Fails for the frames named, and finds nothing in others."""
+
+    def __init__(self, fails: tuple[int, ...] = (), blind: tuple[int, ...] = ()):
+        self.fails, self.blind, self.count = fails, blind, -1
+
+    def detect(self, image: np.ndarray) -> Detections:
+        self.count += 1
+        if self.count in self.fails:
+            raise RuntimeError("out of memory\nin line 7")
+        return Detections.empty() if self.count in self.blind else super().detect(image)
+
+
+def read_all(path: Path) -> list[np.ndarray]:
+    hush_opencv()
+    capture = cv2.VideoCapture(str(path))
+    pictures = []
+    while True:
+        read, image = capture.read()
+        if not read:
+            return pictures
+        pictures.append(image)
+
+
+def reddest(image: np.ndarray) -> int:
+    return int((image[:, :, 2].astype(int) - image[:, :, 1]).max())
+
+
+def test_a_frame_that_cannot_be_looked_at_is_never_written_with_its_faces(
+    make_clip: ClipMaker, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    item = find_input(str(make_clip(tmp_path / "a.mp4", count=10, width=200, height=150)))
+    notes = Notes()
+    pipeline = Pipeline(Failing(fails=(3, 4)), record=notes, hide="solid")
+    tally = pipeline.run([item], [tmp_path / "b.mp4"])
+    pictures = read_all(tmp_path / "b.mp4")
+    assert len(pictures) == 10
+    assert all(reddest(image) < 40 for image in pictures)
+    assert [bool(image.mean() < 5) for image in pictures] == [n in (3, 4) for n in range(10)]
+    assert [frame.index for frame, _ in notes.seen] == [0, 1, 2, 5, 6, 7, 8, 9]
+    assert (tally.frames, tally.faults) == (10, 2)
+    assert capsys.readouterr().err == f"{item.name}, frame 3: faces could not be looked for: out of memory\n"
+
+
+def test_a_face_stays_hidden_in_the_gaps_of_its_track(make_clip: ClipMaker, tmp_path: Path) -> None:
+    item = find_input(str(make_clip(tmp_path / "a.mp4", count=24, width=200, height=150, rate=Fraction(25))))
+    blind = (6, 7, 8, 9, 10, 15)
+    seen = []
+    for tracker in (None, Tracker(hold=1.0)):
+        pipeline = Pipeline(Failing(blind=blind), hide="solid", track=lambda item, tracker=tracker: tracker)
+        pipeline.run([item], [tmp_path / "b.mp4"])
+        seen.append([n for n, image in enumerate(read_all(tmp_path / "b.mp4")) if reddest(image) > 40])
+    assert seen == [list(blind), []]
+
+
+def test_without_hiding_a_frame_that_fails_is_written_as_it_is(make_clip: ClipMaker, tmp_path: Path) -> None:
+    item = find_input(str(make_clip(tmp_path / "a.mp4", count=5, width=200, height=150)))
+    tally = Pipeline(Failing(fails=(2,))).run([item], [tmp_path / "b.mp4"])
+    assert (tally.faults, len(read_all(tmp_path / "b.mp4"))) == (1, 5)
+
+
+def test_a_hidden_picture_has_no_metadata_and_nothing_drawn(tmp_path: Path, red_detector: RedDetector) -> None:
+    image = walking_square(20, 200, 150)
+    data = cv2.imencode(".jpg", image)[1].tobytes()
+    comment = b"GPS 48.1 N 11.6 E"
+    data = data[:2] + b"\xff\xfe" + (len(comment) + 2).to_bytes(2, "big") + comment + data[2:]
+    (tmp_path / "a.jpg").write_bytes(data)
+    Pipeline(red_detector, hide="pixelate").run([find_input(str(tmp_path / "a.jpg"))], [tmp_path / "b.jpg"])
+    assert b"GPS" not in (tmp_path / "b.jpg").read_bytes()
+    assert not (read_picture(str(tmp_path / "b.jpg")) == BOX).all(axis=2).any()
+
+
+def test_ids_come_with_the_records(make_clip: ClipMaker, tmp_path: Path, red_detector: RedDetector) -> None:
+    item = find_input(str(make_clip(tmp_path / "a.mp4")))
+    with json_file(tmp_path / "f.jsonl") as record:
+        Pipeline(red_detector, record=record, track=lambda item: Tracker()).run([item, item], [None, None])
+    records = [json.loads(line) for line in (tmp_path / "f.jsonl").read_text().splitlines()]
+    assert [face["track_id"] for found in records for face in found["faces"]] == [1] * 24
+
+
+class Changing:
+    """A stream that turns from 64 x 48 to 96 x 96 in the middle."""
+
+    rate, tick, length, sound = Fraction(25), Fraction(1, 25), None, None
+
+    def __enter__(self) -> "Changing":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def frames(self) -> Any:
+        for n in range(10):
+            yield Frame(walking_square(n, *((64, 48) if n < 5 else (96, 96))), n, Fraction(n, 25), "s")
+
+
+def test_a_size_that_changes_in_the_middle_is_followed(
+    tmp_path: Path, red_detector: RedDetector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("blazeface.video.pipeline.open_clip", lambda *_: Changing())
+    window, made = FakeWindow(), []
+
+    def track(item: Input) -> Tracker:
+        made.append(item)
+        return Tracker()
+
+    with json_file(tmp_path / "f.jsonl") as record:
+        pipeline = Pipeline(red_detector, record=record, viewer=Viewer(window), track=track, roi=False)  # type: ignore[arg-type]
+        pipeline.run([Input("stream", "s", "s", PurePath("s"))], [tmp_path / "b.mp4"])
+    records = [json.loads(line) for line in (tmp_path / "f.jsonl").read_text().splitlines()]
+    assert [(found["width"], found["height"]) for found in records] == [(64, 48)] * 5 + [(96, 96)] * 5
+    assert [image.shape for image, _ in window.shown] == [(48, 64, 3)] * 5 + [(96, 96, 3)] * 5
+    assert len(made) == 2
+    pictures = read_all(tmp_path / "b.mp4")
+    assert [image.shape for image in pictures] == [(48, 64, 3)] * 10
+    assert (
+        pictures[9][:, :6].max() < 40 and pictures[9][:, 58:].max() < 40
+    )  # square in the middle, black beside it
+    assert pictures[9][30, 10:54].min() > 60
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+def test_a_full_disk_ends_the_run_with_one_sentence(
+    make_clip: ClipMaker,
+    tmp_path: Path,
+    red_detector: RedDetector,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    item = find_input(str(make_clip(tmp_path / "a.mp4", count=100, width=220)))
+    real_open = Path.open
+    monkeypatch.setattr(Path, "open", lambda self, *a, **k: real_open(Path("/dev/full"), *a, **k))
+    run = Pipeline(red_detector)
+    with (
+        pytest.raises(BlazeFaceError, match=r"f\.csv: cannot be written: No space left"),
+        csv_file(tmp_path / "f.csv") as record,
+    ):
+        run.record = record
+        run.run([item] * 5, [tmp_path / f"{n}.mp4" for n in range(5)])
+    assert 0 < run.tally.frames < 100
+    assert os.listdir(tmp_path) == ["a.mp4"]

@@ -92,6 +92,15 @@ def test_a_face_is_held_for_a_moment_and_taken_up_again() -> None:
     assert ids(tracker.update(face(53), 20 / 25)) == [1]
 
 
+def test_how_far_a_held_face_may_have_gone() -> None:
+    tracker = Tracker(hold=1.0)
+    for n in range(50):
+        tracker.update(face(2.0 * n), n / 25)  # two and a half of its 20 pixels a second
+        assert tracker.reach.tolist() == [0.0]
+    tracker.update(Detections.empty(), 49 / 25 + 0.4)
+    assert 0.4 * (2.5 + 1.5) <= tracker.reach[0] < 0.4 * (4 + 1.5)
+
+
 def test_a_face_that_comes_back_too_late_is_a_new_one() -> None:
     tracker = Tracker(remember=1.0)
     for n in range(5):

@@ -156,7 +156,112 @@ def test_a_stream_that_changes_its_size_is_brought_back_to_the_first(tmp_path: P
     with open_video_writer(tmp_path / "a.mp4", 64, 48, Fraction(25), Fraction(1, 25)) as writer:
         writer.write(walking_square(0), Fraction(0))
         writer.write(walking_square(0, 128, 96), Fraction(1, 25))
-    assert [frame.image.shape for frame in read(AvReader, tmp_path / "a.mp4")[1]] == [(48, 64, 3)] * 2
+        writer.write(np.full((96, 32, 3), 200, np.uint8), Fraction(2, 25))
+    pictures = [frame.image for frame in read(AvReader, tmp_path / "a.mp4")[1]]
+    assert [picture.shape for picture in pictures] == [(48, 64, 3)] * 3
+    assert abs(pictures[1].astype(int) - cv2.resize(walking_square(0, 128, 96), (64, 48))).mean() < 4
+    assert pictures[2][:, 26:38].min() > 180 and pictures[2][:, :22].max() < 30  # its shape is kept
+
+
+def test_a_file_that_changes_its_size_is_read_in_both(tmp_path: Path) -> None:
+    """Two streams behind each other in one file, as a camera that switches its resolution writes it."""
+    parts = []
+    for n, (width, height) in enumerate([(64, 48), (96, 64)]):
+        part = tmp_path / f"{n}.h264"
+        with av.open(str(part), "w", format="h264") as container:
+            stream = container.add_stream("libx264", rate=25)
+            stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+            for i in range(5):
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(walking_square(i, width, height), "bgr24")))
+            container.mux(stream.encode())
+        parts.append(part.read_bytes())
+    (tmp_path / "a.h264").write_bytes(b"".join(parts))
+    _, frames = read(AvReader, tmp_path / "a.h264")
+    assert [frame.image.shape[:2] for frame in frames] == [(48, 64)] * 5 + [(64, 96)] * 5
+
+
+def with_sound(path: Path, seconds: float = 2.0, video_from: int = 0) -> Path:
+    """A clip of the walking square with a tone that starts at its half; the pictures begin at frame `video_from`."""
+    rate = 25
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=rate)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        sound = container.add_stream("aac", rate=16000)
+        sound.layout = "mono"
+        container.metadata["title"] = sound.metadata["title"] = "at home"
+        for n in range(video_from, round(seconds * rate)):
+            frame = av.VideoFrame.from_ndarray(walking_square(n % 25), "bgr24")
+            frame.pts, frame.time_base = n, Fraction(1, rate)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+        time = np.arange(int(16000 * seconds)) / 16000
+        tone = (0.5 * np.sin(2 * np.pi * 440 * time) * (time >= seconds / 2)).astype(np.float32)
+        for start in range(0, len(tone) - 1023, 1024):
+            part = av.AudioFrame.from_ndarray(tone[None, start : start + 1024], "fltp", "mono")
+            part.sample_rate, part.pts, part.time_base = 16000, start, Fraction(1, 16000)
+            container.mux(sound.encode(part))
+        container.mux(sound.encode())
+    return path
+
+
+def tone_starts(path: Path) -> float:
+    """The second at which a file's sound begins to be heard."""
+    with av.open(str(path)) as container:
+        for frame in container.decode(audio=0):
+            loud = np.abs(frame.to_ndarray()).max(axis=0) > 0.1
+            if loud.any():
+                return float(frame.time) + int(loud.argmax()) / frame.sample_rate
+    raise AssertionError("silent")
+
+
+def copy(source: Path, target: Path, frames: int = 10**6) -> None:
+    with AvReader(str(source)) as clip:
+        pictures = clip.frames()
+        first = next(pictures)
+        height, width = first.image.shape[:2]
+        with open_video_writer(target, width, height, clip.rate, clip.tick, clip.sound) as writer:
+            writer.write(first.image, first.time)
+            for _, frame in zip(range(frames - 1), pictures, strict=False):
+                writer.write(frame.image, frame.time)
+        assert (target.suffix == ".webm") == (writer.soundless is not None)
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".mov", ".avi"])
+def test_the_sound_is_copied_packet_by_packet(tmp_path: Path, suffix: str) -> None:
+    source = with_sound(tmp_path / "a.mp4")
+    copy(source, tmp_path / f"b{suffix}")
+
+    def packets(path: Path) -> list[bytes]:
+        with av.open(str(path)) as container:
+            return [bytes(packet) for packet in container.demux(audio=0) if packet.size]
+
+    before, after = packets(source), packets(tmp_path / f"b{suffix}")
+    assert len(after) >= len(before) - 2  # the encoder's lead before the first picture is left out
+    assert (
+        after == before[len(before) - len(after) :]
+        or after == before[1 : 1 + len(after)]
+        or after == before[: len(after)]
+    )
+    assert tone_starts(tmp_path / f"b{suffix}") == pytest.approx(1.0, abs=0.07)
+    with av.open(str(tmp_path / f"b{suffix}")) as container:
+        assert "at home" not in str(container.metadata) + str([stream.metadata for stream in container.streams])
+
+
+def test_sound_and_pictures_stay_together_where_the_pictures_begin_later(tmp_path: Path) -> None:
+    copy(with_sound(tmp_path / "a.mkv", video_from=10), tmp_path / "b.mkv")
+    assert tone_starts(tmp_path / "b.mkv") == pytest.approx(1.0 - 10 / 25, abs=0.07)
+
+
+def test_a_copy_that_is_cut_short_has_no_more_sound_than_pictures(tmp_path: Path) -> None:
+    copy(with_sound(tmp_path / "a.mp4"), tmp_path / "b.mp4", frames=10)
+    with av.open(str(tmp_path / "b.mp4")) as container:
+        assert container.duration / av.time_base == pytest.approx(0.4, abs=0.07)
+
+
+def test_a_container_that_cannot_hold_the_sound_is_written_without(tmp_path: Path) -> None:
+    copy(with_sound(tmp_path / "a.mp4"), tmp_path / "b.webm")
+    with av.open(str(tmp_path / "b.webm")) as container:
+        assert [stream.type for stream in container.streams] == ["video"]
 
 
 @pytest.mark.parametrize("with_av", [True, False])
