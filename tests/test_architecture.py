@@ -16,6 +16,7 @@ ALLOWED = {
     "backends": CORE | {"backends", "models"},
     "detector": CORE | {"backends"},
     "refine": CORE,
+    "inspection": CORE | {"inspection"},
     "models": CORE | {"models"},
     "data": CORE | {"data"},
     "evaluation": CORE | {"evaluation", "data", "detector", "backends"},
@@ -27,6 +28,7 @@ ALLOWED = {
     | {
         "benchmark",
         "cli",
+        "inspection",
         "video",
         "export",
         "training",

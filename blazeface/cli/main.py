@@ -23,6 +23,7 @@ COMMANDS = {
     "export": "turn trained weights into the files that phones run",
     "cost": "count parameters and multiply-accumulates of a network, layer by layer",
     "lighten": "make trained weights light, and see what that costs",
+    "inspect": "tell what is inside a .onnx or .tflite file, and what of it a phone's GPU would not take",
     "refine": "train the second stage, which sharpens keypoints, and measure it",
     "import": "read Google's released .tflite weights, to evaluate, fine-tune and export them",
 }
