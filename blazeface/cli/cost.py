@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from blazeface.errors import BlazeFaceError
+from blazeface.inspection import SUFFIXES, open_model
 from blazeface.spec import NAMED_SPECS
 
 if TYPE_CHECKING:
@@ -72,7 +74,12 @@ def cost_of(name: str) -> Cost:
         side = named()[name]
         with torch.device("meta"):
             return count(_build(name), torch.zeros(1, 3, side, side))
-    network, side = _load(Path(name))
+    path = Path(name)
+    if path.suffix in SUFFIXES:
+        return _exported(path)
+    if path.suffix != ".safetensors":
+        raise BlazeFaceError(f"{path}: neither a named network (--list) nor a .safetensors, .onnx or .tflite file")
+    network, side = _load(path)
     return count(network, torch.zeros(1, 3, side, side))
 
 
@@ -95,17 +102,37 @@ def _build(name: str) -> nn.Module:
 
 def _load(path: Path) -> tuple[nn.Module, int]:
     from blazeface.models.refine import KIND_KEY, load_refine
-    from blazeface.models.weights import load_weights, metadata_of
+    from blazeface.models.tensor_file import read_tensors
+    from blazeface.models.unet import SEGMENT_KEY, SEGMENT_SIZE, load_segmenter
+    from blazeface.models.weights import load_weights
 
-    if path.suffix != ".safetensors":
-        raise BlazeFaceError(
-            f"{path}: neither a named network (--list) nor a .safetensors file; export's reports tell of other files"
-        )
-    if KIND_KEY in metadata_of(path):
+    metadata, _ = read_tensors(path)
+    if KIND_KEY in metadata:
         second = load_refine(path).folded()
         return second, second.spec.size
+    if SEGMENT_KEY in metadata:
+        return load_segmenter(path), SEGMENT_SIZE
     network = load_weights(path).folded()
     return network, network.spec.input_size
+
+
+def _exported(path: Path) -> Cost:
+    """Of a .onnx or .tflite file, as its own operators and shapes tell. Raises BlazeFaceError where they do not."""
+    from blazeface.models.cost import Cost, LayerCost
+
+    model = open_model(path)
+    if model.uncounted:
+        raise BlazeFaceError(f"{path}: the shapes in it do not tell the cost of {', '.join(model.uncounted)}")
+    layers: list[LayerCost] = []
+    for graph in model.graphs:
+        for layer in graph.layers:
+            if layer.parameters or layer.macs:
+                shape = (graph.tensors[layer.outputs[0]].shape or ())[1:]
+                whole = tuple(side for side in shape if isinstance(side, int))
+                size = math.prod(whole) if len(whole) == len(shape) else 0
+                name = layer.name or f"{layer.operator} {len(layers)}"
+                layers.append(LayerCost(name, layer.operator, whole, layer.parameters, layer.macs or 0, size))
+    return Cost(tuple(layers), model.parameters, model.bytes)
 
 
 def as_dict(cost: Cost, layers: bool) -> dict[str, Any]:
@@ -114,7 +141,7 @@ def as_dict(cost: Cost, layers: bool) -> dict[str, Any]:
         "parameters": cost.parameters,
         "macs": cost.macs,
         "activations": cost.activations,
-        "bytes_float32": cost.bytes,
+        "bytes": cost.bytes,
     }
     return {**totals, "layers": [asdict(layer) for layer in cost.layers]} if layers else totals
 
@@ -126,12 +153,13 @@ def layer_table(cost: Cost) -> str:
         shape = "x".join(map(str, layer.shape))
         rows.append((layer.name, layer.kind, shape, *_numbers(layer.parameters, layer.macs, layer.activations)))
     rows.append(("whole network", "", "", *_numbers(cost.parameters, cost.macs, cost.activations)))
-    return f"{_aligned(rows, left=3)}\n\n{cost.bytes / 1e6:,.3f} MB of parameters in float32"
+    where = "of parameters in float32" if cost.file_bytes is None else "on disk"
+    return f"{_aligned(rows, left=3)}\n\n{cost.bytes / 1e6:,.3f} MB {where}"
 
 
 def comparison(costs: dict[str, Cost]) -> str:
     """One line a network; of two, also how many times the second the first is."""
-    rows = [("network", "parameters", "MACs", "activations", "MB float32")]
+    rows = [("network", "parameters", "MACs", "activations", "MB")]
     for name, cost in costs.items():
         rows.append((name, *_numbers(cost.parameters, cost.macs, cost.activations), f"{cost.bytes / 1e6:,.3f}"))
     if len(costs) == 2:

@@ -116,11 +116,11 @@ def _train(args: argparse.Namespace) -> dict[str, Any] | None:
         from blazeface.export.refine import export_refine
         from blazeface.models.cost import count
         from blazeface.models.refine import save_refine
-        from blazeface.training.refine import RefineConfig, train_refine
+        from blazeface.training.refine import refine_config, train_refine
     except ImportError as error:
         raise BlazeFaceError(f"{MISSING} ({error})") from error
     torch.set_num_threads(max(1, args.threads))
-    config = RefineConfig(kind=args.kind, epochs=args.epochs, seed=args.seed)
+    config = refine_config(args.kind, args.epochs, seed=args.seed)
     args.out.mkdir(parents=True, exist_ok=True)
     crops = cut_faces(load_split(args.data, "train"))
     network = train_refine(crops, config, args.out, log=lambda line: print(line, flush=True))

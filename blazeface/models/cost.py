@@ -28,10 +28,12 @@ class LayerCost:
 
 @dataclass(frozen=True)
 class Cost:
-    """A whole network. `parameters` counts each once, also those of layers that the forward pass skips."""
+    """A whole network. `parameters` counts each once, also those of layers that the forward pass skips. file_bytes:
+    of an exported file."""
 
     layers: tuple[LayerCost, ...]
     parameters: int
+    file_bytes: int | None = None
 
     @property
     def macs(self) -> int:
@@ -43,8 +45,8 @@ class Cost:
 
     @property
     def bytes(self) -> int:
-        """Of the parameters in float32."""
-        return 4 * self.parameters
+        """Of the file, or else of the parameters in float32."""
+        return 4 * self.parameters if self.file_bytes is None else self.file_bytes
 
 
 @torch.no_grad()

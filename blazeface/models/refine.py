@@ -6,17 +6,15 @@ import copy
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from blazeface.crop import CROP_KEY, CropSpec
 from blazeface.errors import BlazeFaceError
-from blazeface.files.whole import beside
 from blazeface.models.blocks import fold_norm
 from blazeface.models.light_blocks import conv_norm
 from blazeface.models.lighten import lighten
+from blazeface.models.tensor_file import fill, read_tensors, write_tensors
 from blazeface.spec import KEYPOINT_NAMES
 
 FINE, COARSE = 24, 48
@@ -111,32 +109,16 @@ def build_refine(kind: str, spec: CropSpec | None = None, norm: bool = True) -> 
 
 def save_refine(network: RefineNet, path: Path) -> None:
     """Write a network with its crop spec. The file appears whole or not at all."""
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
-    try:
-        with beside(path) as part:
-            save_file(tensors, part, {CROP_KEY: network.spec.to_json(), KIND_KEY: network.kind})
-            part.chmod(0o644)
-    except (OSError, SafetensorError) as error:
-        raise BlazeFaceError(f"{path}: cannot be written: {error}") from error
+    write_tensors(network, path, {CROP_KEY: network.spec.to_json(), KIND_KEY: network.kind})
 
 
 def load_refine(path: Path) -> RefineNet:
     """The network of a file that `save_refine` wrote, in eval mode. Raises BlazeFaceError naming the file."""
-    if not path.is_file():
-        raise BlazeFaceError(f"{path}: no such weights file")
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-    except (SafetensorError, OSError, ValueError) as error:
-        raise BlazeFaceError(f"{path}: not a readable safetensors file: {error}") from error
+    metadata, tensors = read_tensors(path)
     if CROP_KEY not in metadata or metadata.get(KIND_KEY) not in KINDS:
         raise BlazeFaceError(f"{path}: it holds no second stage of blazeface")
     network = build_refine(metadata[KIND_KEY], CropSpec.from_json(metadata[CROP_KEY], str(path)))
-    try:
-        network.load_state_dict(tensors)
-    except RuntimeError as error:
-        raise BlazeFaceError(f"{path}: its tensors do not fit a second stage of this version") from error
+    fill(network, tensors, path)
     return network.eval()
 
 

@@ -11,12 +11,15 @@ step  what changes                                                         param
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from blazeface.errors import BlazeFaceError
 from blazeface.models.lighten import lighten
+from blazeface.models.tensor_file import fill, read_tensors, write_tensors
 
 STEPS = (31_155_586, 28_719_900, 26_285_660, 11_635_292, 9_035_594, 5_919_434)
 """Parameters of the network after each step (3 channels in, 2 classes out, batch norm)."""
@@ -26,6 +29,9 @@ SMALL_WIDTHS = (8, 16, 32, 64)
 SEGMENT_SIZE = 96
 """Side in pixels of the small networks' input and output."""
 GROUPS = 4
+
+SEGMENT_KEY = "blazeface.segment"
+"""Name of the metadata entry that says which of them a file holds."""
 
 SEGMENTERS = {"dense": 0, "light": 5}
 """The small networks by name, and how many steps they have gone."""
@@ -101,6 +107,21 @@ def build_segmenter(kind: str) -> UNet:
     if kind not in SEGMENTERS:
         raise BlazeFaceError(f"unknown kind {kind!r} of segmentation: there are {', '.join(SEGMENTERS)}")
     return build_unet(SEGMENTERS[kind], SMALL_WIDTHS, padded=True, spare=False)
+
+
+def save_segmenter(network: UNet, kind: str, path: Path) -> None:
+    """Write a small network. The file appears whole or not at all."""
+    write_tensors(network, path, {SEGMENT_KEY: kind})
+
+
+def load_segmenter(path: Path) -> UNet:
+    """The network of a file that `save_segmenter` wrote, in eval mode. Raises BlazeFaceError naming the file."""
+    metadata, tensors = read_tensors(path)
+    if metadata.get(SEGMENT_KEY) not in SEGMENTERS:
+        raise BlazeFaceError(f"{path}: it holds no U-Net of blazeface")
+    network = build_segmenter(metadata[SEGMENT_KEY])
+    fill(network, tensors, path)
+    return network.eval()
 
 
 def _late(name: str) -> bool:

@@ -5,17 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 
 from blazeface.errors import BlazeFaceError
-from blazeface.files.whole import beside, refuse_odd_file
 from blazeface.models.layouts import Layout
 from blazeface.models.network import BlazeFace
+from blazeface.models.tensor_file import read_tensors, write_tensors
 from blazeface.spec import METADATA_KEY, ModelSpec
 
 LAYOUT_KEY = "blazeface.layout"
-MAX_BYTES = 2**28
 
 
 def save_weights(network: BlazeFace, path: Path) -> None:
@@ -23,25 +20,7 @@ def save_weights(network: BlazeFace, path: Path) -> None:
 
     Raises BlazeFaceError where it cannot be written.
     """
-    metadata = {METADATA_KEY: network.spec.to_json(), LAYOUT_KEY: network.layout.to_json()}
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
-    try:
-        with beside(path) as part:
-            save_file(tensors, part, metadata)
-            part.chmod(0o644)  # the library makes files that their owner alone can read
-    except (OSError, SafetensorError) as error:
-        raise BlazeFaceError(f"{path}: cannot be written: {error}") from error
-
-
-def metadata_of(path: Path) -> dict[str, str]:
-    """The metadata of a safetensors file. Raises BlazeFaceError naming the file when it is missing or damaged."""
-    if not path.is_file():
-        raise BlazeFaceError(f"{path}: no such weights file")
-    try:
-        with safe_open(path, framework="pt") as file:
-            return dict(file.metadata() or {})
-    except (SafetensorError, OSError, ValueError) as error:
-        raise BlazeFaceError(f"{path}: not a readable safetensors file: {error}") from error
+    write_tensors(network, path, {METADATA_KEY: network.spec.to_json(), LAYOUT_KEY: network.layout.to_json()})
 
 
 def load_weights(path: Path) -> BlazeFace:
@@ -50,17 +29,7 @@ def load_weights(path: Path) -> BlazeFace:
     Raises BlazeFaceError, naming the file, when it is missing, damaged, or describes another network
     than its tensors fit.
     """
-    if not path.exists():
-        raise BlazeFaceError(f"{path}: no such weights file")
-    refuse_odd_file(str(path))
-    if path.stat().st_size > MAX_BYTES:
-        raise BlazeFaceError(f"{path}: larger than {MAX_BYTES >> 20} MiB, too large for a face detector")
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-    except (SafetensorError, OSError, ValueError) as error:
-        raise BlazeFaceError(f"{path}: not a readable safetensors file: {error}") from error
+    metadata, tensors = read_tensors(path)
     if METADATA_KEY not in metadata or LAYOUT_KEY not in metadata:
         raise BlazeFaceError(
             f"{path}: it holds no BlazeFace network (no {METADATA_KEY} and {LAYOUT_KEY} metadata)"
@@ -79,8 +48,6 @@ def load_weights(path: Path) -> BlazeFace:
             f"{path}: its tensors do not fit its own layout, first at {wrong[0]!r}:"
             f" expected shape {expected.get(wrong[0])}, found {found.get(wrong[0])}"
         )
-    if not all(torch.isfinite(tensor).all() for tensor in tensors.values() if tensor.is_floating_point()):
-        raise BlazeFaceError(f"{path}: it holds weights that are not finite")
     network = BlazeFace(spec, layout, norm)
     network.load_state_dict(tensors)
     return network.eval()

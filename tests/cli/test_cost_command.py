@@ -36,7 +36,7 @@ def test_json_of_a_second_stage_s_file(tmp_path: Path, capsys: pytest.CaptureFix
     save_refine(build_refine("separable"), tmp_path / "x.safetensors")
     assert main(["cost", "--json", str(tmp_path / "x.safetensors")]) == 0
     (found,) = json.loads(capsys.readouterr().out).values()
-    assert (found["parameters"], found["macs"], found["bytes_float32"]) == (26_174, 3_457_536, 104_696)
+    assert (found["parameters"], found["macs"], found["bytes"]) == (26_174, 3_457_536, 104_696)
     assert sum(layer["macs"] for layer in found["layers"]) == found["macs"]
 
 
@@ -45,6 +45,13 @@ def test_every_name_is_counted(capsys: pytest.CaptureFixture[str]) -> None:
     found = json.loads(capsys.readouterr().out)
     assert found["mobilenet-v2"]["parameters"] == 3_504_872 and "layers" not in found["mobilenet-v2"]
     assert all(cost["macs"] > 0 for cost in found.values()) and len(found) >= 26
+
+
+def test_an_exported_file_is_counted_from_its_own_shapes(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["cost", str(FRONT.with_suffix(".onnx"))]) == 0
+    last = capsys.readouterr().out.splitlines()
+    assert last[-3].split()[2:4] == ["71,176", "34,140,672"]
+    assert last[-1] == f"{FRONT.with_suffix('.onnx').stat().st_size / 1e6:,.3f} MB on disk"
 
 
 @pytest.mark.parametrize(

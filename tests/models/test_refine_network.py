@@ -16,7 +16,7 @@ from blazeface.export.refine import export_refine
 from blazeface.models.cost import count
 from blazeface.models.refine import KINDS, RefineNet, build_refine, load_refine, save_refine
 from blazeface.refine import KeypointRefiner
-from blazeface.training.refine import RefineConfig, keypoint_loss, train_refine
+from blazeface.training.refine import keypoint_loss, refine_config, train_refine
 
 COSTS = {"dense": (145_294, 15_040_512), "separable": (26_174, 3_457_536)}
 
@@ -99,7 +99,7 @@ def made_up_crops(count: int = 12) -> FaceCrops:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_both_kinds_learn(kind: str, tmp_path: Path) -> None:
-    config = RefineConfig(kind=kind, epochs=8, batch=12, warmup=2, ema=0.0)
+    config = refine_config(kind, epochs=8, batch=12, warmup=2, ema=0.0)
     losses: list[float] = []
     import blazeface.training.refine as room
 
@@ -117,7 +117,7 @@ def test_both_kinds_learn(kind: str, tmp_path: Path) -> None:
 def test_a_run_in_two_pieces_is_the_run_in_one(tmp_path: Path) -> None:
     import blazeface.training.refine as room
 
-    crops, config = made_up_crops(8), RefineConfig(epochs=4, batch=4, warmup=2)
+    crops, config = made_up_crops(8), refine_config("dense", epochs=4, batch=4, warmup=2)
     whole = train_refine(crops, config, tmp_path / "whole", log=lambda _: None)
     steps = 0
 
@@ -139,7 +139,7 @@ def test_a_run_in_two_pieces_is_the_run_in_one(tmp_path: Path) -> None:
     for name, value in whole.state_dict().items():
         assert torch.equal(value, pieces.state_dict()[name]), name
     with pytest.raises(BlazeFaceError, match="another epochs"):
-        train_refine(crops, RefineConfig(epochs=5, batch=4, warmup=2), tmp_path / "pieces")
+        train_refine(crops, refine_config("dense", epochs=5, batch=4, warmup=2), tmp_path / "pieces")
 
 
 def test_unknown_and_outlying_keypoints_teach_nothing() -> None:

@@ -1,0 +1,81 @@
+"""`blazeface segment`: train the small U-Net that tells faces from background, and score it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from blazeface.data.samples import load_split
+from blazeface.errors import BlazeFaceError
+from blazeface.files.whole import beside
+
+MISSING = "training needs PyTorch and a few more: pip install 'blazeface[train]'"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--data", type=Path, required=True, metavar="ROOT", help="folder in the WIDER FACE layout, with keypoints")
+    add("--out", type=Path, required=True, metavar="DIR", help="the run's folder; a stopped run is gone on with")
+    add(
+        "--kind",
+        choices=("dense", "light"),
+        default="dense",
+        help="of the network's convolutions (default: dense)",
+    )
+    add("--epochs", type=int, default=10, help="passes over the pictures (default 10)")
+    add("--seed", type=int, default=0, help="of the first weights and of the order (default 0)")
+    add("--limit", type=int, metavar="N", help="an even choice of N pictures of each split instead of all")
+    add("--threads", type=int, default=1, help="CPU threads of training (default 1)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write model.safetensors, segment.onnx and report.json into the run's folder; print the IoU on val."""
+    try:
+        import torch
+
+        from blazeface.data.face_masks import masked_pictures
+        from blazeface.export.small import export_small
+        from blazeface.models.cost import count
+        from blazeface.models.unet import SEGMENT_KEY, SEGMENT_SIZE, save_segmenter
+        from blazeface.training.segment import mask_iou, segment_config, train_segmenter
+    except ImportError as error:
+        raise BlazeFaceError(f"{MISSING} ({error})") from error
+    if args.limit is not None and args.limit < 1:
+        raise BlazeFaceError(f"--limit must be 1 or more, not {args.limit}")
+    torch.set_num_threads(max(1, args.threads))
+    config = segment_config(args.kind, args.epochs, seed=args.seed)
+    splits = {split: load_split(args.data, split) for split in ("train", "val")}
+    if args.limit is not None:
+        splits = {name: part[:: max(1, len(part) // args.limit)][: args.limit] for name, part in splits.items()}
+    args.out.mkdir(parents=True, exist_ok=True)
+    pictures = masked_pictures(splits["train"], SEGMENT_SIZE)
+    network = train_segmenter(pictures, config, args.out, log=lambda line: print(line, flush=True))
+    if network is None:
+        print(f"stopped; the same command goes on in {args.out}")
+        return 130
+    save_segmenter(network, args.kind, args.out / "model.safetensors")
+    about = (
+        f"Faces and background. pictures: (batch, 3, {SEGMENT_SIZE}, {SEGMENT_SIZE}) float32, RGB, (value - 127.5) /"
+        " 127.5, letterboxed. logits: (batch, 2, H, W), background first."
+    )
+    difference = export_small(
+        network, args.out / "segment.onnx", SEGMENT_SIZE, ("pictures", "logits"), {SEGMENT_KEY: args.kind}, about
+    )
+    cost = count(network, torch.zeros(1, 3, SEGMENT_SIZE, SEGMENT_SIZE))
+    val = masked_pictures(splits["val"], SEGMENT_SIZE)
+    report = {
+        "kind": args.kind,
+        "epochs": args.epochs,
+        "seed": args.seed,
+        "train_pictures": len(pictures),
+        "val_pictures": len(val),
+        "iou": round(mask_iou(network, val), 4),
+        "parameters": cost.parameters,
+        "macs": cost.macs,
+        "onnx_difference": difference,
+    }
+    with beside(args.out / "report.json") as part:
+        part.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    print(f"IoU of face pixels on {len(val):,} pictures of val: {report['iou']:.3f}")
+    return 0

@@ -1,0 +1,54 @@
+"""Safetensors files: tensors and texts, written whole, read with every fault in one sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from blazeface.errors import BlazeFaceError
+from blazeface.files.whole import beside, refuse_odd_file
+
+MAX_BYTES = 2**28
+
+
+def write_tensors(network: nn.Module, path: Path, metadata: Mapping[str, str]) -> None:
+    """Write a network's state. The file appears whole or not at all; BlazeFaceError where it cannot be written."""
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+    try:
+        with beside(path) as part:
+            save_file(tensors, part, dict(metadata))
+            part.chmod(0o644)  # the library makes files that their owner alone can read
+    except (OSError, SafetensorError) as error:
+        raise BlazeFaceError(f"{path}: cannot be written: {error}") from error
+
+
+def read_tensors(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
+    """Metadata and tensors. Raises BlazeFaceError, naming the file, when it is missing, damaged, absurdly large, or
+    holds numbers that are not finite."""
+    if not path.exists():
+        raise BlazeFaceError(f"{path}: no such weights file")
+    refuse_odd_file(str(path))
+    if path.stat().st_size > MAX_BYTES:
+        raise BlazeFaceError(f"{path}: larger than {MAX_BYTES >> 20} MiB, too large for a network of this project")
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = dict(file.metadata() or {})
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise BlazeFaceError(f"{path}: not a readable safetensors file: {error}") from error
+    if not all(torch.isfinite(tensor).all() for tensor in tensors.values() if tensor.is_floating_point()):
+        raise BlazeFaceError(f"{path}: it holds weights that are not finite")
+    return metadata, tensors
+
+
+def fill(network: nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Load tensors into a network that they must fit. Raises BlazeFaceError where they do not."""
+    try:
+        network.load_state_dict(dict(tensors))
+    except RuntimeError as error:
+        raise BlazeFaceError(f"{path}: its tensors do not fit the network that it says it holds") from error
