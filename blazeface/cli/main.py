@@ -25,6 +25,7 @@ COMMANDS = {
     "lighten": "make trained weights light, and see what that costs",
     "inspect": "tell what is inside a .onnx or .tflite file, and what of it a phone's GPU would not take",
     "refine": "train the second stage, which sharpens keypoints, and measure it",
+    "segment": "train the small network that tells faces from background",
     "import": "read Google's released .tflite weights, to evaluate, fine-tune and export them",
 }
 """Each command is a module of this package with add_arguments(parser) and run(args) -> exit status; `import`, which
