@@ -22,7 +22,7 @@ from blazeface.evaluation.matching import IOU_THRESHOLD
 from blazeface.evaluation.record import SCORE_CUT, Record, records
 from blazeface.evaluation.report import make_report
 from blazeface.evaluation.sheet import contact_sheet
-from blazeface.evaluation.table import table_text
+from blazeface.evaluation.table import markdown, table_text
 from blazeface.evaluation.worst import false_alarms, missed_faces
 from blazeface.files.pictures import read_picture, write_picture
 from blazeface.files.whole import beside, cannot_write
@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out",
         type=Path,
         metavar="DIR",
-        help="write report.json, precision_recall.png, misses.png, false_alarms.png",
+        help="write report.json, report.md, precision_recall.png, misses.png, false_alarms.png",
     )
     add("--limit", type=int, metavar="N", help="an even choice of N pictures instead of all")
     add(
@@ -84,8 +84,12 @@ def run(args: argparse.Namespace) -> int:
         }
         with _new(args.out / "report.json") as part:
             part.write_text(json.dumps({**about, **report}, indent=2) + "\n", encoding="utf-8")
+        with _new(args.out / "report.md") as part:
+            part.write_text(markdown(report, f"{Path(args.model).stem} on {args.split}"), encoding="utf-8")
         draw(found, detector, Path(args.model).stem)
-        print(f"\nwritten to {args.out}: report.json, precision_recall.png, misses.png, false_alarms.png")
+        print(
+            f"\nwritten to {args.out}: report.json, report.md, precision_recall.png, misses.png, false_alarms.png"
+        )
     if broken:
         print(
             f"{len(samples) - len(found):,} of {len(samples):,} listed pictures could not be read and are not in the table",

@@ -34,7 +34,8 @@ class Record:
 
     face_size: (T,) relative sizes. size: (D,) relative sizes. face: (D,) the counted face found, or -1.
     wrong: (D,) bool, false positives. keypoint_error: (T,) mean distance of the four central keypoints
-    over the distance between the eyes, NaN where it cannot be measured.
+    over the distance between the eyes, NaN where it cannot be measured. point_error: (T, K) of each keypoint that
+    the detector gives, see `point_errors`.
     """
 
     sample: Sample
@@ -44,6 +45,7 @@ class Record:
     face: NDArray[np.intp]
     wrong: NDArray[np.bool_]
     keypoint_error: Floats
+    point_error: Floats
 
 
 def records(samples: Iterable[Sample], read: Read, detect: Detect, batch: int = 16) -> Iterator[Record]:
@@ -67,11 +69,12 @@ def make_record(sample: Sample, height: int, width: int, detections: Detections)
     faces = sample.boxes[counted]
     matches = match(detections, faces, sample.boxes[sample.ignore])
     errors = np.full(len(faces), np.nan)
+    points = np.full((len(faces), detections.keypoints.shape[1]), np.nan)
     for i in np.flatnonzero(matches.face >= 0):
         face = matches.face[i]
-        errors[face] = keypoint_error(
-            detections.keypoints[i], sample.keypoints[counted][face], sample.visibility[counted][face]
-        )
+        labels = sample.keypoints[counted][face], sample.visibility[counted][face]
+        errors[face] = keypoint_error(detections.keypoints[i], *labels)
+        points[face] = point_errors(detections.keypoints[i], *labels)
     return Record(
         sample,
         detections,
@@ -80,15 +83,33 @@ def make_record(sample: Sample, height: int, width: int, detections: Detections)
         matches.face,
         matches.wrong,
         errors,
+        points,
     )
 
 
 def keypoint_error(found: Floats, wanted: Floats, visibility: NDArray[np.uint8]) -> float:
     """Mean distance of eyes, nose and mouth over the distance between the eyes, (K, 2) in pixels.
 
-    NaN unless all four were annotated by a person and the eyes are more than three pixels apart.
+    NaN unless all four were annotated by a person, the eyes are more than three pixels apart, and the detector gives
+    these points at all.
     """
     eyes = float(np.linalg.norm(wanted[0] - wanted[1]))
-    if not (visibility[:CENTRAL] == 2).all() or eyes <= MIN_EYE_DISTANCE:
+    if len(found) < CENTRAL or not (visibility[:CENTRAL] == 2).all() or eyes <= MIN_EYE_DISTANCE:
         return float("nan")
     return float(np.linalg.norm(found[:CENTRAL] - wanted[:CENTRAL], axis=1).mean()) / eyes
+
+
+def point_errors(found: Floats, wanted: Floats, visibility: NDArray[np.uint8]) -> Floats:
+    """Distance of each keypoint found (K, 2) from its label, over the distance between the eyes: (K,).
+
+    NaN where the eyes were not marked by a person or are three pixels apart or less, where one of the four central
+    points was not marked by a person, and where one of the others has no label.
+    """
+    eyes = float(np.linalg.norm(wanted[0] - wanted[1]))
+    count = len(found)
+    if not (visibility[:2] == 2).all() or eyes <= MIN_EYE_DISTANCE:
+        return np.full(count, np.nan)
+    least = np.where(np.arange(count) < CENTRAL, 2, 1)
+    distance = np.linalg.norm(found - wanted[:count], axis=1) / eyes
+    known: Floats = np.where(visibility[:count] >= least, distance, np.nan)
+    return known

@@ -7,7 +7,9 @@ from typing import TypedDict
 
 import numpy as np
 
+from blazeface.evaluation.coco import coco_ap
 from blazeface.evaluation.columns import Columns, make_columns
+from blazeface.evaluation.points import PointFigures, point_figures
 from blazeface.evaluation.record import Record
 
 
@@ -28,8 +30,13 @@ class Group(TypedDict):
 
 
 class Report(Group):
-    """Figures of all pictures, and of each source. Ready for JSON."""
+    """Figures of all pictures, and of each source. Ready for JSON.
 
+    coco: by size bin, AP by COCO's rules (see `CocoAp`). points: by keypoint (see `point_figures`).
+    """
+
+    coco: dict[str, dict[str, float | None]]
+    points: dict[str, PointFigures]
     by_source: dict[str, Group]
 
 
@@ -44,6 +51,11 @@ def make_report(records: Sequence[Record], resamples: int = 0, seed: int = 0) ->
     parts = {source: [record for record in records if record.sample.source == source] for source in sources}
     return Report(
         **_group(records, resamples, seed),
+        coco={
+            name: {kind: _round(value) for kind, value in ap._asdict().items()}
+            for name, ap in coco_ap(records).items()
+        },
+        points=point_figures(records),
         by_source={source: _group(part, resamples, seed) for source, part in parts.items()},
     )
 

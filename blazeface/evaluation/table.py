@@ -1,21 +1,30 @@
-"""A report as a table for the terminal."""
+"""A report as a table, for the terminal and in Markdown."""
 
 from __future__ import annotations
 
 from blazeface.evaluation.columns import ALARMS, BINS, KEYPOINTS
+from blazeface.evaluation.points import FAILURE
 from blazeface.evaluation.report import Group, Report
 
 HEADINGS = {**{f"AP {name}": name for name in BINS}, ALARMS: "FP", KEYPOINTS: "keypoints"}
 """Column heading of each figure."""
 
-NAME, CELL = 16, 12
+EXPLANATION = (
+    "AP at IoU 0.5 by relative face size; FP: false positives at score 0.5 per picture without a face;",
+    "keypoints: median distance of eyes, nose and mouth over the distance between the eyes.",
+)
+POINTS_TITLE = (
+    f"Keypoints: distance over that between the eyes, and the share of faces where it is over {FAILURE:g}:"
+)
+POINTS_HEADINGS = ["faces", "mean", "median", "failures"]
+
+NAME, CELL = 17, 12
 
 
 def table_text(report: Report) -> str:
     """One row for all pictures and one per source; under each value its 95 % interval, where there is one."""
     lines = [
-        "AP at IoU 0.5 by relative face size; FP: false positives at score 0.5 per picture without a face;",
-        "keypoints: median distance of eyes, nose and mouth over the distance between the eyes.",
+        *EXPLANATION,
         "",
         _line("", list(HEADINGS.values())),
         _line("counted", _counts(report)),
@@ -23,7 +32,51 @@ def table_text(report: Report) -> str:
     ]
     for source, group in report["by_source"].items():
         lines += _rows(source or "(no folder)", group)
+    lines += ["", "By COCO's rules, all pictures:", *(_line(name, cells) for name, cells in coco_rows(report))]
+    if report["points"]:
+        lines += ["", POINTS_TITLE, _line("", POINTS_HEADINGS)]
+        lines += [_line(name, cells) for name, cells in point_rows(report)]
     return "\n".join(lines)
+
+
+def markdown(report: Report, title: str) -> str:
+    """The same tables in Markdown, the sources by their figures alone."""
+    groups: dict[str, Group] = {"all": report, **report["by_source"]}
+    intervals = report["intervals"]
+    spans = [intervals[key] for key in HEADINGS] if intervals else []
+    rows = [["counted", *_counts(report)]]
+    for name, group in groups.items():
+        rows.append([name or "(no folder)", *(number(group["figures"][key]) for key in HEADINGS)])
+        if name == "all" and spans:
+            rows.append(["95 %", *("-" if p is None else f"{number(p[0])}-{number(p[1])}" for p in spans)])
+    parts = [f"# {title}", *EXPLANATION, "", grid(["", *HEADINGS.values()], rows)]
+    parts += ["", "By COCO's rules:", "", grid(["", *BINS], [[name, *cells] for name, cells in coco_rows(report)])]
+    if report["points"]:
+        points = [[name, *cells] for name, cells in point_rows(report)]
+        parts += ["", POINTS_TITLE, "", grid(["", *POINTS_HEADINGS], points)]
+    return "\n".join(parts) + "\n"
+
+
+def coco_rows(report: Report) -> list[tuple[str, list[str]]]:
+    """AP by COCO's rules in each size bin, at IoU 0.5 and over 0.5 to 0.95."""
+    return [
+        (title, [number(report["coco"][name][kind]) for name in BINS])
+        for kind, title in (("ap50", "AP50"), ("ap", "AP50:95"))
+    ]
+
+
+def point_rows(report: Report) -> list[tuple[str, list[str]]]:
+    """Faces, mean, median and failures of each keypoint."""
+    return [
+        (name, [f"{row['faces']:,}", number(row["mean"]), number(row["median"]), number(row["failures"])])
+        for name, row in report["points"].items()
+    ]
+
+
+def grid(headings: list[str], rows: list[list[str]]) -> str:
+    """A table in Markdown, its numbers to the right."""
+    lines = [headings, ["---"] + ["---:"] * (len(headings) - 1), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
 def number(value: float | None) -> str:
