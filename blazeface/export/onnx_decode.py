@@ -51,7 +51,7 @@ def add_decoding(model: onnx.ModelProto, spec: ModelSpec, nms: bool) -> onnx.Mod
         shapes = {"boxes": ["faces", 4], "keypoints": ["faces", spec.num_keypoints, 2], "scores": ["faces"]}
     after = list(writer.nodes)
     nodes = [*before, *graph.node, *after]
-    del graph.node[:], graph.input[:], graph.output[:]
+    del graph.node[:], graph.input[:], graph.output[:], graph.value_info[:]
     graph.node.extend(nodes)
     graph.initializer.extend(writer.constants)
     size = spec.input_size

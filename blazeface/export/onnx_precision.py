@@ -53,7 +53,7 @@ def to_int8(
             quantize_static(
                 str(source),
                 str(target),
-                _Reader(pictures, spec),
+                _Reader(pictures, spec, _batch(model)),
                 quant_format=QuantFormat.QDQ,
                 per_channel=True,
                 activation_type=QuantType.QUInt8,
@@ -67,15 +67,22 @@ def to_int8(
     return quantised
 
 
+def _batch(model: onnx.ModelProto) -> int:
+    """Pictures that the file takes at once, 1 where it takes any number."""
+    return int(model.graph.input[0].type.tensor_type.shape.dim[0].dim_value) or 1
+
+
 class _Reader:
     """Pictures as onnxruntime's calibration asks for them: one set of inputs a call, None at the end."""
 
-    def __init__(self, pictures: Sequence[Image], spec: ModelSpec):
-        self._inputs = self._each(pictures, spec)
+    def __init__(self, pictures: Sequence[Image], spec: ModelSpec, batch: int):
+        self._inputs = self._each(pictures, spec, batch)
 
     def get_next(self) -> dict[str, NDArray[Any]] | None:
         return next(self._inputs, None)
 
-    def _each(self, pictures: Sequence[Image], spec: ModelSpec) -> Iterator[dict[str, NDArray[Any]]]:
-        for picture in tqdm(pictures, desc="calibrating", unit="picture", leave=False, disable=None):
-            yield {"image": prepare(picture, spec)[0][None]}
+    def _each(self, pictures: Sequence[Image], spec: ModelSpec, batch: int) -> Iterator[dict[str, NDArray[Any]]]:
+        starts = range(0, len(pictures), batch)
+        for start in tqdm(starts, desc="calibrating", unit="batch", leave=False, disable=None):
+            part = [prepare(picture, spec)[0] for picture in pictures[start : start + batch]]
+            yield {"image": np.stack([part[i % len(part)] for i in range(batch)])}  # the last one is filled up

@@ -1,0 +1,219 @@
+"""Every format in every precision: how large the file is, how far it is from PyTorch, and how fast it runs.
+
+    make export-report DATA=ROOT
+    python benchmarks/export_report.py --data ROOT
+    python benchmarks/export_report.py --check            # status 1 when docs/export.md says something else
+
+Each file is made and proved as `export.py` does it, AP being measured on all val pictures. Then all of them run in turn,
+one call each, round after round in one process with one thread, so that whatever else the machine does meets all alike:
+the network alone on a tensor that is ready, and end to end on a 1280 x 720 BGR picture, faces out. Writes
+benchmarks/results/export.json and the table in docs/export.md. A format whose package is missing is named and left
+out; a file over its limits ends the command with status 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+
+from blazeface.backends import open_backend
+from blazeface.data.samples import load_split
+from blazeface.detector import FaceDetector, model_path, prepare
+from blazeface.errors import BlazeFaceError
+from blazeface.export.calibration import calibration_pictures
+from blazeface.export.exam import Exam, chosen_evenly
+from blazeface.export.formats import FORMATS, Options, load_format
+from blazeface.export.make import export_network, file_size
+from blazeface.export.verify import plain_copy
+from blazeface.files.pictures import read_picture
+from blazeface.files.whole import beside
+from blazeface.geometry import Image
+from blazeface.models.weights import load_weights
+
+ROOT = Path(__file__).parents[1]
+RESULTS, DOCS = ROOT / "benchmarks" / "results" / "export.json", ROOT / "docs" / "export.md"
+BEGIN, END = "<!-- table: written by benchmarks/export_report.py -->", "<!-- end of table -->"
+TITLES = {"onnx": "ONNX", "tflite": "TFLite", "coreml": "Core ML", "ncnn": "ncnn", "openvino": "OpenVINO"}
+COLUMNS = ("AP >=.1", "AP >=.05")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Make every format in every precision, and measure it.")
+    parser.add_argument("--data", type=Path, help="root of a data set in the WIDER FACE layout")
+    parser.add_argument("--model", default="front-128", help="a shipped model (default front-128)")
+    parser.add_argument("--val-limit", type=int, help="an even choice of val pictures instead of all")
+    parser.add_argument("--rounds", type=int, default=200, help="timed calls of each file (default 200)")
+    parser.add_argument("--check", action="store_true", help="only compare docs/export.md with the results")
+    args = parser.parse_args()
+    if args.check:
+        return check()
+    if args.data is None:
+        parser.error("--data is needed")
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    try:
+        results, passed = measure(args.model, args.data, args.val_limit, args.rounds)
+    except BlazeFaceError as error:
+        print(f"export_report: {error}", file=sys.stderr)
+        return 1
+    print(table(results))
+    with beside(RESULTS) as part:
+        part.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    text = rewritten(DOCS.read_text(encoding="utf-8"), results)
+    with beside(DOCS) as part:
+        part.write_text(text, encoding="utf-8")
+    return 0 if passed else 1
+
+
+def check() -> int:
+    text = DOCS.read_text(encoding="utf-8")
+    if rewritten(text, json.loads(RESULTS.read_text(encoding="utf-8"))) == text:
+        return 0
+    print("docs/export.md: its table differs from benchmarks/results/export.json", file=sys.stderr)
+    return 1
+
+
+def measure(model: str, data: Path, val_limit: int | None, rounds: int) -> tuple[dict[str, Any], bool]:
+    """The results, ready for JSON, and whether all files held their limits."""
+    network = plain_copy(load_weights(model_path(model, "torch")))
+    pictures = [read_picture(str(path)) for path in sorted((ROOT / "data" / "pictures").iterdir())]
+    chosen = chosen_evenly(load_split(data, "val"), val_limit)
+    pictures += [read_picture(str(sample.path)) for sample in chosen_evenly(chosen, 31)]
+    exam = Exam(network, chosen)
+    calibration = calibration_pictures(data, 256)
+    rows: list[dict[str, Any]] = []
+    contenders: dict[int, Any] = {}
+    passed = True
+    with tempfile.TemporaryDirectory() as folder:
+        for name, kind in FORMATS.items():
+            try:
+                load_format(name)
+            except BlazeFaceError as error:
+                print(f"left out: {error}", file=sys.stderr)
+                continue
+            for precision in kind.precisions:
+                path = Path(folder) / f"{precision}{kind.suffix}"
+                options = Options(precision, None if kind.dynamic else 1, calibration=calibration)
+                try:
+                    proof = export_network(network, path, name, options, pictures, exam)
+                except BlazeFaceError as error:
+                    print(f"{name} {precision}: {error}", file=sys.stderr)
+                    passed = False
+                    continue
+                row = {"format": name, "precision": precision, "bytes": file_size(path)} | proof.as_dict()
+                row.pop("accuracy")
+                row["figures"] = {key: proof.found[key] for key in COLUMNS} if proof.found else None
+                if kind.backend:
+                    contenders[len(rows)] = open_backend(path, kind.backend, threads=1)
+                rows.append(row)
+                print(f"{name} {precision}: made and proved", file=sys.stderr, flush=True)
+        for index, times in latencies(contenders, pictures[0], rounds).items():
+            rows[index]["latency_ms"] = times
+    return {
+        "model": model,
+        "val_pictures": exam.pictures,
+        "compared_pictures": len(pictures),
+        "calibration_pictures": len(calibration),
+        "pytorch": {key: exam.wanted[key] for key in COLUMNS},
+        "rounds": rounds,
+        "processor": processor(),
+        "rows": rows,
+    }, passed
+
+
+def latencies(contenders: dict[int, Any], picture: Image, rounds: int) -> dict[int, dict[str, dict[str, float]]]:
+    """Median and 95th percentile in milliseconds of each contender's network alone and end to end."""
+    frame: Image = cv2.resize(picture, (1280, 720))  # type: ignore[assignment]
+    calls: dict[tuple[int, str], Callable[[], Any]] = {}
+    for index, backend in contenders.items():
+        tensor = prepare(frame, backend.spec)[0][None]
+        detector = FaceDetector.from_backend(backend)
+        calls[index, "network"] = lambda backend=backend, tensor=tensor: backend.run(tensor)
+        calls[index, "end to end"] = lambda detector=detector: detector.detect(frame)
+    times: dict[tuple[int, str], list[float]] = {key: [] for key in calls}
+    for number in range(rounds + 10):
+        for key, call in calls.items():
+            start = time.perf_counter()
+            call()
+            if number >= 10:  # the first ones warm up
+                times[key].append((time.perf_counter() - start) * 1000)
+    return {
+        index: {
+            what: {
+                "median": round(float(np.median(times[index, what])), 3),
+                "p95": round(float(np.percentile(times[index, what], 95)), 3),
+            }
+            for what in ("network", "end to end")
+        }
+        for index in contenders
+    }
+
+
+def processor() -> str:
+    """What the machine calls its processor."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def table(results: dict[str, Any]) -> str:
+    """In Markdown, with what it was measured on below."""
+    head = [
+        "",
+        "kB",
+        "largest difference",
+        "mean difference",
+        "AP >=.1",
+        "AP >=.05",
+        "network, ms",
+        "end to end, ms",
+    ]
+    wanted = results["pytorch"]
+    rows = [head, ["---"] + ["---:"] * 7, ["PyTorch", "", "", "", *(_ap(wanted[key]) for key in COLUMNS), "", ""]]
+    for row in results["rows"]:
+        gap, figures, times = row["differences"], row["figures"], row.get("latency_ms")
+        rows.append(
+            [
+                f"{TITLES.get(row['format'], row['format'])}, {row['precision']}",
+                f"{row['bytes'] / 1000:,.0f}",
+                f"{max(gap['scores'], gap['coordinates']):.1e}" if gap else "not run here",
+                f"{max(gap['mean_scores'], gap['mean_coordinates']):.1e}" if gap else "",
+                *(_ap(figures[key]) if figures else "" for key in COLUMNS),
+                *(f"{times[key]['median']:.2f}" if times else "" for key in ("network", "end to end")),
+            ]
+        )
+    lines = ["| " + " | ".join(row) + " |" for row in rows]
+    note = (
+        f"{results['model']}. AP on {results['val_pictures']:,} val pictures, differences on"
+        f" {results['compared_pictures']}, int8 calibrated on {results['calibration_pictures']} train pictures. Median of"
+        f" {results['rounds']} calls, all files in turn in one process, one thread, {results['processor']}; end to end from"
+        " a 1280 x 720 picture to faces."
+    )
+    return "\n".join([*lines, "", note])
+
+
+def rewritten(docs: str, results: dict[str, Any]) -> str:
+    """docs/export.md with a fresh table between its markers."""
+    before, rest = docs.split(BEGIN)
+    _, after = rest.split(END)
+    return f"{before}{BEGIN}\n{table(results)}\n{END}{after}"
+
+
+def _ap(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}".removeprefix("0")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
