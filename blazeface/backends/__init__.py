@@ -2,23 +2,42 @@
 
 from __future__ import annotations
 
+import importlib
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from blazeface.errors import BlazeFaceError
-from blazeface.files.whole import refuse_odd_file
 from blazeface.spec import ModelSpec
 
-SUFFIXES = {"onnxruntime": ".onnx", "torch": ".safetensors", "tflite": ".tflite"}
+
+@dataclass(frozen=True)
+class Runtime:
+    """suffix: of the files that it reads. door: the class in `backends.NAME_backend`. package: what people call what it
+    needs. extra: what pip installs for it; "" for what every installation has."""
+
+    suffix: str
+    door: str
+    package: str
+    extra: str
+
+
+RUNTIMES = {
+    "onnxruntime": Runtime(".onnx", "OnnxBackend", "onnxruntime", ""),
+    "torch": Runtime(".safetensors", "TorchBackend", "PyTorch and safetensors", "train"),
+    "tflite": Runtime(".tflite", "TfliteBackend", "LiteRT", "tflite"),
+    "openvino": Runtime(".xml", "OpenvinoBackend", "OpenVINO", "openvino"),
+    "ncnn": Runtime(".param", "NcnnBackend", "ncnn", "ncnn"),
+}
+"""By the backend's name. Files of two parts go by the one named here; the other, .bin, lies beside it."""
+
+SUFFIXES = {name: runtime.suffix for name, runtime in RUNTIMES.items()}
 """The files that each backend reads."""
 
-BACKENDS = tuple(SUFFIXES)
-
-MAX_BYTES = 2**28
-"""A larger file is not looked into."""
+BACKENDS = tuple(RUNTIMES)
 
 
 class Backend(Protocol):
@@ -44,30 +63,23 @@ def open_backend(path: Path, backend: str, threads: int) -> Backend:
     """Load a model file in the runtime named; what is missing or wrong is said in one sentence."""
     if backend not in BACKENDS:
         raise BlazeFaceError(f"unknown backend {backend!r}: choose one of {', '.join(BACKENDS)}")
-    if not path.exists():
+    if path.suffix == ".mlpackage":
+        raise BlazeFaceError(
+            f"{path}: Core ML runs on Apple's devices only: export the same weights in another format"
+        )
+    if not path.is_file():
         raise BlazeFaceError(f"{path}: no such model file")
-    refuse_odd_file(str(path))
-    if path.stat().st_size > MAX_BYTES:
-        raise BlazeFaceError(f"{path}: larger than {MAX_BYTES >> 20} MiB, too large for a face detector")
-    suffix = SUFFIXES[backend]
-    if path.suffix != suffix:
-        raise BlazeFaceError(f"{path}: the {backend} backend reads {suffix}, not {path.suffix or 'this file'}")
-    if backend == "torch":
-        try:
-            from blazeface.backends.torch_backend import TorchBackend
-        except ImportError as error:
-            raise BlazeFaceError(
-                f"the torch backend needs PyTorch and safetensors: pip install 'blazeface[train]' ({error})"
-            ) from error
-        return TorchBackend(path, threads)
-    if backend == "tflite":
-        try:
-            from blazeface.backends.tflite_backend import TfliteBackend
-        except ImportError as error:
-            raise BlazeFaceError(
-                f"the tflite backend needs LiteRT: pip install 'blazeface[tflite]' ({error})"
-            ) from error
-        return TfliteBackend(path, threads)
-    from blazeface.backends.onnx_backend import OnnxBackend
-
-    return OnnxBackend(path, threads)
+    runtime = RUNTIMES[backend]
+    if path.suffix != runtime.suffix:
+        raise BlazeFaceError(
+            f"{path}: the {backend} backend reads {runtime.suffix}, not {path.suffix or 'this file'}"
+        )
+    try:
+        module = importlib.import_module(f"blazeface.backends.{backend.removesuffix('runtime')}_backend")
+    except ImportError as error:
+        if not runtime.extra:
+            raise
+        raise BlazeFaceError(
+            f"the {backend} backend needs {runtime.package}: pip install 'blazeface[{runtime.extra}]' ({error})"
+        ) from error
+    return cast(Backend, getattr(module, runtime.door)(path, threads))

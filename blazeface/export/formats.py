@@ -74,6 +74,9 @@ class Format:
 FORMATS = {
     "onnx": Format(".onnx", "export", "onnxruntime", "onnxruntime", dynamic=True, decode=True, nms=True),
     "tflite": Format(".tflite", "export,tflite", "tflite", "LiteRT", decode=True),
+    "coreml": Format(".mlpackage", "export,coreml", None, "Core ML", ("float32", "float16"), fixed=False),
+    "ncnn": Format(".param", "export,ncnn", "ncnn", "ncnn", ("float32", "float16"), fixed=False),
+    "openvino": Format(".xml", "export,openvino", "openvino", "OpenVINO", dynamic=True),
 }
 """By the name of the format, which is that of its module."""
 

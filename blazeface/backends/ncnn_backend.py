@@ -1,0 +1,125 @@
+"""ncnn: a small runtime for phones, here on the CPU."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import ncnn
+import numpy as np
+from numpy.typing import NDArray
+
+from blazeface.errors import BlazeFaceError
+from blazeface.spec import METADATA_KEY, ModelSpec
+
+MAGIC = "7767517"
+"""First line of every ncnn .param file."""
+
+SPEC_MARK = f"# {METADATA_KEY} "
+"""How the line begins that holds the ModelSpec. It is the last of the .param file, behind the layers whose number the
+file tells at its beginning; ncnn reads no further than those."""
+
+MOST_BYTES = 16 << 20
+
+
+class NcnnBackend:
+    """An ncnn .param file with its .bin beside it (see `Backend`). Pictures run one by one.
+
+    Arithmetic and storage in float16 and bfloat16, which ncnn takes where the processor has them, are switched off.
+    """
+
+    def __init__(self, path: Path, threads: int):
+        self.spec = ModelSpec.from_json(_spec_line(path), str(path))
+        weights = path.with_suffix(".bin")
+        if not weights.is_file():
+            raise BlazeFaceError(f"{path}: its weights, {weights.name}, are not beside it")
+        self._net = ncnn.Net()
+        options = self._net.opt
+        if threads:
+            options.num_threads = threads
+        options.use_vulkan_compute = False
+        for name in ("use_fp16_packed", "use_fp16_storage", "use_fp16_arithmetic", "use_bf16_storage"):
+            setattr(options, name, False)
+        if self._net.load_param(str(path)) or self._net.load_model(str(weights)):
+            raise BlazeFaceError(f"{path}: ncnn cannot load it or {weights.name}: one of them is damaged")
+        side = self.spec.input_size
+        try:
+            logits, regressions = self.run(np.zeros((1, 3, side, side), np.float32))
+            found = [logits.shape[1:], regressions.shape[1:]]
+        except BlazeFaceError as error:
+            raise BlazeFaceError(f"{path}: {error}") from error
+        expected = [(self.spec.num_anchors,), (self.spec.num_anchors, self.spec.num_coords)]
+        if found != expected:
+            raise BlazeFaceError(
+                f"{path}: its ModelSpec promises {expected} as outputs, but the file gives {found}"
+            )
+
+    def run(self, batch: NDArray[np.float32]) -> tuple[NDArray[Any], NDArray[Any]]:
+        found = [self._one(picture) for picture in batch]
+        return np.stack([logits for logits, _ in found]), np.stack([regressions for _, regressions in found])
+
+    def _one(self, picture: NDArray[np.float32]) -> tuple[NDArray[Any], NDArray[Any]]:
+        # An extractor of its own for each picture: several threads may run at once.
+        extractor = self._net.create_extractor()
+        extractor.input("in0", ncnn.Mat(np.ascontiguousarray(picture)).clone())
+        outputs = []
+        for name in ("out0", "out1"):
+            status, values = extractor.extract(name)
+            if status:
+                raise BlazeFaceError(f"ncnn cannot compute its output {name}")
+            outputs.append(np.array(values, np.float32))
+        return outputs[0], outputs[1]
+
+
+def _spec_line(path: Path) -> str:
+    """The ModelSpec of a .param file, as JSON. Damage that ncnn would not survive is found here."""
+    try:
+        if path.stat().st_size > MOST_BYTES:
+            raise BlazeFaceError(f"{path}: expected an ncnn .param file of at most {MOST_BYTES >> 20} MiB")
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError as error:
+        raise BlazeFaceError(f"{path}: cannot be read: {error.strerror or error}") from error
+    if not lines or lines[0].strip() != MAGIC:
+        raise BlazeFaceError(f"{path}: expected an ncnn .param file, whose first line is {MAGIC}")
+    if not lines[-1].startswith(SPEC_MARK):
+        raise BlazeFaceError(f"{path}: it has no {METADATA_KEY} line, so it was not exported by blazeface")
+    counts = lines[1].split()
+    layers = [line for line in lines[2:-1] if line.strip()]
+    if (
+        len(counts) != 2
+        or counts[0] != str(len(layers))
+        or not _whole(counts[1])
+        or not all(map(_is_layer, layers))
+    ):
+        raise BlazeFaceError(
+            f"{path}: a damaged ncnn file: its {len(layers)} lines of layers are not as announced"
+        )
+    blobs = {name for line in layers for name in _outputs(line)}
+    if len(blobs) != int(counts[1]):
+        raise BlazeFaceError(f"{path}: a damaged ncnn file: {len(blobs)} blobs, where it announces {counts[1]}")
+    return lines[-1][len(SPEC_MARK) :]
+
+
+def with_spec(param: str, spec: ModelSpec) -> str:
+    """The text of a .param file, with the ModelSpec behind it."""
+    return f"{param.rstrip()}\n{SPEC_MARK}{json.dumps(json.loads(spec.to_json()), sort_keys=True)}\n"
+
+
+def _is_layer(line: str) -> bool:
+    """Kind, name, how many blobs go in and come out, their names, settings as number=value."""
+    words = line.split()
+    if len(words) < 4 or not (_whole(words[2]) and _whole(words[3])):
+        return False
+    settings = words[4 + int(words[2]) + int(words[3]) :]
+    return len(words) >= 4 + int(words[2]) + int(words[3]) and all("=" in word for word in settings)
+
+
+def _outputs(line: str) -> list[str]:
+    words = line.split()
+    first = 4 + int(words[2])
+    return words[first : first + int(words[3])]
+
+
+def _whole(word: str) -> bool:
+    return word.isascii() and word.isdigit() and len(word) < 7

@@ -1,0 +1,29 @@
+"""OpenVINO: an .xml file and its .bin, read by OpenVINO from our ONNX file.
+
+Its converter for PyTorch would do as well, but it belongs to the tool that reports to OpenVINO's makers, and a second
+way from the network to a graph would be one more to trust.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+from blazeface.backends.openvino_backend import SPEC_PLACE, openvino
+from blazeface.export import onnx
+from blazeface.export.formats import Options
+from blazeface.models.network import BlazeFace
+
+
+def write(network: BlazeFace, path: Path, options: Options) -> None:
+    """See `formats`. Input "image" (batch, 3, S, S) float32, outputs "logits" and "regressions" as in ONNX, the ModelSpec
+    in rt_info. float16: the weights only, which OpenVINO widens. int8: scales and ranges of our int8 ONNX file."""
+    half = options.precision == "float16"
+    with tempfile.TemporaryDirectory(prefix="blazeface-") as folder:
+        source = Path(folder) / f"{network.spec.name}.onnx"
+        onnx.write(network, source, replace(options, precision="float32") if half else options)
+        graph = openvino.Core().read_model(str(source))
+    graph.set_rt_info(network.spec.to_json(), SPEC_PLACE)
+    graph.set_friendly_name(network.spec.name)
+    openvino.save_model(graph, str(path), compress_to_fp16=half)
