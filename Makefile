@@ -2,6 +2,8 @@
 # make test       everything the tests need; the fast suite      make test-slow   the rest of the suite
 # make lint       ruff and mypy                                  make evaluate DATA=ROOT   score front-128
 # make parity DATA=ROOT   hold the imported networks against LiteRT and MediaPipe 0.10.21 (in .venv-parity)
+# make browser-check   an exported ONNX file in onnxruntime-web, in Chromium (fetches the runtime with npm)
+# make lightweight-report DATA=ROOT   train and compare the light networks (long; goes on where it stopped)
 # make pictures   draw the README's pictures and table again     make clean      what these made
 #
 # PYTHON=python3.12 make demo   makes .venv with another Python (3.11 or later).
@@ -19,7 +21,7 @@ export NO_ALBUMENTATIONS_UPDATE := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-slow lint evaluate parity pictures clean
+.PHONY: browser-check help demo test test-slow lint evaluate parity pictures clean
 
 help:
 	@sed -n 's/^# \{0,1\}//; /^$$/q; p' Makefile
@@ -47,6 +49,17 @@ evaluate: $(VENV)/.dev
 parity: $(VENV)/.dev $(PARITY)/.made
 	@test -n "$(DATA)" || { echo "make parity: name the folder in the WIDER FACE layout: make parity DATA=ROOT" >&2; exit 2; }
 	$(RUN) benchmarks/parity.py --data "$(DATA)" --mediapipe $(PARITY)/bin/python
+
+# Without Chromium or npm there is nothing to check with, and that is an error here, where a test only skips.
+browser-check: $(VENV)/.dev
+	$(RUN) -m blazeface web --fetch-runtime
+	$(RUN) -m pytest -q -rs tests/test_browser.py tests/test_browser_onnx.py | tee out/browser-check.log; \
+	    ! grep -E "skipped|failed|error" out/browser-check.log
+
+# OPTIONS="--epochs 2 --seeds 0 --only detectors", say: see benchmarks/lightweight.py.
+lightweight-report: $(VENV)/.dev
+	@test -n "$(DATA)" || { echo "make lightweight-report: name the folder in the WIDER FACE layout: make lightweight-report DATA=ROOT" >&2; exit 2; }
+	$(RUN) benchmarks/lightweight.py --data "$(DATA)" $(OPTIONS)
 
 pictures: $(VENV)/.core
 	$(RUN) docs/make_images.py

@@ -1,0 +1,197 @@
+"""The tables and the plot of docs/lightweight.md, from the JSON files that benchmarks/lightweight.py wrote.
+
+    python benchmarks/lightweight_tables.py
+
+A table stands between `<!-- table NAME -->` and `<!-- end -->`; what lies between is replaced.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+Found = dict[str, Any]
+MISSING = "*Not trained yet: `make lightweight-report DATA=ROOT` fills this in.*"
+NEARBY = ("front-128", "squeezenet-128", "mobilenet-v1-128", "mobilenet-v2-128", "shufflenet-128", "xception-128")
+PUBLISHED = ("squeezenet-1.0", "squeezenet-1.1", "mobilenet-v1", "mobilenet-v2", "shufflenet", "xception")
+PICTURE = "lightweight.png"
+
+
+def write_tables(results: Path, doc: Path) -> None:
+    """Fill the page; the plot goes to the folder images beside it."""
+    found = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(results.glob("*.json"))}
+    text = doc.read_text(encoding="utf-8")
+    for name, table in TABLES.items():
+        block = re.compile(rf"(<!-- table {name} -->\n).*?(<!-- end -->)", re.DOTALL)
+        if not block.search(text):
+            raise SystemExit(f"{doc}: it has no place for the table {name!r}")
+        filled = table(found)
+        text = block.sub(lambda match, filled=filled: f"{match[1]}{filled}\n{match[2]}", text)
+    doc.write_text(text, encoding="utf-8")
+    if found.get("detectors") and found.get("latency"):
+        draw(found, doc.parent / "images" / PICTURE)
+
+
+def family(found: Found) -> str:
+    return _costs(found, NEARBY)
+
+
+def published(found: Found) -> str:
+    return _costs(found, PUBLISHED)
+
+
+def ladder(found: Found) -> str:
+    return _costs(found, tuple(f"unet-{step}" for step in range(6)))
+
+
+def _costs(found: Found, names: tuple[str, ...]) -> str:
+    if "cost" not in found:
+        return MISSING
+    rows = ["| network | parameters | MACs | activations |", "| --- | ---: | ---: | ---: |"]
+    for name in names:
+        cost = found["cost"][name]
+        rows.append(f"| {name} | {cost['parameters']:,} | {cost['macs']:,} | {cost['activations']:,} |")
+    return "\n".join(rows)
+
+
+def detectors(found: Found) -> str:
+    """Means over the seeds; behind the AP the difference between the best and the worst of them."""
+    if not found.get("detectors"):
+        return MISSING
+    rows = [
+        "| network | seeds | epochs | AP >=.1 | AP >=.05 | AP .05-.1 | keypoints | onnxruntime ms | LiteRT ms |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for name in NEARBY:
+        runs = [row for row in found["detectors"] if row["model"] == name]
+        if not runs:
+            rows.append(f"| {name} | 0 | | | | | | | |")
+            continue
+        cells = [_spread(runs, column) for column in ("AP >=.1", "AP >=.05", "AP .05-.1", "keypoints")]
+        epochs = "/".join(sorted({str(row["epochs"]) for row in runs}))
+        times = [_time(found, f"{name}.{suffix}") for suffix in ("onnx", "tflite")]
+        rows.append(f"| {name} | {len(runs)} | {epochs} | {' | '.join([*cells, *times])} |")
+    return "\n".join(rows)
+
+
+def _spread(runs: list[Found], column: str) -> str:
+    values = [row["figures"][column] for row in runs if row["figures"][column] is not None]
+    if not values:
+        return ""
+    return f"{mean(values):.3f}" + (f" ± {(max(values) - min(values)) / 2:.3f}" if len(values) > 1 else "")
+
+
+def lighten(found: Found) -> str:
+    story = found.get("lighten")
+    if not story:
+        return MISSING
+    parameters, macs = story["parameters"], story["macs"]
+    stages = story["figures"]
+    rows = [
+        f"{story['weights']} by the rule {story['rule']} (init {story['init']}): {parameters[0]:,} parameters become"
+        f" {parameters[1]:,}, {macs[0]:,} MACs {macs[1]:,}. Fine-tuned for {story['finetune_epochs']} epochs, scored on"
+        f" {story['val_pictures']:,} pictures of val.",
+        "",
+        f"| figure | {' | '.join(stages)} |",
+        f"| --- |{' ---: |' * len(stages)}",
+    ]
+    for figure in next(iter(stages.values())):
+        rows.append(f"| {figure} | {' | '.join(f'{stages[stage][figure]:.3f}' for stage in stages)} |")
+    return "\n".join(rows)
+
+
+def segment(found: Found) -> str:
+    if not found.get("segment"):
+        return MISSING
+    rows = [
+        "| kind | epochs | parameters | MACs | IoU of face pixels | onnxruntime ms |",
+        "| --- | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for row in found["segment"]:
+        time = _time(found, f"segment-{row['kind']}.onnx")
+        rows.append(
+            f"| {row['kind']} | {row['epochs']} | {row['parameters']:,} | {row['macs']:,} | {row['iou']:.3f} | {time} |"
+        )
+    return "\n".join(rows)
+
+
+def refine(found: Found) -> str:
+    if not found.get("refine"):
+        return MISSING
+    rows = [
+        "| kind | epochs | parameters | MACs | faces | error of the detector | refined | gain | onnxruntime ms |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for row in found["refine"]:
+        time = _time(found, f"refine-{row['kind']}.onnx")
+        rows.append(
+            f"| {row['kind']} | {row['epochs']} | {row['parameters']:,} | {row['macs']:,} | {row['faces']:,}"
+            f" | {row['before']:.4f} | {row['after']:.4f} | {row['gain']:.1%} | {time} |"
+        )
+    return "\n".join(rows)
+
+
+def machine(found: Found) -> str:
+    if "latency" not in found:
+        return "*Latency was not measured yet.*"
+    about = found["latency"]
+    return (
+        f"Latency: medians of {about['rounds']} runs on one thread, the files taking turns, {about['date']}, {about['cpu']},"
+        f" {about['cores']} cores, load average before: {about['load_average_before']:.1f}."
+    )
+
+
+def _time(found: Found, name: str) -> str:
+    times = found.get("latency", {}).get("milliseconds", {})
+    return f"{times[name]['median']:.2f}" if name in times else ""
+
+
+def draw(found: Found, path: Path) -> None:
+    """AP against latency, one point a network; bars from the worst to the best seed."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(1, 2, figsize=(10, 4), sharey=True)
+    for axis, suffix, runtime in zip(axes, ("onnx", "tflite"), ("onnxruntime", "LiteRT"), strict=True):
+        for name in NEARBY:
+            values = [row["figures"]["AP >=.05"] for row in found["detectors"] if row["model"] == name]
+            time = found["latency"]["milliseconds"].get(f"{name}.{suffix}")
+            if values and time:
+                middle = mean(values)
+                axis.errorbar(
+                    time["median"], middle, [[middle - min(values)], [max(values) - middle]], fmt="o", capsize=3
+                )
+                axis.annotate(
+                    name.removesuffix("-128"), (time["median"], middle), xytext=(5, 4), textcoords="offset points"
+                )
+        axis.set_xlabel(f"{runtime}, ms on one thread")
+        axis.set_xlim(left=0)
+        axis.grid(alpha=0.3)
+    axes[0].set_ylabel("AP of faces of a twentieth or more")
+    figure.tight_layout()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=110)
+    pyplot.close(figure)
+
+
+TABLES: dict[str, Callable[[Found], str]] = {
+    "family": family,
+    "published": published,
+    "detectors": detectors,
+    "lighten": lighten,
+    "ladder": ladder,
+    "segment": segment,
+    "refine": refine,
+    "machine": machine,
+}
+
+if __name__ == "__main__":
+    write_tables(
+        Path(__file__).parent / "results" / "lightweight", Path(__file__).parents[1] / "docs" / "lightweight.md"
+    )
