@@ -50,16 +50,10 @@ parity: $(VENV)/.dev $(PARITY)/.made
 	@test -n "$(DATA)" || { echo "make parity: name the folder in the WIDER FACE layout: make parity DATA=ROOT" >&2; exit 2; }
 	$(RUN) benchmarks/parity.py --data "$(DATA)" --mediapipe $(PARITY)/bin/python
 
-# Without Chromium or npm there is nothing to check with, and that is an error here, where a test only skips.
+# What is absent is an error here, where the same tests in `make test` skip.
 browser-check: $(VENV)/.dev
-	$(RUN) -m blazeface web --fetch-runtime
-	$(RUN) -m pytest -q -rs tests/test_browser.py tests/test_browser_onnx.py | tee out/browser-check.log; \
-	    ! grep -E "skipped|failed|error" out/browser-check.log
-
-# OPTIONS="--epochs 2 --seeds 0 --only detectors", say: see benchmarks/lightweight.py.
-lightweight-report: $(VENV)/.dev
-	@test -n "$(DATA)" || { echo "make lightweight-report: name the folder in the WIDER FACE layout: make lightweight-report DATA=ROOT" >&2; exit 2; }
-	$(RUN) benchmarks/lightweight.py --data "$(DATA)" $(OPTIONS)
+	$(RUN) -c "from blazeface.web.runtime import VENDOR, fetch_runtime; fetch_runtime(VENDOR)"
+	BLAZEFACE_BROWSER=required $(RUN) -m pytest tests/test_browser.py tests/test_browser_onnx.py
 
 pictures: $(VENV)/.core
 	$(RUN) docs/make_images.py

@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from queue import Empty, Queue
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -42,12 +42,19 @@ class PageFailed(AssertionError):
 
 
 def chromium() -> str:
-    """The browser's path: $BLAZEFACE_CHROMIUM, or the first that is on the path. Skips the test without one."""
+    """The browser's path: $BLAZEFACE_CHROMIUM, or the first of NAMES that is installed."""
     named = os.environ.get("BLAZEFACE_CHROMIUM")
     found = named or next((path for name in NAMES if (path := shutil.which(name))), None)
     if not found:
-        pytest.skip(f"none of {', '.join(NAMES)} is installed")
-    return found
+        absent(f"no browser: none of {', '.join(NAMES)} is installed")
+    return str(found)
+
+
+def absent(reason: str) -> NoReturn:
+    """Skip the test for want of something; fail it where BLAZEFACE_BROWSER=required, as in `make browser-check`."""
+    if os.environ.get("BLAZEFACE_BROWSER") == "required":
+        pytest.fail(reason)
+    pytest.skip(reason)
 
 
 def run_page(folder: Path, page: str, flags: Sequence[str] = (), seconds: float = SECONDS) -> Any:
