@@ -61,6 +61,7 @@ class FaceDetector:
             raise BlazeFaceError(f"threads must be 0 or more, not {threads}")
         backend = backend or backend_for(model)
         self._set_up(open_backend(model_path(model, backend), backend, threads), score_threshold, reduce)
+        self._name = str(model)
 
     @classmethod
     def from_backend(
@@ -76,6 +77,7 @@ class FaceDetector:
             raise BlazeFaceError(f"score_threshold must lie in [0, 1], not {score_threshold}")
         self._backend = backend
         self.spec = backend.spec
+        self._name = backend.spec.name
         self.score_threshold = self.spec.score_threshold if score_threshold is None else score_threshold
         self._centers = anchor_centers(self.spec.anchor_maps)
         self._reduce = reduce
@@ -90,7 +92,14 @@ class FaceDetector:
             return []
         prepared = [prepare(image, self.spec) for image in images]
         tensors = [tensor for tensor, _ in prepared]
-        logits, regressions = self._backend.run(tensors[0][None] if len(tensors) == 1 else np.stack(tensors))
+        batch = tensors[0][None] if len(tensors) == 1 else np.stack(tensors)
+        try:
+            logits, regressions = self._backend.run(batch)
+        except (
+            Exception
+        ) as error:  # a damaged file that could be loaded; each runtime has its own classes for that
+            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            raise BlazeFaceError(f"{self._name}: the network cannot be run: {reason}") from error
         return [
             postprocess(
                 logits[i], regressions[i], letterbox, self.spec, self._centers, self.score_threshold, self._reduce

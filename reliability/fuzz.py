@@ -129,7 +129,8 @@ def supervise(command: list[str], shared: Any, said: Any) -> tuple[int, bool]:
             now = Path(shared.name).read_bytes()
             if now != before:
                 before, since = now, time.monotonic()
-            elif time.monotonic() - since > 12 * MOST_SECONDS:  # CPU time is limited already; this is a wait
+            elif time.monotonic() - since > (12 * MOST_SECONDS if any(now[24:]) else 600):
+                # CPU time is limited already, so this is a wait; before its first input a child may take long to load.
                 child.kill()
                 child.wait()
                 return -signal.SIGKILL, True

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blazeface.errors import BlazeFaceError
+from blazeface.files.whole import refuse_odd_file
 from blazeface.spec import ModelSpec
 
 
@@ -38,6 +39,9 @@ SUFFIXES = {name: runtime.suffix for name, runtime in RUNTIMES.items()}
 """The files that each backend reads."""
 
 BACKENDS = tuple(RUNTIMES)
+
+MAX_BYTES = 2**28
+"""A larger file is not looked into."""
 
 
 class Backend(Protocol):
@@ -67,8 +71,11 @@ def open_backend(path: Path, backend: str, threads: int) -> Backend:
         raise BlazeFaceError(
             f"{path}: Core ML runs on Apple's devices only: export the same weights in another format"
         )
-    if not path.is_file():
+    if not path.exists():
         raise BlazeFaceError(f"{path}: no such model file")
+    refuse_odd_file(str(path))
+    if path.stat().st_size > MAX_BYTES:
+        raise BlazeFaceError(f"{path}: larger than {MAX_BYTES >> 20} MiB, too large for a face detector")
     runtime = RUNTIMES[backend]
     if path.suffix != runtime.suffix:
         raise BlazeFaceError(

@@ -28,7 +28,8 @@ def draw_precision_recall(records: Sequence[Record], path: Path, title: str, thr
             continue
         precision, recall = precision_recall(ranking.scores, ranking.hit, faces)
         label = f"{name}: AP {ranking.average_precision():.3f}, {faces:,} faces"
-        axes.plot(np.append(recall, recall[-1:]), np.append(precision, 0.0), color=color, label=label)
+        end = recall[-1] if len(recall) else 0.0  # nothing found at all: a point at the origin
+        axes.plot(np.append(recall, end), np.append(precision, 0.0), color=color, label=label)
         above = int((np.unique(ranking.scores) >= threshold).sum())
         if above:
             axes.plot(recall[above - 1], precision[above - 1], "o", color=color)

@@ -12,6 +12,7 @@ from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import onnx
 import pytest
 import torch
@@ -19,6 +20,7 @@ from onnx import TensorProto
 from safetensors.torch import save_file
 
 from blazeface.cli.main import run_command
+from blazeface.detector import FaceDetector
 from blazeface.errors import BlazeFaceError
 from blazeface.export.formats import Options, load_format
 from blazeface.models.weights import LAYOUT_KEY, save_weights
@@ -204,6 +206,18 @@ def test_bad_models_are_refused_by_name(
     assert words.format(path=path) in said
     assert len(said.splitlines()) == 1
     assert not (path.parent / "owned").exists()
+
+
+def test_a_network_that_fails_only_when_it_runs_is_one_sentence(good: Path) -> None:
+    """Found by fuzzing: LiteRT loads a file whose constant has no bytes, and raises when it is run."""
+    detector = FaceDetector(good / "x.onnx")
+
+    def fail(batch: object) -> None:
+        raise RuntimeError("Input tensor 22 lacks data\nin operator 3")
+
+    detector._backend.run = fail  # type: ignore[method-assign,assignment]
+    with pytest.raises(BlazeFaceError, match=r"x\.onnx: the network cannot be run: Input tensor 22 lacks data$"):
+        detector.detect(np.zeros((9, 9, 3), np.uint8))
 
 
 @pytest.mark.parametrize("suffix", [".pt", ".pkl", ".bin", ".pth"])
