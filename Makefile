@@ -21,7 +21,7 @@ export NO_ALBUMENTATIONS_UPDATE := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: browser-check help demo test test-slow lint evaluate parity pictures clean
+.PHONY: browser-check lightweight-report help demo test test-slow lint evaluate parity pictures clean
 
 help:
 	@sed -n 's/^# \{0,1\}//; /^$$/q; p' Makefile
