@@ -4,6 +4,7 @@
 # make parity DATA=ROOT   hold the imported networks against LiteRT and MediaPipe 0.10.21 (in .venv-parity)
 # make browser-check   an exported ONNX file in onnxruntime-web, in Chromium (fetches the runtime with npm)
 # make lightweight-report DATA=ROOT   train and compare the light networks (long; goes on where it stopped)
+# make export-report DATA=ROOT   every format and precision of front-128, measured: the table of docs/export.md
 # make pictures   draw the README's pictures and table again     make clean      what these made
 #
 # PYTHON=python3.12 make demo   makes .venv with another Python (3.11 or later).
@@ -21,7 +22,7 @@ export NO_ALBUMENTATIONS_UPDATE := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: browser-check lightweight-report help demo test test-slow lint evaluate parity pictures clean
+.PHONY: browser-check lightweight-report help demo test test-slow lint evaluate parity export-report pictures clean
 
 help:
 	@sed -n 's/^# \{0,1\}//; /^$$/q; p' Makefile
@@ -54,6 +55,10 @@ parity: $(VENV)/.dev $(PARITY)/.made
 browser-check: $(VENV)/.dev
 	$(RUN) -c "from blazeface.web.runtime import VENDOR, fetch_runtime; fetch_runtime(VENDOR)"
 	BLAZEFACE_BROWSER=required $(RUN) -m pytest tests/test_browser.py tests/test_browser_onnx.py
+
+export-report: $(VENV)/.dev
+	@test -n "$(DATA)" || { echo "make export-report: name the folder in the WIDER FACE layout: make export-report DATA=ROOT" >&2; exit 2; }
+	$(RUN) benchmarks/export_report.py --data "$(DATA)" --model "$(MODEL)"
 
 pictures: $(VENV)/.core
 	$(RUN) docs/make_images.py

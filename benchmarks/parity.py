@@ -6,6 +6,8 @@
 1. Network: each picture's tensor goes through PyTorch and through LiteRT, which runs Google's file.
 2. Pipeline: each picture goes through FaceDetector on the imported and exported ONNX file, and through
    MediaPipe 0.10.21's detector.
+3. Drop-in: front-128, exported as TensorFlow Lite, is opened by MediaPipe's Tasks FaceDetector and must find there
+   the faces that it finds here (`parity_drop_in.py`).
 
 Prints what it found, writes benchmarks/results/parity.json, and ends with status 1 if anything lies over
 the limits below.
@@ -23,6 +25,7 @@ import json
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -32,12 +35,14 @@ import numpy as np
 import torch
 from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
+from parity_drop_in import compare_drop_in
 
-from blazeface.detector import FaceDetector, prepare
+from blazeface.detector import FaceDetector, model_path, prepare
 from blazeface.errors import BlazeFaceError
 from blazeface.export.onnx import export_onnx
 from blazeface.models.network import BlazeFace
 from blazeface.models.tflite_import import import_tflite
+from blazeface.models.weights import load_weights
 from blazeface.spec import ModelSpec
 
 FILES = {
@@ -114,20 +119,30 @@ def main() -> int:
             proofs: dict[str, Any] = {"network": compare_networks(network, folder / file, pictures)}
             if args.mediapipe:
                 proofs["pipeline"] = compare_pipelines(network, folder / file, pictures, args.mediapipe)
-            for kind, proof in proofs.items():
-                passed &= proof.passed
-                numbers = "  ".join(
-                    f"{key} {value}" if isinstance(value, int) else f"{key} {value:.1e}"
-                    for key, value in asdict(proof).items()
-                )
-                print(f"{name:17s}{kind:10s}{'same' if proof.passed else 'DIFFERENT':10s}{numbers}", flush=True)
+            passed &= show(name, proofs)
             results[name] = {kind: asdict(proof) for kind, proof in proofs.items()}
+        if args.mediapipe:
+            network = load_weights(model_path("front-128", "torch"))
+            drop_in = compare_drop_in(network, pictures, args.mediapipe)
+            passed &= show("front-128", drop_in)
+            results["front-128 in Tasks"] = {precision: asdict(proof) for precision, proof in drop_in.items()}
     except BlazeFaceError as error:
         print(f"parity: {error}", file=sys.stderr)
         return 1
     args.out.parent.mkdir(parents=True, exist_ok=True)
     args.out.write_text(json.dumps(results, indent=1) + "\n")
     return 0 if passed else 1
+
+
+def show(name: str, proofs: Mapping[str, Any]) -> bool:
+    """Print a line for each proof; whether all of them passed."""
+    for kind, proof in proofs.items():
+        numbers = "  ".join(
+            f"{key} {value}" if isinstance(value, int) else f"{key} {value:.1e}"
+            for key, value in asdict(proof).items()
+        )
+        print(f"{name:17s}{kind:10s}{'same' if proof.passed else 'DIFFERENT':10s}{numbers}", flush=True)
+    return all(proof.passed for proof in proofs.values())
 
 
 def released_files() -> Path:
