@@ -371,6 +371,83 @@ def test_a_reader_that_goes_away_is_no_traceback(tmp_path: Path) -> None:
     assert "Exception ignored" not in err
 
 
+def test_everything_that_can_be_written_at_once(tmp_path: Path, detect: Detect) -> None:
+    clip = red_clip(tmp_path / "c.mp4")
+    flags = ["--csv", "f.csv", "--coco", "f.json", "--yolo", "y", "--crop", "crops", "--jsonl", "f.jsonl"]
+    named = [flag if flag.startswith("--") else tmp_path / flag for flag in flags]
+    assert detect(clip, *named, "--track", "--no-window", "--quiet") == 0
+    lines = [json.loads(line) for line in (tmp_path / "f.jsonl").read_text().splitlines()]
+    assert [face["track_id"] for line in lines for face in line["faces"]] == [1] * 10
+    assert len((tmp_path / "f.csv").read_text().splitlines()) == 11
+    assert len(json.loads((tmp_path / "f.json").read_text())["annotations"]) == 10
+    assert sorted(path.name for path in (tmp_path / "y").iterdir()) == [f"c-{n:06d}.txt" for n in range(10)]
+    assert sorted(path.name for path in (tmp_path / "crops").iterdir()) == [f"c-{n:06d}-1.jpg" for n in range(10)]
+
+
+def test_labels_of_two_pictures_never_share_a_file(
+    tmp_path: Path, detect: Detect, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pictures = [red_picture(tmp_path / "a.png"), red_picture(tmp_path / "a.jpg")]
+    assert detect(*pictures, "--yolo", tmp_path / "y") == 2
+    assert "a.png and" in (err := capsys.readouterr().err)
+    assert "a.jpg would share one a.txt" in err
+    assert not (tmp_path / "y").exists()
+
+
+def test_smoothing_is_for_live_video_unless_asked_for(tmp_path: Path, detect: Detect) -> None:
+    def numbered(*flags: str) -> bool:
+        assert detect(clip, "--jsonl", tmp_path / "f.jsonl", "--no-window", "--quiet", *flags) == 0
+        line = json.loads((tmp_path / "f.jsonl").read_text().splitlines()[0])
+        return "track_id" in line["faces"][0]
+
+    clip = red_clip(tmp_path / "c.mp4")
+    assert [numbered(), numbered("--smooth"), numbered("--no-smooth"), numbered("--track")] == [
+        False,
+        True,
+        False,
+        True,
+    ]
+
+
+def test_a_blurred_copy_shows_no_face_and_nothing_drawn(tmp_path: Path, detect: Detect) -> None:
+    assert detect(red_picture(tmp_path / "a.png"), "--output", tmp_path / "b.png", "--blur", "solid") == 0
+    image = read_picture(str(tmp_path / "b.png"))
+    assert not image[14:46, 14:46].any()
+    assert (image[:13] == 90).all() and (image[:, 47:] == 90).all()
+
+
+def test_numbered_pictures_are_one_video(tmp_path: Path, detect: Detect) -> None:
+    for n in range(5):
+        red_picture(tmp_path / f"img_{n:04d}.png", left=10 + n)
+    pattern = tmp_path / "img_%04d.png"
+    assert detect(pattern, "--output", tmp_path / "out", "--jsonl", tmp_path / "f.jsonl", "--no-window") == 0
+    lines = [json.loads(line) for line in (tmp_path / "f.jsonl").read_text().splitlines()]
+    assert [(line["source"], line["index"], line["time"]) for line in lines] == [
+        (str(pattern), n, n / 25) for n in range(5)
+    ]
+    assert frames_of(tmp_path / "out" / "img.mp4") == 5
+
+
+def test_a_disk_that_fills_while_a_video_is_written(tmp_path: Path) -> None:
+    """A limit on the size of files stands for the disk: the kernel refuses the write in the same way."""
+    clip = red_clip(tmp_path / "c.mp4", count=300)
+    limit = "import resource\nresource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000))\n"
+    run = subprocess.run(
+        [
+            *(sys.executable, "-c", limit + STAND_IN, str(Path(__file__).parent)),
+            *("--video", clip, "--output", tmp_path / "o.mp4", "--no-window"),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert run.returncode == 1
+    assert f"{tmp_path / 'o.mp4'}: cannot be written: File too large" in run.stderr
+    assert "Traceback" not in run.stderr
+    assert os.listdir(tmp_path) == ["c.mp4"]
+
+
 def test_summaries() -> None:
     assert (
         command.summary(Tally(pictures=1, with_face=1), 0.5)
