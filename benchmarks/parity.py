@@ -138,7 +138,7 @@ def show(name: str, proofs: Mapping[str, Any]) -> bool:
     """Print a line for each proof; whether all of them passed."""
     for kind, proof in proofs.items():
         numbers = "  ".join(
-            f"{key} {value}" if isinstance(value, int) else f"{key} {value:.1e}"
+            f"{key} {value:.1e}" if isinstance(value, float) else f"{key} {value}"
             for key, value in asdict(proof).items()
         )
         print(f"{name:17s}{kind:10s}{'same' if proof.passed else 'DIFFERENT':10s}{numbers}", flush=True)
