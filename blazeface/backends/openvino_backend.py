@@ -18,7 +18,7 @@ from blazeface.spec import METADATA_KEY, ModelSpec
 _AWAY = "openvino_telemetry" not in sys.modules
 if _AWAY:
     sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
-import openvino  # noqa: E402
+import openvino as openvino  # noqa: E402  (under its own name: others import it from here)
 
 if _AWAY:
     del sys.modules["openvino_telemetry"]

@@ -13,13 +13,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import coremltools
 import numpy as np
 import torch
 
 from blazeface.decode import sigmoid
 from blazeface.errors import BlazeFaceError
-from blazeface.export.coreml_program import run_program
+from blazeface.export.coreml_program import coremltools, run_program
 from blazeface.export.formats import Options
 from blazeface.export.pictures import made_up
 from blazeface.export.proof import LIMITS

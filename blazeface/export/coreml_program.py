@@ -3,16 +3,21 @@ does not run. Only the operators that our networks become are here; their meanin
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import torch
-from coremltools.converters.mil.frontend.milproto.load import load
 from torch import Tensor
 from torch.nn import functional as F
 
 from blazeface.errors import BlazeFaceError
+
+# Where Core ML does not run, each import says so three times.
+logging.getLogger("coremltools").setLevel(logging.ERROR)
+import coremltools as coremltools  # noqa: E402  (under its own name: others import it from here)
+from coremltools.converters.mil.frontend.milproto.load import load  # noqa: E402
 
 
 @torch.inference_mode()

@@ -6,6 +6,7 @@ import subprocess
 import tempfile
 import warnings
 from pathlib import Path
+from typing import Any
 
 import pnnx
 import torch
@@ -30,7 +31,8 @@ def write(network: BlazeFace, path: Path, options: Options) -> None:
         folder = Path(name)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # tracing is deprecated, and what pnnx reads
-            torch.jit.trace(network, torch.zeros(1, 3, side, side)).save(str(folder / "m.pt"))
+            traced: Any = torch.jit.trace(network, torch.zeros(1, 3, side, side))  # type: ignore[no-untyped-call]
+            traced.save(str(folder / "m.pt"))
         _convert(folder, side, options.precision == "float16")
         path.write_text(with_spec((folder / "m.ncnn.param").read_text("utf-8"), network.spec), "utf-8")
         path.with_suffix(".bin").write_bytes((folder / "m.ncnn.bin").read_bytes())

@@ -14,6 +14,7 @@ from blazeface.backends.openvino_backend import SPEC_PLACE, openvino
 from blazeface.export import onnx
 from blazeface.export.formats import Options
 from blazeface.models.network import BlazeFace
+from blazeface.spec import ModelSpec
 
 
 def write(network: BlazeFace, path: Path, options: Options) -> None:
@@ -23,7 +24,12 @@ def write(network: BlazeFace, path: Path, options: Options) -> None:
     with tempfile.TemporaryDirectory(prefix="blazeface-") as folder:
         source = Path(folder) / f"{network.spec.name}.onnx"
         onnx.write(network, source, replace(options, precision="float32") if half else options)
-        graph = openvino.Core().read_model(str(source))
-    graph.set_rt_info(network.spec.to_json(), SPEC_PLACE)
-    graph.set_friendly_name(network.spec.name)
+        from_onnx(source, path, network.spec, half)
+
+
+def from_onnx(source: Path, path: Path, spec: ModelSpec, half: bool = False) -> None:
+    """An ONNX file of ours as an .xml and a .bin. half: weights in float16."""
+    graph = openvino.Core().read_model(str(source))
+    graph.set_rt_info(spec.to_json(), SPEC_PLACE)
+    graph.set_friendly_name(spec.name)
     openvino.save_model(graph, str(path), compress_to_fp16=half)
