@@ -71,7 +71,7 @@ def detectors(found: Found) -> str:
         if not runs:
             rows.append(f"| {name} | 0 | | | | | | | |")
             continue
-        cells = [_spread(runs, column) for column in ("AP >=.1", "AP >=.05", "AP .05-.1", "keypoints")]
+        cells = [_spread(runs, column) for column in ("AP >=.1", "AP >=.05", "AP .05-.1", "keypoint error")]
         epochs = "/".join(sorted({str(row["epochs"]) for row in runs}))
         times = [_time(found, f"{name}.{suffix}") for suffix in ("onnx", "tflite")]
         rows.append(f"| {name} | {len(runs)} | {epochs} | {' | '.join([*cells, *times])} |")

@@ -26,9 +26,8 @@ KEPT_SIZE, KEPT_CONTEXT = 104, 2.2
 class Jitter:
     """How far crops are from where the labels would put them; all are standard deviations.
 
-    shift: of the centre, in sides of the box. scale: of the logarithm of the side. angle: in radians. The values
-    are somewhat more than what front-128 does on training pictures (`benchmarks/lightweight_jitter.py`), so
-    that detectors which know their faces less well are served, too.
+    shift: of the centre, in sides of the box. scale: of the logarithm of the side. angle: in radians. They were chosen
+    by hand, on the wide side, so that detectors which know their faces less well are served, too.
     """
 
     shift: float = 0.05
@@ -41,7 +40,7 @@ class FaceCrops:
     """N faces, cut out upright.
 
     images: (N, 104, 104, 3) BGR uint8. keypoints: (N, 6, 2) float32, pixels of the crop. visibility: (N, 6) uint8.
-    side: (N,) float32, side of the box (root of its area) in pixels of the crop. source: name of the data set of each.
+    side: (N,) float32, side of the box (root of its area) in pixels of the crop.
     """
 
     images: NDArray[np.uint8]
