@@ -44,7 +44,7 @@ class BadCamera:
         """A new picture, as a driver gives it: the face walks, and the first bytes say when it was taken."""
         image = np.roll(self._pictures[size], number % 64, axis=1)
         image.reshape(-1)[: STAMP.size] = np.frombuffer(STAMP.pack(time.monotonic()), np.uint8)
-        return image
+        return image  # type: ignore[return-value]
 
     def breaks_off(self) -> None:
         self._refusals = self.random.randrange(3)

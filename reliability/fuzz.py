@@ -200,7 +200,7 @@ def coverage(name: str, seconds: float, findings: list[str]) -> int:
 
 def watch_coverage(name: str, seconds: int) -> int:
     """The child that atheris drives; libFuzzer ends it by itself."""
-    import atheris
+    import atheris  # type: ignore[import-untyped, import-not-found, unused-ignore]
 
     with atheris.instrument_imports(include=["blazeface"]):
         call = TARGETS[name].door()

@@ -32,7 +32,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         pins, out = Path(folder) / "pins.in", Path(folder) / "pins.txt"
         pins.write_text("\n".join(locked_pins()) + "\n", encoding="utf-8")
-        quiet = ("--no-emit-index-url", "--no-emit-find-links", "--no-emit-trusted-host", "--no-annotate", "--no-header")
+        quiet = (
+            "--no-emit-index-url",
+            "--no-emit-find-links",
+            "--no-emit-trusted-host",
+            "--no-annotate",
+            "--no-header",
+        )
         command = [args.pip_compile, "--quiet", "--generate-hashes", "--allow-unsafe", "--strip-extras", *quiet]
         subprocess.run([*command, "--output-file", str(out), str(pins)], check=True)
         text = out.read_text(encoding="utf-8")

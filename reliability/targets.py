@@ -99,9 +99,10 @@ def model_seeds(suffix: str) -> list[bytes]:
     from blazeface.models.network import BlazeFace
     from blazeface.models.weights import save_weights
     from blazeface.spec import AnchorMap, ModelSpec
+    from blazeface.training.checkpoint import save_checkpoint
     from blazeface.training.config import TrainConfig
     from blazeface.training.distributed import Processes
-    from blazeface.training.loop import Machine, Trainer, save_checkpoint
+    from blazeface.training.loop import Machine, Trainer
 
     spec = ModelSpec("tiny", 16, (AnchorMap(4, (0.3,)), AnchorMap(2, (0.6, 0.9))), decode_scale=16.0)
     layout = Layout(4, 3, (Block(4, stride=2, tap=True), Block(6, stride=2, bottleneck=3, tap=True)))

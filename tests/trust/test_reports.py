@@ -1,0 +1,42 @@
+"""The reports of the long trials, and the README's figures, which come from them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from reliability.report import FOLDER, KINDS, newest, table, write_report
+from reliability.summary import README, section, summary
+
+
+def test_the_readme_gives_the_figures_of_the_latest_reports() -> None:
+    assert section(README.read_text(encoding="utf-8")) == summary()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_latest_report_passed_and_has_its_text(kind: str) -> None:
+    report = newest(kind)
+    assert report["passed"] is True
+    assert (FOLDER / f"{kind}-{report['date']}.md").is_file()
+
+
+def test_the_latest_reports_are_as_large_as_promised() -> None:
+    assert newest("fuzz")["inputs"] >= 200_000
+    assert newest("soak")["minutes"] >= 60
+    assert newest("soak")["memory_mb"]["growth"] < 5
+    assert all(trial["killed"] >= 50 for trial in newest("chaos")["trials"].values())
+    assert len(newest("chaos")["trials"]) == 4
+
+
+def test_a_report_is_written_twice_over(tmp_path: Path) -> None:
+    path = write_report("soak", {"minutes": 2.0}, "| a |\n", tmp_path)
+    assert path.suffix == ".md"
+    assert path.read_text().startswith("# soak, 20")
+    assert newest("soak", tmp_path)["minutes"] == 2.0
+    with pytest.raises(FileNotFoundError, match="holds no report of fuzz: make fuzz"):
+        newest("fuzz", tmp_path)
+
+
+def test_a_table_aligns_numbers_to_the_right() -> None:
+    assert table(["a", "b"], [["x", 1234]]) == "| a | b |\n| --- | ---: |\n| x | 1,234 |"
