@@ -89,4 +89,11 @@ def open_backend(path: Path, backend: str, threads: int) -> Backend:
         raise BlazeFaceError(
             f"the {backend} backend needs {runtime.package}: pip install 'blazeface[{runtime.extra}]' ({error})"
         ) from error
-    return cast(Backend, getattr(module, runtime.door)(path, threads))
+    try:
+        return cast(Backend, getattr(module, runtime.door)(path, threads))
+    except BlazeFaceError:
+        raise
+    except (
+        Exception
+    ) as error:  # damage that the runtime notices in a way of its own: metadata that is no text, say
+        raise BlazeFaceError(f"{path}: {backend} cannot load it: {str(error).splitlines()[0]}") from error

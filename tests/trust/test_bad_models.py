@@ -99,6 +99,12 @@ def onnx_metadata(path: Path, text: str | None) -> None:
     path.write_bytes(model.SerializeToString())
 
 
+def onnx_metadata_that_is_no_text(path: Path) -> None:
+    """Found by fuzzing: onnxruntime's own accessor raises UnicodeDecodeError."""
+    onnx_metadata(path, "QQQQ")
+    path.write_bytes(path.read_bytes().replace(b"QQQQ", b"\xd6\xff\xfe\xd6"))
+
+
 def onnx_external(path: Path, location: str) -> None:
     """Weights in another file: one that lies outside the model's folder, and can be read."""
     model = onnx.load(path)
@@ -153,6 +159,7 @@ ROWS: dict[str, dict[str, tuple[Spoil, str]]] = {
         **ANY,
         "foreign": (onnx_foreign, "it has no blazeface.spec metadata"),
         "no metadata": (partial(onnx_metadata, text=None), "it has no blazeface.spec metadata"),
+        "metadata that is no text": (onnx_metadata_that_is_no_text, "onnxruntime cannot load it: 'utf-8' codec"),
         "metadata that is no JSON": (partial(onnx_metadata, text="{"), "its ModelSpec metadata cannot be read"),
         "another input size": (partial(onnx_metadata, text=told_otherwise(input_size=64)), "promises tensors"),
         "a negative size": (partial(onnx_metadata, text=told_otherwise(input_size=-1)), "must be a positive number"),
