@@ -39,6 +39,7 @@ class NcnnBackend:
         if threads:
             options.num_threads = threads
         options.use_vulkan_compute = False
+        options.openmp_blocktime = 0  # waiting threads sleep; spinning only burns the user's CPU
         for name in ("use_fp16_packed", "use_fp16_storage", "use_fp16_arithmetic", "use_bf16_storage"):
             setattr(options, name, False)
         if self._net.load_param(str(path)) or self._net.load_model(str(weights)):
