@@ -50,9 +50,8 @@ def run(args: argparse.Namespace) -> int:
     with ExitStack() as stack:
         stop = stack.enter_context(_stop_on_signal())
         moving = any(item.kind != "picture" for item in plan.inputs)
-        alone = (
-            args.output is None and args.json is None and not (plan.files or plan.folders)
-        )  # nothing but to look was asked for
+        # Nothing but to look was asked for.
+        alone = args.output is None and args.json is None and not (plan.files or plan.folders)
         window, notice = _window(args, plan, moving, alone, stack)
         recorders: list[Recorder] = [*(stack.enter_context(opened()) for opened in plan.files), *plan.folders]
         printing = args.json == "-" or (alone and not (window and moving))
@@ -92,7 +91,7 @@ def _tracker(args: argparse.Namespace, item: Input) -> Tracker | None:
     if not (args.track or smooth or args.blur):
         return None
     euro = OneEuro() if smooth else None
-    return Tracker(euro, hold=HOLD_HIDDEN) if args.blur else Tracker(euro)
+    return Tracker(euro, hold=HOLD_HIDDEN, careful=True) if args.blur else Tracker(euro)
 
 
 def summary(tally: Tally, seconds: float) -> str:

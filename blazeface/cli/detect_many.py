@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 
 from tqdm import tqdm
 
+from blazeface.detector import FaceDetector
 from blazeface.errors import BlazeFaceError
 from blazeface.video.inputs import pictures_in
 from blazeface.video.many import Crew, outcomes_in_order, resumable
@@ -56,6 +57,7 @@ def run_many(args: argparse.Namespace, tally: Tally, stop: Callable[[], bool]) -
 
 def _crew(args: argparse.Namespace) -> Crew:
     settings: Settings = (args.model, args.score_threshold, args.backend, args.threads)
+    FaceDetector(*settings)  # a model that cannot be opened is said here, and not by each worker
     # Imported here: Ray is heavy and optional.
     if args.engine == "ray":
         from blazeface.video.ray_crew import RayCrew

@@ -132,6 +132,7 @@ class Pipeline:
             writer: VideoWriter | None = None
             if self.viewer is not None:
                 self.viewer.begin()
+            tracker = self.track(item)
             size: tuple[int, ...] = ()
             for frame in self._told(clip):
                 self.tally.frames += 1
@@ -141,7 +142,8 @@ class Pipeline:
                 if frame.image.shape != size:  # of another size, nothing is where it was
                     size = frame.image.shape
                     look = RoiDetector(self.detector).detect if self.roi else self.detector.detect
-                    tracker = self.track(item)
+                    if tracker is not None:
+                        tracker.forget()
                 faces = self._find(look, frame)
                 if tracker is not None and faces is not None:
                     faces = tracker.update(faces, float(frame.time))
@@ -158,7 +160,7 @@ class Pipeline:
                     break
 
     def _find(self, look: Callable[[Image], Detections], frame: Frame) -> Detections | None:
-        """The faces; None where looking for them failed, which is told of once for each kind of failure."""
+        """The faces; None where looking for them failed, which is told of in `tally`."""
         try:
             faces = look(frame.image)
         except Exception as error:  # whatever a runtime may throw: the other frames are still done

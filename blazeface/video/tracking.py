@@ -30,13 +30,17 @@ class Tracker:
     """Follows the faces of one video; see `update`.
 
     smooth: how points are steadied; None leaves them as they were found. hold: seconds for which a face that is not
-    found is still given. remember: seconds for which it is still recognised where it vanished.
+    found is still given. remember: seconds for which it is still recognised where it vanished. careful: rather one
+    face too many: hold also those that were found but once, and those in whose place another is found.
     """
 
-    def __init__(self, smooth: OneEuro | None = None, hold: float = 0.25, remember: float = 1.0):
+    def __init__(
+        self, smooth: OneEuro | None = None, hold: float = 0.25, remember: float = 1.0, careful: bool = False
+    ):
         self._smooth = smooth
         self._filter = smooth or OneEuro()  # always run: the speeds say where to look next
         self._hold = hold
+        self._careful = careful
         self._remember = max(remember, hold)
         self._tracks: _Tracks | None = None
         self._next_id = 1
@@ -67,13 +71,19 @@ class Tracker:
         present = _join(old, begun)
         absent = tracks[lost]
         self._tracks = _join(present, absent)
-        held = absent[(absent.frames >= ESTABLISHED) & (time - absent.seen <= self._hold)]
-        covered = box_iou(held.boxes(), present.boxes()).max(axis=1, initial=0.0) > MIN_OVERLAP
-        given = _join(present, held[~covered])
+        held = absent[time - absent.seen <= self._hold]
+        if not self._careful:
+            covered = box_iou(held.boxes(), present.boxes()).max(axis=1, initial=0.0) > MIN_OVERLAP
+            held = held[(held.frames >= ESTABLISHED) & ~covered]
+        given = _join(present, held)
         given = given[np.argsort(-given.scores, kind="stable")]
         speed = np.linalg.norm(given.velocity[:, :2].mean(axis=1), axis=1)
         self.reach = (time - given.seen) * (speed + DRIFT)
         return self._detections(given)
+
+    def forget(self) -> None:
+        """Let go of all tracks, as where nothing is in its place any more; their numbers stay used up."""
+        self._tracks = None
 
     def _known(self, time: float, points: int) -> _Tracks:
         """The tracks of the last frame, less those that are out of sight for too long."""

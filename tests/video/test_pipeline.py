@@ -308,7 +308,8 @@ def test_a_size_that_changes_in_the_middle_is_followed(
     records = [json.loads(line) for line in (tmp_path / "f.jsonl").read_text().splitlines()]
     assert [(found["width"], found["height"]) for found in records] == [(64, 48)] * 5 + [(96, 96)] * 5
     assert [image.shape for image, _ in window.shown] == [(48, 64, 3)] * 5 + [(96, 96, 3)] * 5
-    assert len(made) == 2
+    assert len(made) == 1
+    assert [face["track_id"] for found in records for face in found["faces"]] == [1] * 5 + [2] * 5
     pictures = read_all(tmp_path / "b.mp4")
     assert [image.shape for image in pictures] == [(48, 64, 3)] * 10
     assert (

@@ -122,6 +122,21 @@ def test_a_held_face_makes_room_for_one_in_its_place() -> None:
     assert len(found) == 1
 
 
+def test_a_careful_tracker_holds_every_face_whatever_is_found_in_its_place() -> None:
+    tracker = Tracker(hold=1.0, careful=True)
+    tracker.update(faces((50, 0, 20, 0.9), (58, 0, 20, 0.5)), 0.0)
+    assert ids(tracker.update(face(51), 0.2)) == [1, 2]
+    assert ids(tracker.update(Detections.empty(), 0.9)) == [1, 2]
+    assert ids(tracker.update(Detections.empty(), 1.1)) == [1]
+
+
+def test_forgetting_uses_no_number_twice() -> None:
+    tracker = Tracker()
+    tracker.update(face(50), 0.0)
+    tracker.forget()
+    assert ids(tracker.update(face(50), 0.04)) == [2]
+
+
 def test_pairs_are_taken_best_first() -> None:
     expected = np.array([[0, 0, 10, 10], [4, 0, 14, 10]], float)
     boxes = np.array([[5, 0, 15, 10], [50, 0, 60, 10], [1, 0, 11, 10]], float)
