@@ -99,7 +99,7 @@ def run(args: argparse.Namespace) -> int:
     print(f"{args.out}: {network.spec.name}, {args.precision}, {file_size(args.out) / 1000:,.0f} kB")
     print(proof.table())
     if proof.differences:
-        print(f"pictures: {origin}")
+        print(f"pictures: {proof.differences.pictures}, {origin}")
     if proof.differences and not args.data:
         print("AP was not compared: name labelled pictures with --data ROOT")
     return 0

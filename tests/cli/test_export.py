@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import cv2
 import numpy as np
 import pytest
 from small_network import small_network
+from wider_material import write_data
 
 from blazeface.backends.onnx_backend import OnnxBackend
 from blazeface.cli import export
@@ -37,9 +39,11 @@ def test_export_prints_what_it_wrote_and_how_far_it_is_off(
     said = capsys.readouterr()
     assert said.err == ""
     assert f"{out}: small, " in said.out
-    largest = re.search(r"largest difference (\d\.\de-\d\d) on 4 pictures", said.out)
+    largest = re.search(r"scores +(\d\.\de-\d\d)", said.out)
     assert largest and float(largest[1]) < 1e-5
-    assert said.out.rstrip().endswith("pictures: data/pictures")
+    assert "pictures: 4, data/pictures" in said.out
+    assert said.out.rstrip().endswith("AP was not compared: name labelled pictures with --data ROOT")
+    assert json.loads((tmp_path / "small.onnx.report.json").read_text())["differences"]["pictures"] == 4
     assert OnnxBackend(out, 1).spec.name == "small"
 
 
@@ -54,11 +58,11 @@ def test_pictures_of_the_user_are_used_and_bad_ones_named(
     flags = ["--weights", weights, "--format", "onnx", "--out", tmp_path / "x.onnx", "--pictures"]
     assert run(*flags, folder, folder / "missing.png") == 0
     said = capsys.readouterr()
-    assert "on 5 pictures" in said.out
+    assert "pictures: 5, " in said.out
     assert "broken.jpg" in said.err and "missing.png" in said.err
     monkeypatch.setattr(export, "MOST_PICTURES", 4)
     assert run(*flags, folder) == 0
-    assert "on 4 pictures" in capsys.readouterr().out
+    assert "pictures: 4, " in capsys.readouterr().out
     assert run(*flags, folder / "broken.jpg") == 1
     assert "no picture can be read" in capsys.readouterr().err
 
@@ -103,7 +107,7 @@ def test_tflite_in_both_precisions(
     pytest.importorskip("ai_edge_litert", reason="the tflite extra is not installed")
     out = tmp_path / "small.tflite"
     assert run("--weights", weights, "--format", "tflite", "--precision", precision, "--out", out) == 0
-    largest = re.search(r"largest difference (\d\.\de-\d\d) on 4 pictures", capsys.readouterr().out)
+    largest = re.search(r"scores +(\d\.\de-\d\d)", capsys.readouterr().out)
     assert largest and float(largest[1]) < limit
     assert FaceDetector(out).spec.name == "small"
 
@@ -115,7 +119,7 @@ def test_without_torch_the_extra_is_named(
     monkeypatch.setitem(sys.modules, "torch", None)
     assert run("--weights", weights, "--format", "onnx", "--out", tmp_path / "x.onnx") == 1
     said = capsys.readouterr().err
-    assert "exporting needs PyTorch and a few more: pip install 'blazeface[export]'" in said
+    assert "exporting onnx needs packages that are not here: pip install 'blazeface[export]'" in said
     assert said.count("\n") == 1 and not list(tmp_path.iterdir())
 
 
@@ -130,14 +134,37 @@ def test_without_litert_the_extra_is_named(
     assert "pip install 'blazeface[export,tflite]'" in capsys.readouterr().err
 
 
-def test_a_precision_that_a_format_lacks_is_refused(
+@pytest.mark.parametrize(
+    ("flags", "sentence"),
+    [
+        (["--format", "tflite", "--batch", "dynamic"], "--batch dynamic: a tflite file has a fixed batch"),
+        (["--format", "tflite", "--precision", "int8"], "--precision int8 needs --data ROOT"),
+        (["--format", "onnx", "--nms"], "--nms goes with --decode"),
+        (["--format", "onnx", "--val-limit", "0"], "--val-limit must be 1 or more, not 0"),
+    ],
+)
+def test_flags_that_do_not_go_together(
+    flags: list[str], sentence: str, weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("--weights", weights, *flags, "--out", tmp_path / f"x.{flags[1]}") == 1
+    said = capsys.readouterr().err
+    assert sentence in said and said.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_int8_is_calibrated_and_scored_on_the_data(
     weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert (
-        run("--weights", weights, "--format", "onnx", "--precision", "float16", "--out", tmp_path / "x.onnx") == 1
-    )
-    assert "--precision float16 is not written as onnx, only float32" in capsys.readouterr().err
-    assert not list(tmp_path.iterdir())
+    pytest.importorskip("ai_edge_litert", reason="the tflite extra is not installed")
+    data = write_data(tmp_path / "faces", train=6, val=4)
+    out = tmp_path / "small.tflite"
+    flags = ["--format", "tflite", "--precision", "int8", "--data", data, "--calibrate", "4", "--val-limit", "3"]
+    assert run("--weights", weights, *flags, "--batch", "2", "--decode", "--out", out) == 0
+    assert "val, 3 pictures" in capsys.readouterr().out
+    report = json.loads((tmp_path / "small.tflite.report.json").read_text())
+    assert report["calibration_pictures"] == 4 and report["accuracy"]["pictures"] == 3
+    assert (report["batch"], report["decode"]) == (2, True)
+    assert FaceDetector(out).spec.name == "small"
 
 
 def test_only_what_works_is_offered(weights: Path, capsys: pytest.CaptureFixture[str]) -> None:
