@@ -36,6 +36,8 @@ from blazeface.training.optim import Ema, learning_rate, make_optimizer
 LOG_EVERY = 20
 """Steps whose mean is one row of log.csv."""
 
+WORKER_DIED = "a process that prepares crops died, killed perhaps for want of memory (--workers, --cache-mb)"
+
 Score = Callable[[BlazeFace], dict[str, float]]
 
 
@@ -244,6 +246,8 @@ def told_in_sentences(out: Path) -> Iterator[None]:
         if "Original Traceback" not in str(error):
             raise
         raise BlazeFaceError(str(error).strip().splitlines()[-1].split("BlazeFaceError: ")[-1]) from error
+    except (ConnectionError, EOFError) as error:  # the pipe to a process that died
+        raise BlazeFaceError(f"{WORKER_DIED}; {what_is_kept(out)}") from error
     except OSError as error:
         raise BlazeFaceError(
             f"{out}: cannot be written: {error.strerror or error}; {what_is_kept(out)}"
@@ -251,10 +255,7 @@ def told_in_sentences(out: Path) -> Iterator[None]:
     except RuntimeError as error:
         if "DataLoader worker" not in str(error):
             raise
-        raise BlazeFaceError(
-            f"a process that prepares crops died, killed perhaps for want of memory (--workers, --cache-mb);"
-            f" {what_is_kept(out)}"
-        ) from error
+        raise BlazeFaceError(f"{WORKER_DIED}; {what_is_kept(out)}") from error
 
 
 def what_is_kept(out: Path) -> str:
