@@ -51,6 +51,8 @@ TRAINING = {f"blazeface.{room}" for room in ("models", "data", "training", "eval
 OPTIONAL = {
     "backends/torch_backend.py": {"torch", "blazeface.models"},
     "backends/tflite_backend.py": {"ai_edge_litert", "blazeface.models"},
+    "backends/openvino_backend.py": {"openvino"},
+    "backends/ncnn_backend.py": {"ncnn"},
     "video/av_reader.py": {"av"},
     "video/av_writer.py": {"av"},
     "video/av_sound.py": {"av"},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,11 @@ SPEC_MARK = f"# {METADATA_KEY} "
 file tells at its beginning; ncnn reads no further than those."""
 
 MOST_BYTES = 16 << 20
+
+MOST_OF_A_KIND = 1 << 26
+"""Weights of one layer, or pixels of a side, in any setting of a layer."""
+
+_DIGITS = re.compile(r"-?\d+")
 
 
 class NcnnBackend:
@@ -96,6 +102,8 @@ def _spec_line(path: Path) -> str:
         raise BlazeFaceError(
             f"{path}: a damaged ncnn file: its {len(layers)} lines of layers are not as announced"
         )
+    if any(_too_large(word) for line in layers for word in line.split()[4:] if "=" in word):
+        raise BlazeFaceError(f"{path}: a damaged ncnn file: a layer has an impossible number")
     blobs = {name for line in layers for name in _outputs(line)}
     if len(blobs) != int(counts[1]):
         raise BlazeFaceError(f"{path}: a damaged ncnn file: {len(blobs)} blobs, where it announces {counts[1]}")
@@ -120,6 +128,11 @@ def _outputs(line: str) -> list[str]:
     words = line.split()
     first = 4 + int(words[2])
     return words[first : first + int(words[3])]
+
+
+def _too_large(setting: str) -> bool:
+    """Of number=value: a size that ncnn would try to make room for."""
+    return any(abs(float(digits)) > MOST_OF_A_KIND for digits in _DIGITS.findall(setting.partition("=")[2]))
 
 
 def _whole(word: str) -> bool:

@@ -32,4 +32,8 @@ def from_onnx(source: Path, path: Path, spec: ModelSpec, half: bool = False) -> 
     graph = openvino.Core().read_model(str(source))
     graph.set_rt_info(spec.to_json(), SPEC_PLACE)
     graph.set_friendly_name(spec.name)
+    # Constants are named by a counter of the whole process; the same call shall give the same bytes.
+    for number, step in enumerate(graph.get_ordered_ops()):
+        if step.get_type_name() != "Parameter":
+            step.set_friendly_name(f"{step.get_type_name()}_{number}")
     openvino.save_model(graph, str(path), compress_to_fp16=half)
