@@ -105,7 +105,7 @@ def test_an_onnx_file_suppresses_as_hard_nms_does(
         mine = found["picture"] == i
         for name, values in zip(("boxes", "scores", "keypoints"), wanted, strict=True):
             np.testing.assert_allclose(found[name][mine], values, atol=1e-5)
-    with pytest.raises(BlazeFaceError, match="exported with --nms .* export it without --nms"):
+    with pytest.raises(BlazeFaceError, match=r"exported with --nms .* export it without --nms"):
         OnnxBackend(suppressed, 1)
 
 
