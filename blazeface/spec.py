@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from blazeface.errors import BlazeFaceError
+from blazeface.files.names import printable
 
 METADATA_KEY = "blazeface.spec"
 """Name of the metadata entry that holds `ModelSpec.to_json` in ONNX and safetensors files."""
@@ -127,7 +128,7 @@ class ModelSpec:
                 data["keypoint_names"] = tuple(str(name) for name in data["keypoint_names"])
             return cls(anchor_maps=maps, **data)
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-            raise BlazeFaceError(f"{source}: its ModelSpec metadata cannot be read: {error}") from error
+            raise BlazeFaceError(f"{source}: its ModelSpec metadata cannot be read: {printable(str(error))}") from error
         except BlazeFaceError as error:
             raise BlazeFaceError(f"{source}: {error}") from error
 

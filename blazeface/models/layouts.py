@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any
 
 from blazeface.errors import BlazeFaceError
+from blazeface.files.names import printable
 
 KINDS = ("blaze", "fire", "separable", "inverted", "shuffle", "xception")
 """Families of blocks: BlazeFace's own (`models.blocks`), those of the networks around it (`models.light_blocks`)."""
@@ -98,7 +99,7 @@ class Layout:
             layout._check()
             return layout
         except (ValueError, TypeError, KeyError, RecursionError) as error:
-            raise BlazeFaceError(f"{source}: its layout metadata cannot be read: {error}") from error
+            raise BlazeFaceError(f"{source}: its layout metadata cannot be read: {printable(str(error))}") from error
 
     def _check(self) -> None:
         """Refuse numbers that would build an impossible or a gigantic network."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from blazeface.data.crops import CropRecipe
 from blazeface.errors import BlazeFaceError
+from blazeface.files.names import printable
 from blazeface.spec import NAMED_SPECS
 from blazeface.training.losses import LossRecipe
 
@@ -67,7 +68,7 @@ class TrainConfig:
             crops["mosaic"] = tuple(crops["mosaic"])
             return cls(crops=CropRecipe(**crops), loss=LossRecipe(**data.pop("loss")), **data)
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-            raise BlazeFaceError(f"{source}: not a training configuration of this version: {error}") from error
+            raise BlazeFaceError(f"{source}: not a training configuration of this version: {printable(str(error))}") from error
 
 
 RECIPE_FLAGS = tuple(f.name for f in fields(TrainConfig) if f.name not in ("crops", "loss"))

@@ -265,6 +265,10 @@ CHECKPOINTS: dict[str, tuple[Callable[[Path], None], str]] = {
     "no optimizer": (partial(checkpoint_with, optimizer={}), "its checkpoint does not fit its own network"),
     "a recipe that is no JSON": (partial(checkpoint_with, config="{"), "not a training configuration"),
     "a recipe nested deep": (partial(checkpoint_with, config="[" * 100_000), "not a training configuration"),
+    "a recipe with a newline in a name": (
+        lambda folder: checkpoint_with(folder, config=TrainConfig().to_json().replace("clip", "cl\\nip")),
+        r"unexpected keyword argument 'cl\nip'",
+    ),
     "a spec that is no JSON": (partial(checkpoint_with, spec=7), "its ModelSpec metadata cannot be read"),
     "a pickle": (lambda folder: hostile_pickle(folder / "checkpoint.pt"), "not a readable checkpoint"),
     "a pickle in a whole file": (
