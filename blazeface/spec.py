@@ -128,7 +128,9 @@ class ModelSpec:
                 data["keypoint_names"] = tuple(str(name) for name in data["keypoint_names"])
             return cls(anchor_maps=maps, **data)
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-            raise BlazeFaceError(f"{source}: its ModelSpec metadata cannot be read: {printable(str(error))}") from error
+            raise BlazeFaceError(
+                f"{source}: its ModelSpec metadata cannot be read: {printable(str(error))}"
+            ) from error
         except BlazeFaceError as error:
             raise BlazeFaceError(f"{source}: {error}") from error
 
@@ -207,8 +209,7 @@ LIGHT_FAMILY = tuple(
 )
 
 NAMED_SPECS = {
-    spec.name: spec
-    for spec in (FRONT_128, BACK_256, SHORT_RANGE, BACK_CAMERA, FULL_RANGE_DENSE, *LIGHT_FAMILY)
+    spec.name: spec for spec in (FRONT_128, BACK_256, SHORT_RANGE, BACK_CAMERA, FULL_RANGE_DENSE, *LIGHT_FAMILY)
 }
 
 

@@ -34,7 +34,7 @@ from blazeface.files.pictures import read_picture
 from reliability.report import table, write_report
 
 ROOT = Path(__file__).parents[1]
-LATEST = 5.0
+LATEST = 15.0
 """Seconds after which a round is killed at the latest; what goes on where it was killed comes to its end all the same."""
 
 MOST_SECONDS = 300.0

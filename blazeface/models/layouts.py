@@ -99,7 +99,9 @@ class Layout:
             layout._check()
             return layout
         except (ValueError, TypeError, KeyError, RecursionError) as error:
-            raise BlazeFaceError(f"{source}: its layout metadata cannot be read: {printable(str(error))}") from error
+            raise BlazeFaceError(
+                f"{source}: its layout metadata cannot be read: {printable(str(error))}"
+            ) from error
 
     def _check(self) -> None:
         """Refuse numbers that would build an impossible or a gigantic network."""

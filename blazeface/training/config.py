@@ -68,7 +68,9 @@ class TrainConfig:
             crops["mosaic"] = tuple(crops["mosaic"])
             return cls(crops=CropRecipe(**crops), loss=LossRecipe(**data.pop("loss")), **data)
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-            raise BlazeFaceError(f"{source}: not a training configuration of this version: {printable(str(error))}") from error
+            raise BlazeFaceError(
+                f"{source}: not a training configuration of this version: {printable(str(error))}"
+            ) from error
 
 
 RECIPE_FLAGS = tuple(f.name for f in fields(TrainConfig) if f.name not in ("crops", "loss"))
