@@ -11,6 +11,7 @@ paper (arXiv 1907.05047, section 3.4) says that blending is at least 30 % steadi
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -51,7 +52,8 @@ def main() -> None:
     args = parser.parse_args()
     backend = open_backend(model_path(args.model), "onnxruntime", 1)
     result = measure(load_split(args.data, "val"), backend, args.pictures, args.copies, args.seed)
-    result = {"model": backend.spec.name, "seed": args.seed, **result}
+    digest = hashlib.sha256(model_path(args.model).read_bytes()).hexdigest()
+    result = {"model": backend.spec.name, "sha256": digest, "seed": args.seed, **result}
     if args.videos:
         result["video"] = measure_videos(args.videos, backend)
     text = json.dumps(result, indent=2) + "\n"
@@ -130,7 +132,7 @@ def markdown(result: dict[str, Any]) -> str:
     low, high = result["less_with_blending_interval"]
     lines = [
         "# Jitter",
-        f"Model {result['model']}; written by `benchmarks/jitter.py`. All in units of the distance between the eyes.",
+        f"Model {result['model']}, SHA-256 {result['sha256'][:12]}...; written by `benchmarks/jitter.py`. All in units of the distance between the eyes.",
         "",
         f"## Displaced copies of {result['pictures']} pictures",
         "",
