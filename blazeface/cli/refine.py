@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from tqdm import tqdm
 
 from blazeface.data.samples import Sample, load_split
 from blazeface.detector import FaceDetector
 from blazeface.errors import BlazeFaceError
-from blazeface.evaluation.record import SCORE_CUT, records
+from blazeface.evaluation.record import SCORE_CUT, keypoint_error, make_record
 from blazeface.files.pictures import read_picture
-from blazeface.files.whole import beside
-from blazeface.geometry import Image
-from blazeface.refine import Detector, KeypointRefiner, RefinedDetector
+from blazeface.files.whole import beside, cannot_write
+from blazeface.refine import Detector, KeypointRefiner
 
 MISSING = "training needs PyTorch and a few more: pip install 'blazeface[train]'"
 
@@ -35,6 +35,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--epochs", type=int, default=30, help="passes over the faces (default 30)")
     add("--seed", type=int, default=0, help="of the first weights and of all crops (default 0)")
     add("--model", default="front-128", help="the detector whose faces are refined (default: front-128)")
+    add(
+        "--json",
+        type=Path,
+        metavar="FILE",
+        help="write the figures there (default: report.json of the run's folder)",
+    )
     add("--limit", type=int, metavar="N", help="measure on an even choice of N pictures of val instead of all")
     add("--threads", type=int, default=1, help="CPU threads of training (default 1)")
 
@@ -62,29 +68,32 @@ def run(args: argparse.Namespace) -> int:
         f"keypoint error on {report['faces']:,} faces of val: {args.model} {report['before']:.4f},"
         f" refined {report['after']:.4f} ({report['gain']:+.1%})"
     )
-    if args.out:
-        with beside(args.out / "report.json") as part:
-            part.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    record = args.json or (args.out and args.out / "report.json")
+    if record:
+        try:
+            with beside(record) as part:
+                part.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+        except OSError as error:
+            raise cannot_write(record, error) from error
     return 0
 
 
 def compare(samples: list[Sample], detector: Detector, refiner: KeypointRefiner) -> dict[str, Any]:
     """Median keypoint error (see docs/evaluation.md) of the same found faces before and after, also by source."""
-
-    def read(path: Path) -> Image:
-        return read_picture(str(path))
-
-    # Boxes are the same both times, so the same faces are found.
-    pairs = [
-        (record.sample.source, before, after)
-        for record, refined in zip(
-            records(samples, read, detector.detect_batch),
-            records(samples, read, RefinedDetector(detector, refiner).detect_batch),
-            strict=True,
-        )
-        for before, after in zip(record.keypoint_error, refined.keypoint_error, strict=True)
-        if np.isfinite(before)
-    ]
+    pairs: list[tuple[str, float, float]] = []
+    for sample in tqdm(samples, desc="measuring", unit="picture", leave=False, disable=None):
+        image = read_picture(str(sample.path))
+        (found,) = detector.detect_batch([image])
+        record = make_record(sample, image.shape[0], image.shape[1], found)
+        wanted, visibility = sample.keypoints[~sample.ignore], sample.visibility[~sample.ignore]
+        matched = [
+            i for i, face in enumerate(record.face) if face >= 0 and np.isfinite(record.keypoint_error[face])
+        ]
+        refined = refiner.refine(image, found[matched])
+        for i, points in zip(matched, refined.keypoints, strict=True):
+            face = record.face[i]
+            after = keypoint_error(points, wanted[face], visibility[face])
+            pairs.append((sample.source, float(record.keypoint_error[face]), after))
     if not pairs:
         raise BlazeFaceError("no face with annotated keypoints was found")
     errors = np.array([pair[1:] for pair in pairs])
