@@ -119,7 +119,8 @@ def test_a_file_that_differs_too_much_is_not_written(
 
     monkeypatch.setattr(export, "to_onnx", unfaithful)
     with pytest.raises(
-        BlazeFaceError, match=r"not written: onnxruntime: it and PyTorch differ by more than 1e-04.*scores 2\.\de-03"
+        BlazeFaceError,
+        match=r"not written: onnxruntime: it and PyTorch differ by more than 1e-04.*scores 2\.\de-03",
     ):
         export_onnx(network, path, photographs)
     assert path.read_bytes() == b"the one before"
