@@ -96,8 +96,8 @@ chaos: $(VENV)/.dev
 soak: $(VENV)/.dev
 	$(RUN) -m reliability.soak --minutes $(MINUTES)
 
-lock: $(VENV)/.core $(SUPPLY)/.made
-	$(RUN) -m reliability.lock --pip-compile $(SUPPLY)/bin/pip-compile
+lock: $(VENV)/.core
+	$(RUN) -m reliability.lock
 
 audit: $(SUPPLY)/.made
 	$(SUPPLY)/bin/pip-audit --strict --no-deps --disable-pip --requirement requirements-dev.lock
@@ -140,7 +140,7 @@ $(VENV)/.dev: $(VENV)/.core
 
 $(SUPPLY)/.made:
 	@$(PYTHON) -m venv $(SUPPLY)
-	@$(SUPPLY)/bin/python -m pip --disable-pip-version-check --quiet install pip-audit==2.10.1 pip-tools==7.6.2
+	@$(SUPPLY)/bin/python -m pip --disable-pip-version-check --quiet install pip-audit==2.10.1
 	@touch $@
 
 # MediaPipe brings an OpenCV and a NumPy of its own, so it lives apart. 0.10.21 still has models and the legacy
