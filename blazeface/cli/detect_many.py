@@ -6,6 +6,7 @@ import argparse
 import sys
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from tqdm import tqdm
 
@@ -33,25 +34,22 @@ def run_many(args: argparse.Namespace, tally: Tally, stop: Callable[[], bool]) -
     target = check_file("--jsonl", args.jsonl, [], [])
     total = None if args.quiet or not sys.stderr.isatty() else _count(args.inputs)
     start = time.monotonic()
-    with resumable(target, args.resume) as (file, done):
-        crew = _crew(args)
-        try:
-            with tqdm(total=total, unit="picture", leave=False, dynamic_ncols=True, disable=total is None) as bar:
-                for outcomes in outcomes_in_order(_left(args.inputs, tally, done, bar), crew, stop):
-                    file.write(
-                        "".join(f"{out.line}\n" for out in outcomes if out.line is not None).encode("ascii")
-                    )
-                    file.flush()
-                    for outcome in outcomes:
-                        tally.pictures += outcome.fault is None
-                        tally.with_face += outcome.faces > 0
-                        if outcome.fault is not None:
-                            tally.report(BlazeFaceError(outcome.fault))
-                    bar.update(len(outcomes))
-        finally:
-            crew.close()
-        if stop():
-            raise KeyboardInterrupt  # the part stays, to be gone on with
+    crew = _crew(args)
+    try:
+        with resumable(target, args.resume) as (file, done), _bar(total) as bar:
+            for outcomes in outcomes_in_order(_left(args.inputs, tally, done, bar), crew, stop):
+                file.write("".join(f"{out.line}\n" for out in outcomes if out.line is not None).encode("ascii"))
+                file.flush()
+                for outcome in outcomes:
+                    tally.pictures += outcome.fault is None
+                    tally.with_face += outcome.faces > 0
+                    if outcome.fault is not None:
+                        tally.report(BlazeFaceError(outcome.fault))
+                bar.update(len(outcomes))
+            if stop():
+                raise KeyboardInterrupt  # the part stays, to be gone on with
+    finally:
+        crew.close()
     return time.monotonic() - start
 
 
@@ -68,7 +66,11 @@ def _crew(args: argparse.Namespace) -> Crew:
     return ProcessCrew(args.jobs, settings)
 
 
-def _left(texts: list[str], tally: Tally, done: Callable[[str], bool], bar: tqdm) -> Iterator[str]:
+def _bar(total: int | None) -> Any:
+    return tqdm(total=total, unit="picture", leave=False, dynamic_ncols=True, disable=total is None)
+
+
+def _left(texts: list[str], tally: Tally, done: Callable[[str], bool], bar: Any) -> Iterator[str]:
     """The names of the pictures that have no line yet, found as they are needed."""
     for name in pictures_in(texts, tally.report):
         if done(name):

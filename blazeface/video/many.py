@@ -135,7 +135,7 @@ def resumable(target: Path, resume: bool) -> Iterator[tuple[IO[bytes], Callable[
     """
     part = target.with_name(f"{target.name}.part")
     shown = printable(str(part))
-    if part.exists() and not resume:
+    if not resume and part.exists() and part.stat().st_size:
         raise BlazeFaceError(f"{shown}: from a run that was cut short: go on with --resume, or remove it")
     try:
         if resume and target.exists() and not part.exists():

@@ -262,6 +262,16 @@ def test_the_model_is_missing(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert capsys.readouterr().err == f"detect.py: {tmp_path / 'no.onnx'}: no such model file\n"
 
 
+def test_a_missing_model_leaves_nothing_behind_a_run_over_many(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = red_picture(tmp_path / "a.png")
+    flags = [str(path), "--model", str(tmp_path / "no.onnx"), "--jobs", "2", "--jsonl", str(tmp_path / "f.jsonl")]
+    assert run_command("detect", flags, prog="detect.py") == 1
+    assert capsys.readouterr().err == f"detect.py: {tmp_path / 'no.onnx'}: no such model file\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
+
+
 def test_a_second_run_over_the_same_folder_does_not_read_its_own_copies(tmp_path: Path, detect: Detect) -> None:
     red_picture(tmp_path / "a.png")
     for _ in range(2):
