@@ -52,7 +52,8 @@ def main() -> None:
         }
     except Exception as error:  # whatever keeps it from starting is the answer
         reason = (str(error).strip().splitlines() or [""])[-1]
-        send(answers, {"error": f"{type(error).__name__}: {reason}"})
+        kind = "" if type(error).__name__ == "BlazeFaceError" else f"{type(error).__name__}: "
+        send(answers, {"error": f"{kind}{reason}"})
         return
     send(answers, hello)
     serve(detector, answers)

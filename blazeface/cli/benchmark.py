@@ -52,7 +52,8 @@ def run(args: argparse.Namespace) -> int:
         found, lost = _measure(args.model, args.backend, threads, frames, args.rounds)
         results[str(threads)] = found
         failed |= lost
-        print(table(found, threads), flush=True)
+        if found:
+            print(table(found, threads), flush=True)
     for reason in dict.fromkeys(failed.values()):
         print(f"blazeface benchmark: {reason}", file=sys.stderr)
     if args.json:
