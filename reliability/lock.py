@@ -1,49 +1,38 @@
-"""Write requirements-dev.lock: the versions of constraints.txt with the SHA-256 of all their files.
+"""Write requirements-dev.lock: the versions of constraints.txt with the SHA-256 of their files, for this platform.
 
-    python -m reliability.lock --pip-compile PATH
+    python -m reliability.lock
 
-pip-compile asks the package index that pip is set up with for the hashes; the lock names no index. torch is left out:
-its CUDA and CPU builds share a version and differ in their files.
+pip is asked which file it would take for each package, from wherever it is set up to take them; the lock names no such
+place. torch is left out: its CUDA and CPU builds share a version and differ in their files.
 """
 
 from __future__ import annotations
 
-import argparse
+import json
+import platform
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from blazeface.files.whole import beside
 
 ROOT = Path(__file__).parents[1]
 LOCK = ROOT / "requirements-dev.lock"
 LEFT_OUT = ("torch",)
-HEAD = """# Written by `make lock` from constraints.txt; see SECURITY.md. torch is not in it: its CUDA and CPU builds share a
-# version and differ in their files.
-#
-#     pip install --require-hashes --no-deps -r requirements-dev.lock
-"""
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pip-compile", default="pip-compile")
-    args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        pins, out = Path(folder) / "pins.in", Path(folder) / "pins.txt"
+        pins, report = Path(folder) / "pins.txt", Path(folder) / "report.json"
         pins.write_text("\n".join(locked_pins()) + "\n", encoding="utf-8")
-        quiet = (
-            "--no-emit-index-url",
-            "--no-emit-find-links",
-            "--no-emit-trusted-host",
-            "--no-annotate",
-            "--no-header",
-        )
-        command = [args.pip_compile, "--quiet", "--generate-hashes", "--allow-unsafe", "--strip-extras", *quiet]
-        subprocess.run([*command, "--output-file", str(out), str(pins)], check=True)
-        text = out.read_text(encoding="utf-8")
+        asked = ["--dry-run", "--ignore-installed", "--no-deps", "--only-binary", ":all:", "--report", str(report)]
+        command = [sys.executable, "-m", "pip", "install", "--quiet", *asked, "--requirement", str(pins)]
+        subprocess.run(command, check=True)
+        text = lock_text(json.loads(report.read_text(encoding="utf-8")))
     with beside(LOCK) as part:
-        part.write_text(HEAD + text, encoding="utf-8")
+        part.write_text(text, encoding="utf-8")
 
 
 def locked_pins() -> list[str]:
@@ -51,6 +40,19 @@ def locked_pins() -> list[str]:
     lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
     pins = [line.strip() for line in lines if "==" in line and not line.startswith("#")]
     return [pin for pin in pins if pin.split("==")[0].lower() not in LEFT_OUT]
+
+
+def lock_text(report: dict[str, Any]) -> str:
+    """pip's installation report as a requirements file with hashes."""
+    version = ".".join(platform.python_version_tuple()[:2])
+    lines = [
+        f"# Written by `make lock` from constraints.txt, for {platform.system()} {platform.machine()} and Python {version};",
+        "# see SECURITY.md. torch is not in it: its CUDA and CPU builds share a version and differ in their files.",
+    ]
+    for item in sorted(report["install"], key=lambda item: item["metadata"]["name"].lower()):
+        sha256 = item["download_info"]["archive_info"]["hashes"]["sha256"]
+        lines.append(f"{item['metadata']['name']}=={item['metadata']['version']} --hash=sha256:{sha256}")
+    return "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":
