@@ -41,7 +41,7 @@ def write(network: BlazeFace, path: Path, options: Options) -> None:
     if options.precision == "float16":
         model = to_float16(model)
     elif options.precision == "int8":
-        model = to_int8(model, spec, options.calibration, _behind_the_heads(model))
+        model = to_int8(model, spec, options.calibration, _floating(model))
     _finish(model, spec)
     if options.decode:
         model = add_decoding(model, spec, options.nms)
@@ -104,10 +104,12 @@ def _finish(model: onnx.ModelProto, spec: ModelSpec) -> None:
     onnx.helper.set_model_props(model, {METADATA_KEY: spec.to_json()})
 
 
-def _behind_the_heads(model: onnx.ModelProto) -> list[str]:
-    """Names of the nodes that put the heads' answers in a row, which stay in float32: so each head has a scale of its
-    own, and small faces are not measured in the coarse steps of large ones."""
-    return [node.name for node in model.graph.node if node.op_type in ("Transpose", "Reshape", "Concat")]
+def _floating(model: onnx.ModelProto) -> list[str]:
+    """Names of the nodes that stay in float32 in an int8 file: those that put the heads' answers in a row, so that each
+    head has a scale of its own and small faces are not measured in the coarse steps of large ones; and the stem, in
+    which onnxruntime's int8 loses faces of a tenth to a fifth of the picture (see docs/export.md)."""
+    stem = next(node.name for node in model.graph.node if node.op_type == "Conv")
+    return [stem, *(node.name for node in model.graph.node if node.op_type in ("Transpose", "Reshape", "Concat"))]
 
 
 def folders_named(model: onnx.ModelProto) -> list[str]:
