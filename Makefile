@@ -1,6 +1,6 @@
 # make demo       core packages alone; finds the face in a shipped picture
 # make test       everything the tests need; the fast suite      make test-slow   the rest of the suite
-# make lint       ruff and mypy                                  make evaluate DATA=ROOT   score front-128
+# make lint       ruff and mypy                                  make evaluate DATA=ROOT   score the shipped models
 # make parity DATA=ROOT   hold the imported networks against LiteRT and MediaPipe 0.10.21 (in .venv-parity)
 # make browser-check   an exported ONNX file in onnxruntime-web, in Chromium (fetches the runtime with npm)
 # make lightweight-report DATA=ROOT   train and compare the light networks (long; goes on where it stopped)
@@ -19,7 +19,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 PIP := $(RUN) -m pip --disable-pip-version-check --quiet
 INSTALL := $(PIP) install --constraint constraints.txt
-MODEL ?= front-128
+MODEL ?= front-128 back-256
 YUNET ?=
 SECONDS ?= 600
 ROUNDS ?= 50
@@ -56,7 +56,10 @@ lint: $(VENV)/.dev
 
 evaluate: $(VENV)/.dev
 	@test -n "$(DATA)" || { echo "make evaluate: name the folder in the WIDER FACE layout: make evaluate DATA=ROOT" >&2; exit 2; }
-	$(RUN) -m blazeface evaluate --data "$(DATA)" --split val --model "$(MODEL)" --out out/evaluation
+	@for model in $(MODEL); do \
+	    $(RUN) -m blazeface evaluate --data "$(DATA)" --split val --model "$$model" \
+	        --out "out/evaluation/$$(basename "$$model")" || exit 1; \
+	done
 
 parity: $(VENV)/.dev $(PARITY)/.made
 	@test -n "$(DATA)" || { echo "make parity: name the folder in the WIDER FACE layout: make parity DATA=ROOT" >&2; exit 2; }
