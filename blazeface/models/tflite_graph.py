@@ -7,6 +7,7 @@ every offset in the file, so all that it gives back is checked here.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from blazeface.errors import BlazeFaceError
 MARK = b"TFL3"
 MAX_BYTES = 64 << 20
 MAX_OPERATIONS = 10_000
+MAX_ELEMENTS = 2**26
 ACTIVATIONS = ("NONE", "RELU")
 
 Array = NDArray[Any]
@@ -142,7 +144,10 @@ def _metadata(model: Any) -> dict[str, bytes]:
 def _shape(tensor: Any) -> tuple[int, ...]:
     if tensor.ShapeLength() > 8:
         raise BlazeFaceError(f"expected tensors of at most 8 axes, found one of {tensor.ShapeLength()}")
-    return tuple(int(tensor.Shape(axis)) for axis in range(tensor.ShapeLength()))
+    shape = tuple(int(tensor.Shape(axis)) for axis in range(tensor.ShapeLength()))
+    if math.prod(max(1, abs(side)) for side in shape) > MAX_ELEMENTS:  # LiteRT would take the memory, or compute for ever
+        raise BlazeFaceError(f"expected tensors of at most {MAX_ELEMENTS:,} numbers, found one of shape {shape}")
+    return shape
 
 
 def _constant(model: Any, tensor: Any, shape: tuple[int, ...], schema: Any) -> Array | None:
