@@ -1,8 +1,12 @@
 """The material as fixtures."""
 
 import pytest
+from hypothesis import settings
 from video_material import ClipMaker, RedDetector
 from video_material import make_clip as make
+
+settings.register_profile("unhurried", deadline=None)  # a busy machine is no fault
+settings.load_profile("unhurried")
 
 
 @pytest.fixture
