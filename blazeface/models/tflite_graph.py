@@ -145,7 +145,8 @@ def _shape(tensor: Any) -> tuple[int, ...]:
     if tensor.ShapeLength() > 8:
         raise BlazeFaceError(f"expected tensors of at most 8 axes, found one of {tensor.ShapeLength()}")
     shape = tuple(int(tensor.Shape(axis)) for axis in range(tensor.ShapeLength()))
-    if math.prod(max(1, abs(side)) for side in shape) > MAX_ELEMENTS:  # LiteRT would take the memory, or compute for ever
+    # LiteRT would take the memory, or compute for ever.
+    if math.prod(max(1, abs(side)) for side in shape) > MAX_ELEMENTS:
         raise BlazeFaceError(f"expected tensors of at most {MAX_ELEMENTS:,} numbers, found one of shape {shape}")
     return shape
 

