@@ -21,7 +21,12 @@ def main() -> None:
         ours = title.startswith("**")
         values = [report["figures"][f"AP {name}"] for name in BINS]
         axes.plot(
-            BINS, values, "o-", label=title.replace("**", ""), linewidth=3 if ours else 1.2, alpha=1 if ours else 0.8
+            BINS,
+            values,
+            "o-",
+            label=title.replace("**", ""),
+            linewidth=3 if ours else 1.2,
+            alpha=1 if ours else 0.8,
         )
     axes.set(xlabel="face size over the picture's long side", ylabel="AP at IoU 0.5", ylim=(0, 1.02))
     axes.grid(alpha=0.3)

@@ -46,7 +46,13 @@ ALLOWED = {
 """Which rooms each room may import."""
 
 DETECTING = CORE | {"__init__", "__main__", "backends", "detector", "refine", "video"}
-DETECTING_COMMANDS = {"cli/__init__.py", "cli/main.py", "cli/detect.py", "cli/detect_flags.py", "cli/detect_many.py"}
+DETECTING_COMMANDS = {
+    "cli/__init__.py",
+    "cli/main.py",
+    "cli/detect.py",
+    "cli/detect_flags.py",
+    "cli/detect_many.py",
+}
 TRAINING = {f"blazeface.{room}" for room in ("models", "data", "training", "evaluation", "export")}
 OPTIONAL = {
     "backends/torch_backend.py": {"torch", "blazeface.models"},

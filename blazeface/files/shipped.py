@@ -17,7 +17,9 @@ def refuse_altered(path: Path) -> None:
     """
     card = path.with_suffix(".md")
     try:
-        promised = re.search(rf"^\s*([0-9a-f]{{64}})  {re.escape(path.name)}$", card.read_text("utf-8"), re.MULTILINE)
+        promised = re.search(
+            rf"^\s*([0-9a-f]{{64}})  {re.escape(path.name)}$", card.read_text("utf-8"), re.MULTILINE
+        )
         found = hashlib.sha256(path.read_bytes()).hexdigest()
     except (OSError, UnicodeDecodeError) as error:
         raise BlazeFaceError(f"{path}: cannot be held against its card {card.name}: {error}") from error

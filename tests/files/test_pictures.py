@@ -170,7 +170,10 @@ def png_that_claims(width: int, height: int) -> bytes:
 def test_a_gigantic_picture_is_refused_by_its_header(tmp_path: Path) -> None:
     path = tmp_path / "bomb.png"
     path.write_bytes(png_that_claims(30000, 30000))
-    assert fault_of(path) == "30000 x 30000 pixels, more than the 268,435,456 that are read (BLAZEFACE_MAX_PIXELS sets the limit)"
+    assert (
+        fault_of(path)
+        == "30000 x 30000 pixels, more than the 268,435,456 that are read (BLAZEFACE_MAX_PIXELS sets the limit)"
+    )
 
 
 def test_opencvs_own_limit_becomes_a_sentence(tmp_path: Path) -> None:

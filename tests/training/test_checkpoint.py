@@ -38,7 +38,9 @@ def test_a_failed_write_leaves_the_good_one(tmp_path: Path, monkeypatch: pytest.
         raise OSError("disk full")
 
     monkeypatch.setattr(torch, "save", fail)
-    with pytest.raises(BlazeFaceError, match=r"checkpoint\.pt: cannot be written: disk full; the checkpoint before it"):
+    with pytest.raises(
+        BlazeFaceError, match=r"checkpoint\.pt: cannot be written: disk full; the checkpoint before it"
+    ):
         save_checkpoint(make_checkpoint(), tmp_path)
     assert (tmp_path / "checkpoint.pt").read_bytes() == good
     assert len(list(tmp_path.iterdir())) == 1
