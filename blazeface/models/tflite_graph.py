@@ -116,6 +116,7 @@ def _decode(data: bytes, schema: Any) -> Graph:
     operations = []
     for index in range(table.OperatorsLength()):
         operation = _operation(model, table.Operators(index), len(shapes), schema)
+        _check_inputs(operation, shapes)
         if operation.name == "DEQUANTIZE" and operation.inputs[0] in constants:
             constants[operation.outputs[0]] = constants[operation.inputs[0]].astype(np.float32)
         else:
@@ -180,6 +181,23 @@ def _operation(model: Any, operator: Any, tensors: int, schema: Any) -> Operatio
         outputs=_numbers(operator.OutputsAsNumpy(), tensors),
         options=_options(name, operator.BuiltinOptions(), schema),
     )
+
+
+def _check_inputs(operation: Operation, shapes: list[tuple[int, ...]]) -> None:
+    """LiteRT believes that a convolution has a filter, and one that fits: without, it reads wild memory."""
+    name, inputs = operation.name, operation.inputs
+    # A bias may be left out, and it is always the third.
+    if -1 in inputs[:2]:
+        raise BlazeFaceError(f"{name} is without its input {inputs.index(-1)}")
+    if name not in ("CONV_2D", "DEPTHWISE_CONV_2D"):
+        return
+    if len(inputs) < 2 or len(operation.outputs) != 1:
+        raise BlazeFaceError(f"expected an input, a filter and one output for {name}")
+    maps, taps, result = shapes[inputs[0]], shapes[inputs[1]], shapes[operation.outputs[0]]
+    ranks = len(maps) == len(taps) == len(result) == 4
+    depthwise = name == "DEPTHWISE_CONV_2D"
+    if not ranks or taps[3 if depthwise else 0] != result[3] or (not depthwise and maps[3] % max(taps[3], 1)):
+        raise BlazeFaceError(f"{name}: a filter of shape {taps} does not take {maps} to {result}")
 
 
 def _options(name: str, table: Any, schema: Any) -> dict[str, Any]:

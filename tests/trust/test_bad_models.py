@@ -23,6 +23,7 @@ from blazeface.cli.main import run_command
 from blazeface.detector import FaceDetector
 from blazeface.errors import BlazeFaceError
 from blazeface.export.formats import Options, load_format
+from blazeface.models.tflite_graph import read_graph
 from blazeface.models.weights import LAYOUT_KEY, save_weights
 from blazeface.spec import METADATA_KEY, ModelSpec
 from blazeface.training.checkpoint import load_checkpoint, save_checkpoint
@@ -134,6 +135,25 @@ def absurd_tensor(path: Path) -> None:
     path.write_bytes(data.replace(right, wrong))
 
 
+def filter_left_out(path: Path) -> None:
+    """Found by fuzzing: LiteRT then read wild memory, and took the process with it."""
+    depthwise = next(o for o in read_graph(path).operations if o.name == "DEPTHWISE_CONV_2D")
+    right, wrong = (
+        struct.pack("<4i", 3, *numbers) for numbers in (depthwise.inputs, (depthwise.inputs[0], -1, -1))
+    )
+    data = path.read_bytes()
+    assert data.count(right) == 1
+    path.write_bytes(data.replace(right, wrong))
+
+
+def filter_of_another_layer(path: Path) -> None:
+    operations = [o for o in read_graph(path).operations if o.name == "CONV_2D"]
+    right, wrong = (
+        struct.pack("<4i", 3, operations[0].inputs[0], *o.inputs[1:]) for o in (operations[0], operations[-1])
+    )
+    path.write_bytes(path.read_bytes().replace(right, wrong))
+
+
 def tensors(path: Path, metadata: dict[str, str] | None) -> None:
     save_file({name: value.contiguous() for name, value in NETWORK.state_dict().items()}, path, metadata)
 
@@ -181,7 +201,12 @@ ROWS: dict[str, dict[str, tuple[Spoil, str]]] = {
         "external data anywhere": (partial(onnx_external, location="{outside}"), "onnxruntime cannot load it"),
         "external data behind a link": (partial(onnx_external, location="link.bin"), "onnxruntime cannot load it"),
     },
-    ".tflite": {**ANY, "a tensor of absurd size": (absurd_tensor, "expected tensors of at most 67,108,864 numbers")},
+    ".tflite": {
+        **ANY,
+        "a tensor of absurd size": (absurd_tensor, "expected tensors of at most 67,108,864 numbers"),
+        "a filter left out": (filter_left_out, "DEPTHWISE_CONV_2D is without its input 1"),
+        "a filter of another layer": (filter_of_another_layer, "CONV_2D: a filter of shape"),
+    },
     ".safetensors": {
         **ANY,
         "no metadata": (partial(tensors, metadata=None), "it holds no BlazeFace network"),
