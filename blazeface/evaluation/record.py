@@ -64,7 +64,6 @@ def records(samples: Iterable[Sample], read: Read, detect: Detect, batch: int = 
 
 def make_record(sample: Sample, height: int, width: int, detections: Detections) -> Record:
     """Match one picture's detections with its labels."""
-    sample = sample.within(height, width)
     counted = ~sample.ignore
     faces = sample.boxes[counted]
     matches = match(detections, faces, sample.boxes[sample.ignore])

@@ -71,9 +71,11 @@ def check(network: BlazeFace, path: Path, options: Options) -> str:
     """See `formats`. Core ML runs on Apple's devices only, so the program in the package is read back and computed by
     PyTorch, operator by operator, on made-up pictures."""
     spec = network.spec
+    manifest = (path / "Manifest.json").read_bytes()
     with _quiet():
         model = coremltools.models.MLModel(str(path), skip_model_load=True)
         description = model.get_spec().description
+    (path / "Manifest.json").write_bytes(manifest)  # reading it, the library writes it again in an order of its own
     _check_description(description, spec)
     pictures = [letterbox_image(picture, spec.input_size, spec.resampling)[0] for picture in made_up(4)]
     largest = 0.0
@@ -132,7 +134,7 @@ def _make_repeatable(path: Path) -> None:
     entries = {names[key]: entry for key, entry in manifest["itemInfoEntries"].items()}
     manifest["itemInfoEntries"] = dict(sorted(entries.items()))
     manifest["rootModelIdentifier"] = names[manifest["rootModelIdentifier"]]
-    (path / "Manifest.json").write_text(json.dumps(manifest, indent=2) + "\n", "utf-8")
+    (path / "Manifest.json").write_text(json.dumps(manifest, indent=2, sort_keys=True) + "\n", "utf-8")
     for entry in path.iterdir():
         if entry.name not in ("Data", "Manifest.json"):
             shutil.rmtree(entry) if entry.is_dir() else entry.unlink()

@@ -50,6 +50,7 @@ def test_table_report_plot_and_sheets(
         "misses.png",
         "precision_recall.png",
         "report.json",
+        "report.md",
     ]
     for name in ("false_alarms.png", "misses.png", "precision_recall.png"):
         assert cv2.imread(str(out / name)) is not None
