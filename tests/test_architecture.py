@@ -24,12 +24,14 @@ ALLOWED = {
     "training": CORE | {"training", "data", "models", "evaluation", "export", "detector", "backends"},
     "video": CORE | {"video", "detector", "backends"},
     "benchmark": CORE | {"benchmark", "detector", "backends"},
+    "web": CORE | {"web", "backends", "detector"},
     "cli": CORE
     | {
         "benchmark",
         "cli",
         "inspection",
         "video",
+        "web",
         "export",
         "training",
         "evaluation",

@@ -26,6 +26,7 @@ COMMANDS = {
     "inspect": "tell what is inside a .onnx or .tflite file, and what of it a phone's GPU would not take",
     "refine": "train the second stage, which sharpens keypoints, and measure it",
     "segment": "train the small network that tells faces from background",
+    "web": "hand out the page that finds faces in a browser, on this machine or on a phone",
     "import": "read Google's released .tflite weights, to evaluate, fine-tune and export them",
 }
 """Each command is a module of this package with add_arguments(parser) and run(args) -> exit status; `import`, which

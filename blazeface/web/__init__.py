@@ -1,0 +1,1 @@
+"""The page for phones and browsers, and the small server that hands it out."""

@@ -1,0 +1,108 @@
+// Faces drawn on a canvas: boxes, points, scores; and faces covered.
+
+const ACCENT = "#ff8a4c";
+const MARGIN = 0.2; // of the box's sides, so that hair and chin are covered too
+const CELLS = 6; // of the mosaic, across a face: too few to recognise anybody
+
+/** Faces of a picture as its mirror image shows them: keypoints keep their order, hence their names. */
+export function mirrorFaces(faces, width) {
+  return faces.map(({ box: [x1, y1, x2, y2], score, keypoints }) => ({
+    box: [width - x2, y1, width - x1, y2],
+    score,
+    keypoints: keypoints.map(([x, y]) => [width - x, y]),
+  }));
+}
+
+/** Draw a picture (canvas or bitmap) on a canvas of its size. */
+export function drawPicture(context, picture, mirrored) {
+  const { width, height } = picture;
+  if (context.canvas.width !== width || context.canvas.height !== height) {
+    Object.assign(context.canvas, { width, height });
+  }
+  context.setTransform(mirrored ? -1 : 1, 0, 0, 1, mirrored ? width : 0, 0);
+  context.drawImage(picture, 0, 0);
+  context.setTransform(1, 0, 0, 1, 0, 0);
+}
+
+/** Boxes, points and scores. */
+export function drawFaces(context, faces) {
+  const unit = Math.max(context.canvas.width, context.canvas.height) / 640;
+  context.lineWidth = 3 * unit;
+  context.font = `600 ${15 * unit}px system-ui, sans-serif`;
+  context.textBaseline = "middle";
+  for (const { box: [x1, y1, x2, y2], score, keypoints } of faces) {
+    context.strokeStyle = ACCENT;
+    context.beginPath();
+    context.roundRect(x1, y1, x2 - x1, y2 - y1, Math.min(10 * unit, (x2 - x1) / 6));
+    context.stroke();
+    context.fillStyle = ACCENT;
+    context.strokeStyle = "rgb(0 0 0 / 60%)";
+    const radius = Math.max(1.5 * unit, Math.min(4 * unit, (x2 - x1) / 24));
+    context.lineWidth = radius / 3;
+    for (const [x, y] of keypoints) {
+      context.beginPath();
+      context.arc(x, y, radius, 0, 2 * Math.PI);
+      context.fill();
+      context.stroke();
+    }
+    context.lineWidth = 3 * unit;
+    drawLabel(context, `${Math.round(100 * score)} %`, x1, y1, unit);
+  }
+}
+
+function drawLabel(context, text, x, y, unit) {
+  const width = context.measureText(text).width + 12 * unit;
+  const height = 22 * unit;
+  const top = y - height - 4 * unit < 0 ? y + 4 * unit : y - height - 4 * unit;
+  context.fillStyle = ACCENT;
+  context.beginPath();
+  context.roundRect(x, top, width, height, 6 * unit);
+  context.fill();
+  context.fillStyle = "#1a0d05";
+  context.fillText(text, x + 6 * unit, top + height / 2 + unit);
+}
+
+/** Make faces unrecognisable. how: "mosaic" or "solid". */
+export function coverFaces(context, faces, how) {
+  for (const { box } of faces) {
+    const [x, y, width, height] = grown(box, context.canvas);
+    if (width < 1 || height < 1) continue;
+    if (how === "mosaic") drawMosaic(context, x, y, width, height);
+    else {
+      context.fillStyle = "#22252f";
+      context.fillRect(x, y, width, height);
+    }
+  }
+}
+
+// The box with its margin, in whole pixels inside the canvas: x, y, width, height.
+function grown([x1, y1, x2, y2], canvas) {
+  const [dx, dy] = [MARGIN * (x2 - x1), MARGIN * (y2 - y1)];
+  const left = Math.max(0, Math.floor(x1 - dx));
+  const top = Math.max(0, Math.floor(y1 - dy));
+  const right = Math.min(canvas.width, Math.ceil(x2 + dx));
+  const bottom = Math.min(canvas.height, Math.ceil(y2 + dy));
+  return [left, top, right - left, bottom - top];
+}
+
+// Each cell gets the mean of its pixels.
+function drawMosaic(context, x, y, width, height) {
+  const { data } = context.getImageData(x, y, width, height);
+  const columns = Math.min(CELLS, width);
+  const rows = Math.min(CELLS, height);
+  for (let row = 0; row < rows; row++) {
+    const [top, bottom] = [Math.floor((row * height) / rows), Math.floor(((row + 1) * height) / rows)];
+    for (let column = 0; column < columns; column++) {
+      const [left, right] = [Math.floor((column * width) / columns), Math.floor(((column + 1) * width) / columns)];
+      const sums = [0, 0, 0];
+      for (let j = top; j < bottom; j++) {
+        for (let at = 4 * (j * width + left); at < 4 * (j * width + right); at += 4) {
+          for (let c = 0; c < 3; c++) sums[c] += data[at + c];
+        }
+      }
+      const count = (bottom - top) * (right - left);
+      context.fillStyle = `rgb(${sums.map((sum) => Math.round(sum / count)).join(" ")})`;
+      context.fillRect(x + left, y + top, right - left, bottom - top);
+    }
+  }
+}

@@ -1,0 +1,136 @@
+"""A small server for the page: it hands out what a Site lists, and nothing else."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import socket
+import ssl
+import sys
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import PurePosixPath
+from urllib.parse import unquote, urlsplit
+
+from blazeface.errors import BlazeFaceError
+from blazeface.version import __version__
+from blazeface.web.site import TYPES, Site
+
+POLICY = (
+    "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self' blob:; "
+    "connect-src 'self'; worker-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'"
+)
+"""The Content-Security-Policy: the browser itself sees to it that nothing is loaded from, or sent, elsewhere."""
+
+HEADERS = {
+    "Content-Security-Policy": f"{POLICY}; frame-ancestors 'none'",
+    # Together these isolate the page from others; only then do browsers give WebAssembly threads and fine clocks.
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Embedder-Policy": "require-corp",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(self), microphone=(), geolocation=()",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    # Keep, but ask each time whether it is still good: a new version is seen at once, an old one costs nothing.
+    "Cache-Control": "no-cache",
+}
+
+IDLE_SECONDS = 30
+"""A connection that says nothing for so long is closed."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: PageServer
+    protocol_version = "HTTP/1.1"
+    server_version = f"blazeface/{__version__}"
+    sys_version = ""
+    timeout = IDLE_SECONDS
+
+    def do_GET(self) -> None:
+        self._answer(with_body=True)
+
+    def do_HEAD(self) -> None:
+        self._answer(with_body=False)
+
+    def _answer(self, with_body: bool) -> None:
+        address = unquote(urlsplit(self.path).path).removeprefix("/") or "index.html"
+        content = self.server.site.get(address)
+        if content is None:
+            return self.send_error(HTTPStatus.NOT_FOUND)
+        try:
+            data = content.read()
+        except OSError as error:
+            print(f"blazeface web: {content.source!s} cannot be read: {error}", file=sys.stderr)
+            return self.send_error(HTTPStatus.INTERNAL_SERVER_ERROR)
+        tag = f'"{hashlib.sha256(data).hexdigest()[:32]}"'
+        if tag in self.headers.get("If-None-Match", ""):
+            self.send_response(HTTPStatus.NOT_MODIFIED)
+            self.send_header("ETag", tag)
+            return self.end_headers()
+        self.send_response(HTTPStatus.OK)
+        self.send_header("Content-Type", TYPES.get(PurePosixPath(address).suffix, "application/octet-stream"))
+        self.send_header("Content-Length", str(len(data)))
+        self.send_header("ETag", tag)
+        self.end_headers()
+        if with_body:
+            self.wfile.write(data)
+        return None
+
+    def end_headers(self) -> None:
+        for name, value in HEADERS.items():
+            self.send_header(name, value)
+        super().end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Who looks at the page is nobody's business; what goes wrong shows in the browser."""
+
+
+class PageServer(ThreadingHTTPServer):
+    """Serves a site at host and port (0: one that is free), over TLS when given a context.
+
+    Raises BlazeFaceError when it cannot listen there.
+    """
+
+    daemon_threads = True
+    allow_reuse_address = sys.platform != "win32"  # there it would let two servers share a port
+
+    def __init__(self, site: Site, host: str, port: int, tls: ssl.SSLContext | None = None):
+        self.site = site
+        self._tls = tls
+        try:
+            self.address_family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+            super().__init__((host, port), _Handler)
+        except OSError as error:
+            raise BlazeFaceError(_why_not(host, port, error)) from error
+
+    def server_bind(self) -> None:
+        # Not HTTPServer's, which asks the network for the host's full name; that can take seconds.
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, int(self.allow_reuse_address))
+        self.socket.bind(self.server_address)
+        self.server_address = self.socket.getsockname()
+        self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
+
+    def get_request(self) -> tuple[socket.socket, tuple[str, int]]:
+        connection, client = self.socket.accept()
+        if self._tls is not None:
+            # The handshake comes with the first read, in the connection's own thread: here, a caller that
+            # says nothing would hold up everybody else.
+            connection = self._tls.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
+        return connection, client
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A browser that leaves, or distrusts our certificate, is no error of the server's."""
+        error = sys.exception()
+        if not isinstance(error, (OSError, ssl.SSLError)):
+            print(f"blazeface web: a request failed: {error!r}", file=sys.stderr)
+
+
+def _why_not(host: str, port: int, error: OSError) -> str:
+    where = f"{host}:{port}"
+    if error.errno == errno.EADDRINUSE:
+        return f"port {port} is taken by another program (or another `blazeface web`): choose one with --port, such as {port + 1}"
+    if error.errno == errno.EACCES:
+        return f"this user may not listen on port {port}: choose one above 1023 with --port"
+    if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+        return f"--host {host} is not an address of this machine"
+    return f"cannot listen on {where}: {error.strerror or error}"
