@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +28,30 @@ if _AWAY:
 
 SPEC_PLACE = METADATA_KEY.split(".")
 """Where the ModelSpec stands in a file's rt_info: the path of names."""
+
+
+class _Stack(ctypes.Structure):
+    """stack_t of Linux's signal.h."""
+
+    _fields_ = (("start", ctypes.c_void_p), ("flags", ctypes.c_int), ("size", ctypes.c_size_t))
+
+
+@contextmanager
+def _own_signal_stack() -> Iterator[None]:
+    """Put back the stack on which this thread's signal handlers run.
+
+    Compiling leaves another one behind, which is too small: the next Ctrl-C would then take the process down.
+    """
+    if not sys.platform.startswith("linux"):
+        yield
+        return
+    libc, before = ctypes.CDLL(None), _Stack()
+    known = libc.sigaltstack(None, ctypes.byref(before)) == 0
+    try:
+        yield
+    finally:
+        if known:
+            libc.sigaltstack(ctypes.byref(before), None)
 
 
 class OpenvinoBackend:
@@ -78,7 +105,8 @@ class OpenvinoBackend:
                 model = model.clone()
                 side = self.spec.input_size
                 model.reshape([1, 3, side, side])
-            compiled = self._core.compile_model(model, "CPU", self._settings)
+            with _own_signal_stack():
+                compiled = self._core.compile_model(model, "CPU", self._settings)
             self._requests[size] = compiled.create_infer_request()
         return self._requests[size]
 

@@ -75,7 +75,9 @@ def check(network: BlazeFace, path: Path, options: Options) -> str:
     with _quiet():
         model = coremltools.models.MLModel(str(path), skip_model_load=True)
         description = model.get_spec().description
-    (path / "Manifest.json").write_bytes(manifest)  # reading it, the library writes it again in an order of its own
+    (path / "Manifest.json").write_bytes(
+        manifest
+    )  # reading it, the library writes it again in an order of its own
     _check_description(description, spec)
     pictures = [letterbox_image(picture, spec.input_size, spec.resampling)[0] for picture in made_up(4)]
     largest = 0.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import multiprocessing
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -241,7 +242,8 @@ def told_in_sentences(out: Path) -> Iterator[None]:
     """Within the block a full disk, the death of a process that prepares crops, and what went wrong in one, are each
     a BlazeFaceError."""
     try:
-        yield
+        with _no_worker_left():
+            yield
     except BlazeFaceError as error:
         if "Original Traceback" not in str(error):
             raise
@@ -256,6 +258,19 @@ def told_in_sentences(out: Path) -> Iterator[None]:
         if "DataLoader worker" not in str(error):
             raise
         raise BlazeFaceError(f"{WORKER_DIED}; {what_is_kept(out)}") from error
+
+
+@contextmanager
+def _no_worker_left() -> Iterator[None]:
+    """After a fault, end the processes that prepare crops: they ignore the polite signal, and Python waits for them
+    before it exits."""
+    try:
+        yield
+    except BaseException:
+        for child in multiprocessing.active_children():
+            if child.daemon:
+                child.kill()
+        raise
 
 
 def what_is_kept(out: Path) -> str:

@@ -18,9 +18,7 @@ from blazeface.data.coco import read_coco
 from blazeface.data.crops import CropRecipe, draw_crop
 from blazeface.data.samples import Sample, load_split
 from blazeface.data.wider import read_wider
-from blazeface.detections import Detections
 from blazeface.errors import BlazeFaceError
-from blazeface.evaluation.record import make_record
 
 GOOD = "a.jpg\n1\n1 2 3 4 0 0 0 0 0 0\n"
 
@@ -131,11 +129,6 @@ def test_training_on_odd_boxes_sees_finite_faces_in_the_picture(odd: Sample) -> 
         assert np.isfinite(crop.boxes).all() and np.isfinite(crop.keypoints).all()
         taught = crop.boxes[~crop.ignore]
         assert (taught[:, 2:] > taught[:, :2]).all()
-
-
-def test_scoring_does_not_ask_for_faces_outside(odd: Sample) -> None:
-    none = Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros((0, 6, 2), np.float32))
-    assert len(make_record(odd, 60, 80, none).face_size) == 2
 
 
 def test_many_lines_take_time_in_proportion(tmp_path: Path) -> None:

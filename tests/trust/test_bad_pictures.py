@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import bad_pictures as make
+import cv2
 import numpy as np
 import pytest
 
@@ -145,6 +146,8 @@ def as_nobody() -> Iterator[Path]:
     if was == 0:
         os.seteuid(65534)
     try:
+        if not all(os.access(path, os.R_OK, effective_ids=True) for path in (os.__file__, cv2.__file__, __file__)):
+            pytest.skip("Python or this project lies where only root may read, and there is no other user to be")
         yield folder
     finally:
         if was == 0:
