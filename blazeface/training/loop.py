@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import atexit
 import multiprocessing
 import signal
 import time
@@ -262,15 +263,19 @@ def told_in_sentences(out: Path) -> Iterator[None]:
 
 @contextmanager
 def _no_worker_left() -> Iterator[None]:
-    """After a fault, end the processes that prepare crops: they ignore the polite signal, and Python waits for them
-    before it exits."""
+    """After a fault, end the processes that prepare crops when Python exits: they ignore the polite signal, with which
+    it would wait for them for ever. Not before: the library would take their end for another fault."""
     try:
         yield
     except BaseException:
-        for child in multiprocessing.active_children():
-            if child.daemon:
-                child.kill()
+        atexit.register(_end_workers)
         raise
+
+
+def _end_workers() -> None:
+    for child in multiprocessing.active_children():
+        if child.daemon:
+            child.kill()
 
 
 def what_is_kept(out: Path) -> str:
