@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import atexit
+import math
 import multiprocessing
 import signal
 import time
