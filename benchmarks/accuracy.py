@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from contenders import PEERS_TABLE, ROOT, Peer
+from contenders import PEERS_TABLE, ROOT, Peer, reason
 from tqdm import tqdm
 
 from blazeface.benchmark.contender import Contender
@@ -61,7 +61,7 @@ def main() -> int:
             try:
                 about, rows = ask(peer, samples, args)
             except BlazeFaceError as error:
-                missing[peer.name] = str(error)
+                missing[peer.name] = reason(peer.title, error)
                 print(f"{peer.title}: missing: {error}", file=sys.stderr)
                 continue
             report = make_report(

@@ -125,3 +125,9 @@ PEERS_TABLE = (
         "whole picture, faces from 24 pixels",
     ),
 )
+
+
+def reason(title: str, error: Exception) -> str:
+    """Why a contender is missing, as a report says it: without its title, which stands beside it, and without the
+    folder of this checkout, which is nobody else's."""
+    return str(error).removeprefix(f"{title}: ").replace(f"{ROOT}/", "")

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from accuracy import peer_options, write
-from contenders import OWN, PEERS_TABLE, ROOT
+from contenders import OWN, PEERS_TABLE, ROOT, reason
 from speed_report import draw, markdown
 
 from blazeface.benchmark.contender import Contender
@@ -73,10 +73,10 @@ def main() -> int:
                     hellos.append(contender.about)
                     starts.setdefault(title, start_figures(hellos))
                 except BlazeFaceError as error:
-                    missing[title] = str(error)
-                    print(f"speed: missing: {error}", file=sys.stderr, flush=True)
+                    missing[title] = reason(title, error)
+                    print(f"speed: missing: {title}: {missing[title]}", file=sys.stderr, flush=True)
             found, lost = take_turns(contenders_now, frames, args.rounds)
-        missing |= lost
+        missing |= {title: reason(title, error) for title, error in lost.items()}
         results[str(threads)] = found
     content = {"machine": about, "threads": results, "starts": starts, "missing": missing}
     content["ratios"] = {threads: ratios(found) for threads, found in results.items()}
@@ -113,15 +113,15 @@ def contenders(args: argparse.Namespace) -> tuple[list[Entry], dict[str, str]]:
             )
             entries.append((title, Path(sys.executable), OWN, {"model": model}))
         except BlazeFaceError as error:
-            missing[title] = str(error)
-            print(f"speed: missing: {title}: {error}", file=sys.stderr, flush=True)
+            missing[title] = reason(title, error)
+            print(f"speed: missing: {title}: {missing[title]}", file=sys.stderr, flush=True)
     for peer in PEERS_TABLE:
         if not peer.for_speed or (args.only and not {peer.name, peer.title} & set(args.only)):
             continue
         try:
             entries.append((peer.title, peer.python, peer.file, peer_options(peer, args.yunet)))
         except BlazeFaceError as error:
-            missing[peer.title] = str(error)
+            missing[peer.title] = reason(peer.title, error)
     return entries, missing
 
 
