@@ -17,25 +17,14 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
+from lightweight_detectors import FAMILY, detector_row, recipe, train_detector
 from lightweight_latency import latencies
 from lightweight_tables import write_tables
 
 ROOT = Path(__file__).parents[1]
 RESULTS = Path(__file__).parent / "results" / "lightweight"
-FAMILY = ("front-128", "squeezenet-128", "mobilenet-v1-128", "mobilenet-v2-128", "shufflenet-128", "xception-128")
 PARTS = ("cost", "detectors", "lighten", "segment", "refine", "latency", "tables")
-FIGURES = (
-    "AP .05-.1",
-    "AP .1-.2",
-    "AP .2-.45",
-    "AP >=.45",
-    "AP >=.1",
-    "AP >=.05",
-    "false positives per face-less picture",
-    "keypoint error",
-)
 
 
 def main() -> None:
@@ -46,7 +35,8 @@ def main() -> None:
     add("--runs", type=Path, default=ROOT / "runs" / "lightweight", help="where the runs lie")
     add("--results", type=Path, default=RESULTS, help="where the figures go")
     add("--doc", type=Path, default=ROOT / "docs" / "lightweight.md", help="the page whose tables are written")
-    add("--epochs", type=int, default=6, help="of each detector (default 6)")
+    add("--epochs", type=int, default=1, help="of each detector (default 1)")
+    add("--pictures", type=int, default=10_240, help="that each detector is trained on (default 10,240)")
     add("--seeds", type=int, nargs="+", default=[0, 1], help="of the detectors (default 0 1)")
     add("--refine-epochs", type=int, default=30)
     add("--segment-epochs", type=int, default=10)
@@ -73,47 +63,17 @@ def _detectors(args: argparse.Namespace) -> None:
     """One recipe, the same pictures in the same order for all; seed by seed, so that a first answer comes early."""
     for seed in args.seeds:
         for model in FAMILY:
-            _detector(args, model, seed)
-            rows = [row for s in args.seeds for m in FAMILY if (row := _detector_row(args, m, s))]
-            _write(args.results / "detectors.json", rows)
-
-
-def _detector(args: argparse.Namespace, model: str, seed: int) -> None:
-    out = args.runs / f"{model}-{seed}"
-    if not (out / "report.json").is_file():
-        fixed = ["--model", model, "--epochs", str(args.epochs), "--seed", str(seed)]
-        resume = ["--resume", str(out)] if (out / "checkpoint.pt").is_file() else []
-        machine = ["--threads", str(args.threads), "--quiet", "--evaluate-every", "1000"]
-        _run("train", "--data", str(args.data), "--out", str(out), *fixed, *resume, *machine)
-    if not (out / "model.tflite").is_file():
-        _run(
-            "export",
-            "--weights",
-            str(out / "model.safetensors"),
-            "--format",
-            "tflite",
-            "--out",
-            str(out / "model.tflite"),
-        )
-
-
-def _detector_row(args: argparse.Namespace, model: str, seed: int) -> dict[str, Any] | None:
-    out = args.runs / f"{model}-{seed}"
-    if not (out / "report.json").is_file():
-        return None
-    report, config = json.loads((out / "report.json").read_text()), json.loads((out / "config.json").read_text())
-    return {
-        "model": model,
-        "seed": seed,
-        "epochs": config["epochs"],
-        "pictures": report["pictures"],
-        "figures": {name: report["figures"][name] for name in FIGURES},
-        "bytes": {
-            suffix: (out / f"model.{suffix}").stat().st_size
-            for suffix in ("onnx", "tflite")
-            if (out / f"model.{suffix}").is_file()
-        },
-    }
+            out = args.runs / f"{model}-{seed}"
+            config = recipe(model, seed, args.epochs)
+            if not train_detector(args.data, out, config, args.pictures, args.threads):
+                raise SystemExit("stopped; the same command goes on")
+            if not (out / "model.tflite").is_file():
+                files = ["--weights", str(out / "model.safetensors"), "--out", str(out / "model.tflite")]
+                _run("export", *files, "--format", "tflite")
+            folders = [args.runs / f"{m}-{s}" for s in args.seeds for m in FAMILY]
+            _write(
+                args.results / "detectors.json", [row for f in folders if (row := detector_row(f, args.pictures))]
+            )
 
 
 def _lighten(args: argparse.Namespace) -> None:

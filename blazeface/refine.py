@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
+from blazeface.backends.onnx_backend import open_session
 from blazeface.crop import CROP_KEY, CropSpec, apply, cut, face_matrix, inverse, normalised
 from blazeface.detections import Detections
 from blazeface.errors import BlazeFaceError
+from blazeface.files.shipped import refuse_altered
 from blazeface.geometry import Image
 from blazeface.spec import KEYPOINT_NAMES
 
@@ -30,20 +31,11 @@ class KeypointRefiner:
     """
 
     def __init__(self, path: Path = WEIGHTS, threads: int = 1):
-        if path == WEIGHTS and not path.is_file():
-            raise BlazeFaceError("no second stage is shipped: train one (`blazeface refine`) and name its file")
         if not path.is_file():
             raise BlazeFaceError(f"{path}: no such model file")
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        options.log_severity_level = 3
-        try:
-            self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # onnxruntime raises a different class for each kind of damage
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise BlazeFaceError(f"{path}: onnxruntime cannot load it: {reason}") from error
+        if path == WEIGHTS:
+            refuse_altered(path)
+        self._session = open_session(path, threads)
         metadata = self._session.get_modelmeta().custom_metadata_map
         if CROP_KEY not in metadata:
             raise BlazeFaceError(f"{path}: it has no {CROP_KEY} metadata, so it is no second stage of blazeface")

@@ -15,7 +15,7 @@ CORE = {"errors", "version", "spec", "detections", "geometry", "anchors", "decod
 ALLOWED = {
     "backends": CORE | {"backends", "models"},
     "detector": CORE | {"backends"},
-    "refine": CORE,
+    "refine": CORE | {"backends"},
     "inspection": CORE | {"inspection"},
     "models": CORE | {"models"},
     "data": CORE | {"data"},

@@ -14,6 +14,7 @@ from blazeface.cli.detect_flags import Plan, add_arguments, make_plan
 from blazeface.cli.detect_many import run_many
 from blazeface.detector import FaceDetector
 from blazeface.refine import KeypointRefiner, RefinedDetector
+from blazeface.video.background import BackgroundBlur
 from blazeface.video.inputs import Input
 from blazeface.video.outputs import WrongUsage
 from blazeface.video.pipeline import Pipeline, Tally, say
@@ -34,8 +35,9 @@ def run(args: argparse.Namespace) -> int:
     tally = Tally()
     try:
         if args.jobs is not None:
-            if args.refine is not None:
-                raise WrongUsage("--refine does not go with --jobs")
+            for flag, value in (("--refine", args.refine), ("--background-blur", args.background_blur)):
+                if value is not None:
+                    raise WrongUsage(f"{flag} does not go with --jobs")
             with _stop_on_signal() as stop:
                 seconds = run_many(args, tally, stop)
             return _ended(args, tally, seconds, stop)
@@ -64,6 +66,9 @@ def run(args: argparse.Namespace) -> int:
             track=lambda item: _tracker(args, item),
             roi=args.roi,
             hide=args.blur,
+            background=None
+            if args.background_blur is None
+            else BackgroundBlur(args.background_blur, args.threads),
             sound=not args.no_sound,
             timeout=args.timeout,
             reconnect=args.reconnect,

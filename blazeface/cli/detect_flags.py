@@ -12,6 +12,7 @@ from pathlib import Path
 from blazeface.backends import BACKENDS
 from blazeface.errors import BlazeFaceError
 from blazeface.refine import WEIGHTS as SHIPPED
+from blazeface.video.background import WEIGHTS as SEGMENTER
 from blazeface.video.crops import CropFolder
 from blazeface.video.hide import HIDINGS
 from blazeface.video.inputs import Input, find_inputs
@@ -74,6 +75,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="write annotated copies: a file for one picture or video, a folder for several inputs or a folder",
     )
     add("--blur", choices=HIDINGS, help="hide the faces in copies and window; nothing is drawn into copies then")
+    add(
+        "--background-blur",
+        nargs="?",
+        type=Path,
+        const=SEGMENTER,
+        metavar="FILE",
+        help="blur all but the faces in copies and window, by a file of `blazeface segment` or the shipped one;"
+        " nothing is drawn into copies then",
+    )
     add("--no-sound", action="store_true", help="leave the sound out of copies of videos")
 
     add = parser.add_argument_group("running").add_argument

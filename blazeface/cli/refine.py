@@ -32,6 +32,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="dense",
         help="of the 3 x 3 convolutions (default: dense)",
     )
+    add(
+        "--init",
+        type=Path,
+        metavar="FILE",
+        help="start from this model.safetensors of a run; a dense one is made light for --kind separable",
+    )
     add("--epochs", type=int, default=30, help="passes over the faces (default 30)")
     add("--seed", type=int, default=0, help="of the first weights and of all crops (default 0)")
     add("--model", default="front-128", help="the detector whose faces are refined (default: front-128)")
@@ -124,15 +130,16 @@ def _train(args: argparse.Namespace) -> dict[str, Any] | None:
         from blazeface.data.face_crops import cut_faces
         from blazeface.export.refine import export_refine
         from blazeface.models.cost import count
-        from blazeface.models.refine import save_refine
+        from blazeface.models.refine import load_refine, save_refine
         from blazeface.training.refine import refine_config, train_refine
     except ImportError as error:
         raise BlazeFaceError(f"{MISSING} ({error})") from error
     torch.set_num_threads(max(1, args.threads))
     config = refine_config(args.kind, args.epochs, seed=args.seed)
+    init = load_refine(args.init) if args.init else None
     args.out.mkdir(parents=True, exist_ok=True)
     crops = cut_faces(load_split(args.data, "train"))
-    network = train_refine(crops, config, args.out, log=lambda line: print(line, flush=True))
+    network = train_refine(crops, config, args.out, log=lambda line: print(line, flush=True), init=init)
     if network is None:
         return None
     save_refine(network, args.out / "model.safetensors")
@@ -141,6 +148,7 @@ def _train(args: argparse.Namespace) -> dict[str, Any] | None:
     cost = count(network.folded(), torch.zeros(1, 3, size, size))
     return {
         "kind": config.kind,
+        "init": init.kind if init else None,
         "epochs": config.epochs,
         "seed": config.seed,
         "train_faces": len(crops),

@@ -107,6 +107,16 @@ def build_refine(kind: str, spec: CropSpec | None = None, norm: bool = True) -> 
     return network
 
 
+def lightened_refine(dense: RefineNet) -> RefineNet:
+    """The separable form of a trained dense network, its layers as near to the old ones as they can be, to train on."""
+    if dense.kind != "dense":
+        raise BlazeFaceError(f"a {dense.kind} second stage cannot be made light once more")
+    network = copy.deepcopy(dense)
+    lighten(network, "separable", norm=True, init="svd")
+    network.kind = "separable"
+    return network
+
+
 def save_refine(network: RefineNet, path: Path) -> None:
     """Write a network with its crop spec. The file appears whole or not at all."""
     write_tensors(network, path, {CROP_KEY: network.spec.to_json(), KIND_KEY: network.kind})

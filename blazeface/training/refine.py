@@ -8,12 +8,14 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from blazeface.crop import CropSpec
 from blazeface.data.face_crops import FaceCrops, Jitter, jittered
-from blazeface.models.refine import RefineNet, build_refine
+from blazeface.models.refine import RefineNet, build_refine, lightened_refine
 from blazeface.training.small import Orders, SmallConfig, train_small
+
+TRUST = torch.tensor([0.0, 0.5, 1.0])
+"""Weight of a keypoint in the loss by its visibility: unknown, predicted by a teacher, annotated by a person."""
 
 
 def refine_config(
@@ -24,30 +26,46 @@ def refine_config(
 
 
 def train_refine(
-    crops: FaceCrops, config: SmallConfig, out: Path, log: Callable[[str], None] = print
+    crops: FaceCrops,
+    config: SmallConfig,
+    out: Path,
+    log: Callable[[str], None] = print,
+    init: RefineNet | None = None,
 ) -> RefineNet | None:
-    """See `small.train_small`."""
+    """See `small.train_small`. init: a trained network to start from, made light for another kind than its own."""
     spec, orders = CropSpec(), Orders(len(crops), config.seed)
 
     def lessons(step: int) -> tuple[Tensor, ...]:
-        """Images (B, 3, S, S), keypoints (B, 6, 2), known (B, 6)."""
+        """Images (B, 3, S, S), keypoints (B, 6, 2), weights (B, 6)."""
         made = [
             jittered(crops, orders[position], spec, Jitter(), np.random.default_rng([config.seed, position]))
             for position in range(step * config.batch, (step + 1) * config.batch)
         ]
         images, points, visibility = (np.stack(part) for part in zip(*made, strict=True))
         planes = torch.from_numpy(np.ascontiguousarray(images[..., ::-1])).permute(0, 3, 1, 2).float()
-        return (planes - spec.mean) / spec.std, torch.from_numpy(points), torch.from_numpy(visibility > 0)
+        return (
+            (planes - spec.mean) / spec.std,
+            torch.from_numpy(points),
+            TRUST[torch.from_numpy(visibility).long()],
+        )
 
     def loss_of(network: RefineNet, batch: tuple[Tensor, ...]) -> Tensor:
-        images, points, known = batch
-        return keypoint_loss(network(images), points, known, config.beta)
+        images, points, weights = batch
+        return keypoint_loss(network(images), points, weights, config.beta)
 
-    return train_small(lambda: build_refine(config.kind), len(crops), lessons, loss_of, config, out, log)
+    def fresh() -> RefineNet:
+        if init is None:
+            return build_refine(config.kind)
+        return init if init.kind == config.kind else lightened_refine(init)
+
+    return train_small(fresh, len(crops), lessons, loss_of, config, out, log)
 
 
-def keypoint_loss(found: Tensor, wanted: Tensor, known: Tensor, beta: float) -> Tensor:
-    """Smooth L1 over known keypoints inside the crop, in units of `beta`: (B, 6, 2) twice, (B, 6) bool -> scalar."""
-    inside = ((wanted > 0) & (wanted < 1)).all(dim=2) & known
-    error = F.smooth_l1_loss(found, wanted, reduction="none", beta=beta).sum(dim=2) / beta
-    return (error * inside).sum() / inside.sum().clamp(min=1)
+def keypoint_loss(found: Tensor, wanted: Tensor, weights: Tensor, beta: float) -> Tensor:
+    """Pseudo-Huber distance, mean over keypoints inside the crop: (B, 6, 2) twice, weights (B, 6) -> scalar.
+
+    sqrt(1 + (d / beta)^2) - 1: about d / beta, the distance that evaluation measures, but smooth where d is small.
+    """
+    inside = ((wanted > 0) & (wanted < 1)).all(dim=2) * weights
+    distance = ((found - wanted) / beta).square().sum(dim=2)
+    return (((1 + distance).sqrt() - 1) * inside).sum() / inside.sum().clamp(min=1)

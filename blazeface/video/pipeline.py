@@ -69,7 +69,8 @@ class Pipeline:
     set, each until a key is pressed. notice: said once a clip gives its first frame (why there is no
     window, say). track: makes what follows the faces of a clip, or None. roi: look around the faces of the last
     frame first. hide: in what way faces are hidden in copies and in the window, where they shall be; copies then
-    have nothing drawn in. sound: copy it. timeout: seconds that a camera or stream may keep silent; reconnect: for
+    have nothing drawn in. background: what is done to each picture before it is shown or copied, with nothing drawn
+    into copies either. sound: copy it. timeout: seconds that a camera or stream may keep silent; reconnect: for
     how long it is then looked for. stop: asked between frames; True ends the run, all files completed.
 
     What cannot be read or written is reported in `tally`, and the rest is still done. A record that cannot be written
@@ -84,6 +85,7 @@ class Pipeline:
     track: Callable[[Input], Tracker | None] = lambda item: None
     roi: bool = False
     hide: Hiding | None = None
+    background: Callable[[Image], Image] | None = None
     sound: bool = True
     timeout: float = 4.0
     reconnect: float = 30.0
@@ -179,6 +181,8 @@ class Pipeline:
 
     def _open_to_all(self, image: Image, faces: Detections | None, tracker: Tracker | None) -> Image:
         """The picture as others may see it: without its faces where they shall be hidden."""
+        if self.background is not None:
+            image = self.background(image)
         if self.hide is None:
             return image
         if faces is None:
@@ -186,7 +190,9 @@ class Pipeline:
         return hide_faces(image, faces, self.hide, None if tracker is None else tracker.reach)
 
     def _copy(self, image: Image, faces: Detections | None) -> Image:
-        return image if faces is None or self.hide is not None else draw_faces(image, faces)
+        if faces is None or self.hide is not None or self.background is not None:
+            return image
+        return draw_faces(image, faces)
 
     @contextmanager
     def _writer(self, output: Path, clip: Clip, image: Image) -> Iterator[VideoWriter]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from blazeface.backends import open_backend
 from blazeface.detector import WEIGHTS
 from blazeface.errors import BlazeFaceError
+from blazeface.spec import NAMED_SPECS
 from blazeface.web.runtime import RUNTIME_FILES, RUNTIME_VERSION
 
 PAGE = Path(__file__).parent / "page"
@@ -75,8 +76,9 @@ def make_site(models: Sequence[str | Path], runtime: Path) -> Site:
 
 
 def shipped() -> list[str]:
-    """Names of the models that come with the package, front-128 first."""
-    return sorted((path.stem for path in WEIGHTS.glob("*.onnx")), key=lambda name: (name != "front-128", name))
+    """Names of the detectors that come with the package, front-128 first."""
+    names = (path.stem for path in WEIGHTS.glob("*.onnx") if path.stem in NAMED_SPECS)
+    return sorted(names, key=lambda name: (name != "front-128", name))
 
 
 def write_site(site: Site, folder: Path) -> int:

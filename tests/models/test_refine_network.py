@@ -15,7 +15,7 @@ from blazeface.data.face_crops import FaceCrops
 from blazeface.errors import BlazeFaceError
 from blazeface.export.refine import export_refine
 from blazeface.models.cost import count
-from blazeface.models.refine import KINDS, RefineNet, build_refine, load_refine, save_refine
+from blazeface.models.refine import KINDS, RefineNet, build_refine, lightened_refine, load_refine, save_refine
 from blazeface.refine import KeypointRefiner
 from blazeface.training.refine import keypoint_loss, refine_config, train_refine
 
@@ -143,10 +143,36 @@ def test_a_run_in_two_pieces_is_the_run_in_one(tmp_path: Path) -> None:
         train_refine(crops, refine_config("dense", epochs=5, batch=4, warmup=2), tmp_path / "pieces")
 
 
-def test_unknown_and_outlying_keypoints_teach_nothing() -> None:
+def test_the_loss_is_the_distance_in_betas_of_known_keypoints_inside_the_crop() -> None:
     found, wanted = torch.full((1, 6, 2), 0.5), torch.full((1, 6, 2), 0.5)
     wanted[0, 0], wanted[0, 1] = 0.9, 1.2  # unknown; outside of the crop
-    known = torch.tensor([[False, True, True, True, True, True]])
-    assert keypoint_loss(found, wanted, known, 0.01) == 0
-    wanted[0, 2, 0] = 0.52  # two betas off: 1.5, over the four that count
-    assert keypoint_loss(found, wanted, known, 0.01).item() == pytest.approx(1.5 / 4, rel=1e-4)
+    weights = torch.tensor([[0.0, 1, 1, 1, 0.5, 0.5]])
+    assert keypoint_loss(found, wanted, weights, 0.01) == 0
+    wanted[0, 2] = torch.tensor([0.53, 0.54])  # five betas off: sqrt(26) - 1, over weights 1 + 1 + .5 + .5
+    assert keypoint_loss(found, wanted, weights, 0.01).item() == pytest.approx((26**0.5 - 1) / 3, rel=1e-4)
+    wanted[0, 2] = 0.5
+    wanted[0, 4] = torch.tensor([0.53, 0.54])
+    assert keypoint_loss(found, wanted, weights, 0.01).item() == pytest.approx((26**0.5 - 1) / 6, rel=1e-4)
+
+
+def test_a_dense_network_becomes_a_separable_one_that_remembers(tmp_path: Path) -> None:
+    dense = seen("dense")
+    light = lightened_refine(dense)
+    assert light.kind == "separable" and dense.kind == "dense"
+    fresh = build_refine("separable")
+    assert {n: p.shape for n, p in light.state_dict().items()} == {
+        n: p.shape for n, p in fresh.state_dict().items()
+    }
+    # Stem and heat map are taken over as they are, the rest comes near.
+    assert torch.equal(light.heat.weight, dense.heat.weight) and torch.equal(
+        light.stem[0].weight, dense.stem[0].weight
+    )
+    depthwise, pointwise = light.enter[0][0][0], light.enter[0][1]
+    product = pointwise.weight * depthwise.weight.permute(1, 0, 2, 3)
+    wanted = dense.enter[0].weight
+    assert (product - wanted).norm() < 0.95 * wanted.norm()
+    with pytest.raises(BlazeFaceError, match="cannot be made light once more"):
+        lightened_refine(light)
+    config = refine_config("separable", epochs=1, batch=8, warmup=1)
+    trained = train_refine(made_up_crops(8), config, tmp_path, log=lambda _: None, init=dense)
+    assert trained is not None and trained.kind == "separable"
