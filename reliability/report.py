@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ def write_report(kind: str, figures: dict[str, Any], text: str, folder: Path = F
         "date": now.strftime("%Y-%m-%d"),
         "finished": now.strftime("%Y-%m-%d %H:%M UTC"),
         "blazeface": __version__,
+        "commit": commit(),
         "python": platform.python_version(),
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPU cores",
         "load": [round(value, 2) for value in os.getloadavg()],
@@ -35,7 +37,8 @@ def write_report(kind: str, figures: dict[str, Any], text: str, folder: Path = F
     folder.mkdir(parents=True, exist_ok=True)
     name = folder / f"{kind}-{about['date']}"
     heading = (
-        f"# {kind}, {about['finished']}\n\nblazeface {__version__}, Python {about['python']}, {about['machine']}; "
+        f"# {kind}, {about['finished']}\n\nblazeface {__version__}, commit {about['commit']}, Python"
+        f" {about['python']}, {about['machine']}; "
         f"load average at the end {about['load'][0]}.\n\n"
     )
     with beside(name.with_suffix(".json")) as part:
@@ -43,6 +46,19 @@ def write_report(kind: str, figures: dict[str, Any], text: str, folder: Path = F
     with beside(name.with_suffix(".md")) as part:
         part.write_text(heading + text.strip() + "\n", encoding="utf-8")
     return name.with_suffix(".md")
+
+
+def commit() -> str:
+    """The commit that was tried, with a + where files differed from it; "unknown" outside a checkout."""
+    git = ["git", "-C", str(Path(__file__).parent)]
+    try:
+        head = subprocess.run([*git, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True)
+        changed = subprocess.run(
+            [*git, "status", "--porcelain", "-uno"], capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return head.stdout.strip() + "+" * bool(changed.stdout.strip())
 
 
 def newest(kind: str, folder: Path = FOLDER) -> dict[str, Any]:

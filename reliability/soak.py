@@ -141,6 +141,7 @@ def summary(log: Log, camera: BadCamera, before: tuple[int, int], minutes: float
             "last_tenth": round(late, 2),
             "growth": round(late - early, 2),
             "largest": round(max(log.memory), 2),
+            "tenths": [round(median(log.memory[i * tenth : (i + 1) * tenth] or log.memory), 1) for i in range(10)],
         },
         "threads": {"before": before[0], "after": after[0], "most": max(log.threads)},
         "files": {"before": before[1], "after": after[1], "most": max(log.files)},
@@ -165,6 +166,7 @@ def as_text(figures: dict[str, Any]) -> str:
         ["memory, second tenth of the time, MB", memory["second_tenth"]],
         ["memory, last tenth, MB", memory["last_tenth"]],
         ["memory growth, MB", memory["growth"]],
+        ["memory in each tenth, MB", ", ".join(f"{value:g}" for value in memory["tenths"])],
         ["threads before, most, after", f"{threads['before']}, {threads['most']}, {threads['after']}"],
         ["open files before, most, after", f"{files['before']}, {files['most']}, {files['after']}"],
     ]
