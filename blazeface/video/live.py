@@ -159,14 +159,14 @@ class LiveClip:
             newest = self._reader.take(self._timeout, self._stop)
             if newest is not None or self._stop() or self._reader.whole or not again:
                 return newest
-            fault = BlazeFaceError(f"{self._name}: ended")
+            fault = f"{self._name}: ended"
         except BlazeFaceError as error:
             if not again:
                 raise
-            fault = error
+            fault = str(error)  # not the error: its traceback would keep the lost reader and its picture alive
         return self._come_back(fault)
 
-    def _come_back(self, fault: BlazeFaceError) -> Taken | None:
+    def _come_back(self, fault: str) -> Taken | None:
         """The first picture after opening anew; None when the user wants to stop."""
         self._say(f"{fault}; trying again for up to {self._reconnect:g} seconds")
         lost = time.monotonic()
