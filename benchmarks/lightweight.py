@@ -1,9 +1,9 @@
 """Train the light networks, measure them, and write what came out: everything behind docs/lightweight.md.
 
-    make lightweight-report DATA=ROOT                                    # all of it; days on two CPU cores
+    make lightweight-report DATA=ROOT                                    # all of it; about two hours of one core
     python benchmarks/lightweight.py --data ROOT --only cost refine      # parts
-    python benchmarks/lightweight.py --data ROOT --only detectors --epochs 2 --seeds 0
-    python benchmarks/lightweight.py --only cost tables                  # no training, minutes
+    python benchmarks/lightweight.py --data ROOT --runs runs/longer --only detectors --pictures 15000 --epochs 10
+    python benchmarks/lightweight.py --only latency tables               # no training: a minute on a quiet machine
 
 Every part goes on where it stopped, and a part that is finished is not done again: runs lie in --runs. Results go to
 benchmarks/results/lightweight/*.json, one file a part, and from there into the tables and the plot
@@ -38,10 +38,16 @@ def main() -> None:
     add("--epochs", type=int, default=1, help="of each detector (default 1)")
     add("--pictures", type=int, default=10_240, help="that each detector is trained on (default 10,240)")
     add("--seeds", type=int, nargs="+", default=[0, 1], help="of the detectors (default 0 1)")
-    add("--refine-epochs", type=int, default=30)
-    add("--segment-epochs", type=int, default=10)
-    add("--finetune", type=int, default=2, help="epochs after making a network light (default 2)")
-    add("--val-pictures", type=int, default=500, help="of evaluations on the way and of `lighten` (default 500)")
+    add(
+        "--refine-epochs",
+        type=int,
+        default=16,
+        help="of the dense second stage; half as many after it is made light",
+    )
+    add("--segment-epochs", type=int, default=2, help="of the small U-Nets (default 2)")
+    add("--segment-pictures", type=int, default=6000, help="that the small U-Nets see (default 6,000)")
+    add("--finetune", type=int, default=1, help="epochs after making a network light (default 1)")
+    add("--val-pictures", type=int, default=2462, help="that `lighten` is scored on (default 2,462)")
     add("--threads", type=int, default=1)
     args = parser.parse_args()
     needs_data = {"detectors", "lighten", "segment", "refine"} & set(args.only)
@@ -67,9 +73,6 @@ def _detectors(args: argparse.Namespace) -> None:
             config = recipe(model, seed, args.epochs)
             if not train_detector(args.data, out, config, args.pictures, args.threads):
                 raise SystemExit("stopped; the same command goes on")
-            if not (out / "model.tflite").is_file():
-                files = ["--weights", str(out / "model.safetensors"), "--out", str(out / "model.tflite")]
-                _run("export", *files, "--format", "tflite")
             folders = [args.runs / f"{m}-{s}" for s in args.seeds for m in FAMILY]
             _write(
                 args.results / "detectors.json", [row for f in folders if (row := detector_row(f, args.pictures))]
@@ -91,36 +94,63 @@ def _lighten(args: argparse.Namespace) -> None:
 
 
 def _segment(args: argparse.Namespace) -> None:
-    _small(args, "segment", ("dense", "light"), args.segment_epochs)
+    rows = []
+    for kind in ("dense", "light"):
+        out = args.runs / f"segment-{kind}"
+        if not (out / "report.json").is_file():
+            fixed = ["--kind", kind, "--epochs", str(args.segment_epochs), "--limit", str(args.segment_pictures)]
+            _run("segment", "--data", str(args.data), "--out", str(out), *fixed, "--threads", str(args.threads))
+        rows.append(json.loads((out / "report.json").read_text()))
+        _write(args.results / "segment.json", rows)
 
 
 def _refine(args: argparse.Namespace) -> None:
-    _small(args, "refine", ("dense", "separable"), args.refine_epochs)
-
-
-def _small(args: argparse.Namespace, task: str, kinds: tuple[str, ...], epochs: int) -> None:
+    """Dense from scratch, then separable from the dense one made light; both with both shipped detectors."""
     rows = []
-    for kind in kinds:
-        out = args.runs / f"{task}-{kind}"
+    dense = ["--epochs", str(args.refine_epochs)]
+    made = [
+        "--epochs",
+        str(max(1, args.refine_epochs // 2)),
+        "--init",
+        str(args.runs / "refine-dense/model.safetensors"),
+    ]
+    for kind, fixed in (("dense", dense), ("separable", made)):
+        out = args.runs / f"refine-{kind}"
+        data = ["--data", str(args.data), "--threads", str(args.threads)]
         if not (out / "report.json").is_file():
-            fixed = ["--kind", kind, "--epochs", str(epochs), "--threads", str(args.threads)]
-            _run(task, "--data", str(args.data), "--out", str(out), *fixed)
-        rows.append(json.loads((out / "report.json").read_text()))
-        _write(args.results / f"{task}.json", rows)
+            _run("refine", *data, "--out", str(out), "--kind", kind, *fixed)
+        other = out / "back-256.json"
+        if not other.is_file():
+            _run(
+                "refine",
+                *data,
+                "--evaluate",
+                str(out / "refine.onnx"),
+                "--model",
+                "back-256",
+                "--json",
+                str(other),
+            )
+        row = json.loads((out / "report.json").read_text())
+        rows.append({**row, "back-256": json.loads(other.read_text())})
+        _write(args.results / "refine.json", rows)
 
 
 def _latency(args: argparse.Namespace) -> None:
     """All files that there are, taking turns; on a machine that is busy with other work the figures say little."""
     files = {}
     for model in FAMILY:
+        run = args.runs / f"{model}-{args.seeds[0]}"
         for suffix in ("onnx", "tflite"):
-            files[f"{model}.{suffix}"] = args.runs / f"{model}-{args.seeds[0]}" / f"model.{suffix}"
+            if not (run / f"model.{suffix}").is_file() and (run / "model.safetensors").is_file():
+                given = ["--weights", str(run / "model.safetensors"), "--out", str(run / f"model.{suffix}")]
+                _run("export", *given, "--format", suffix)
+            files[f"{model}.{suffix}"] = run / f"model.{suffix}"
     for task, kinds in (("refine", ("dense", "separable")), ("segment", ("dense", "light"))):
         for kind in kinds:
             files[f"{task}-{kind}.onnx"] = args.runs / f"{task}-{kind}" / f"{task}.onnx"
-    _write(
-        args.results / "latency.json", latencies({name: path for name, path in files.items() if path.is_file()})
-    )
+    found = {name: path for name, path in files.items() if path.is_file()}
+    _write(args.results / "latency.json", latencies(found))
 
 
 def _tables(args: argparse.Namespace) -> None:

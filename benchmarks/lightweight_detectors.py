@@ -11,13 +11,17 @@ from typing import Any
 
 import torch
 
-from blazeface.data.samples import load_split
+from blazeface.data.pictures import PictureCache
+from blazeface.data.samples import Sample, load_split
 from blazeface.errors import BlazeFaceError
-from blazeface.models.network import build
+from blazeface.evaluation.report import make_report
+from blazeface.files.whole import beside
+from blazeface.models.network import BlazeFace, build
+from blazeface.models.weights import save_weights
 from blazeface.training.checkpoint import FILE, load_checkpoint
 from blazeface.training.config import TrainConfig
 from blazeface.training.distributed import Processes
-from blazeface.training.finish import finish
+from blazeface.training.finish import score_network
 from blazeface.training.loop import Machine, Trainer, rebuild
 
 FAMILY = ("front-128", "squeezenet-128", "mobilenet-v1-128", "mobilenet-v2-128", "shufflenet-128", "xception-128")
@@ -41,8 +45,8 @@ def recipe(model: str, seed: int, epochs: int) -> TrainConfig:
 def train_detector(data: Path, out: Path, config: TrainConfig, pictures: int, threads: int) -> bool:
     """Train on an even choice of the training pictures, score on all of val; goes on where it stopped.
 
-    False when a signal stopped it. The folder gets what `train.py` writes. Raises BlazeFaceError where the folder
-    holds a run of another recipe.
+    False when a signal stopped it. The folder gets model.safetensors, report.json, config.json and the log. Raises
+    BlazeFaceError where the folder holds a run of another recipe.
     """
     if (out / "report.json").is_file():
         return True
@@ -63,8 +67,17 @@ def train_detector(data: Path, out: Path, config: TrainConfig, pictures: int, th
     (out / "config.json").write_text(config.to_json() + "\n", encoding="utf-8")
     if not trainer.train(samples, out, lambda _: {}):
         return False
-    finish(trainer.ema.network, load_split(data, "val"), out)
+    score(trainer.ema.network, load_split(data, "val"), out)
     return True
+
+
+def score(network: BlazeFace, val: list[Sample], out: Path) -> None:
+    """Weights and figures, without the intervals and the export that `train.py` ends with."""
+    save_weights(network, out / "model.safetensors")
+    pictures = PictureCache([sample.path for sample in val], budget_mb=1024, quiet=True)
+    report = make_report(score_network(network, val, pictures), resamples=0)
+    with beside(out / "report.json") as part:
+        part.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
 
 
 def detector_row(out: Path, pictures: int) -> dict[str, Any] | None:
@@ -82,9 +95,4 @@ def detector_row(out: Path, pictures: int) -> dict[str, Any] | None:
         "train_pictures": pictures,
         "val_pictures": report["pictures"],
         "figures": {name: report["figures"][name] for name in FIGURES},
-        "bytes": {
-            suffix: (out / f"model.{suffix}").stat().st_size
-            for suffix in ("onnx", "tflite")
-            if (out / f"model.{suffix}").is_file()
-        },
     }

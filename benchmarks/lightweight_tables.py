@@ -59,23 +59,35 @@ def _costs(found: Found, names: tuple[str, ...]) -> str:
 
 
 def detectors(found: Found) -> str:
-    """Means over the seeds; behind the AP the difference between the best and the worst of them."""
+    """Means over the seeds; behind them half the difference between the best and the worst."""
     if not found.get("detectors"):
         return MISSING
     rows = [
-        "| network | seeds | epochs | AP >=.1 | AP >=.05 | AP .05-.1 | keypoints | onnxruntime ms | LiteRT ms |",
-        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+        "| network | seeds | parameters | MACs | AP >=.1 | AP >=.05 | AP .1-.2 | keypoints | onnxruntime ms | LiteRT ms |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     for name in NEARBY:
         runs = [row for row in found["detectors"] if row["model"] == name]
-        if not runs:
-            rows.append(f"| {name} | 0 | | | | | | | |")
-            continue
-        cells = [_spread(runs, column) for column in ("AP >=.1", "AP >=.05", "AP .05-.1", "keypoint error")]
-        epochs = "/".join(sorted({str(row["epochs"]) for row in runs}))
+        cost = found["cost"][name]
+        size = f"{name} | {len(runs)} | {cost['parameters']:,} | {cost['macs'] / 1e6:.1f} M"
+        cells = [_spread(runs, column) for column in ("AP >=.1", "AP >=.05", "AP .1-.2", "keypoint error")]
         times = [_time(found, f"{name}.{suffix}") for suffix in ("onnx", "tflite")]
-        rows.append(f"| {name} | {len(runs)} | {epochs} | {' | '.join([*cells, *times])} |")
+        rows.append(f"| {size} | {' | '.join([*cells, *times])} |")
     return "\n".join(rows)
+
+
+def schedule(found: Found) -> str:
+    """What each of the six saw, in words, from the rows themselves."""
+    if not found.get("detectors"):
+        return MISSING
+    rows = found["detectors"]
+    first, seeds = rows[0], sorted({row["seed"] for row in rows})
+    return (
+        f"Each run: {first['crops']:,} crops of the same {first['train_pictures']:,} training pictures in the same order,"
+        f" batch {first['batch']}, AdamW with a peak of {first['learning_rate']:g} and a cosine, EMA, from random weights,"
+        f" scored on all {first['val_pictures']:,} pictures of val. Seeds: {', '.join(map(str, seeds))};"
+        f" {len(rows)} runs of {2 * len(NEARBY)} are in the table."
+    )
 
 
 def _spread(runs: list[Found], column: str) -> str:
@@ -123,14 +135,16 @@ def refine(found: Found) -> str:
     if not found.get("refine"):
         return MISSING
     rows = [
-        "| kind | epochs | parameters | MACs | faces | error of the detector | refined | gain | onnxruntime ms |",
-        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+        "| kind | epochs | parameters | MACs | front-128 | refined | less | back-256 | refined | less | onnxruntime ms |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     for row in found["refine"]:
         time = _time(found, f"refine-{row['kind']}.onnx")
+        gains = " | ".join(
+            f"{r['before']:.4f} | {r['after']:.4f} | {r['gain']:.1%}" for r in (row, row["back-256"])
+        )
         rows.append(
-            f"| {row['kind']} | {row['epochs']} | {row['parameters']:,} | {row['macs']:,} | {row['faces']:,}"
-            f" | {row['before']:.4f} | {row['after']:.4f} | {row['gain']:.1%} | {time} |"
+            f"| {row['kind']} | {row['epochs']} | {row['parameters']:,} | {row['macs']:,} | {gains} | {time} |"
         )
     return "\n".join(rows)
 
@@ -183,6 +197,7 @@ def draw(found: Found, path: Path) -> None:
 TABLES: dict[str, Callable[[Found], str]] = {
     "family": family,
     "published": published,
+    "schedule": schedule,
     "detectors": detectors,
     "lighten": lighten,
     "ladder": ladder,

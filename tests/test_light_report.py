@@ -1,0 +1,86 @@
+"""The page of the light networks is filled from the report files, and the cards of the small networks from theirs."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
+
+from lightweight_tables import NEARBY, TABLES, write_tables
+from ship_small import ship
+
+from blazeface.errors import BlazeFaceError
+from blazeface.files.shipped import refuse_altered
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "benchmarks" / "results" / "lightweight"
+PAGE = ROOT / "docs" / "lightweight.md"
+
+
+def test_the_page_holds_what_the_reports_say(tmp_path: Path) -> None:
+    copy = tmp_path / "lightweight.md"
+    copy.write_text(PAGE.read_text(encoding="utf-8"), encoding="utf-8")
+    write_tables(RESULTS, copy)
+    assert copy.read_text(encoding="utf-8") == PAGE.read_text(encoding="utf-8")
+
+
+def run_of(model: str, seed: int, value: float) -> dict[str, object]:
+    figures = dict.fromkeys(("AP >=.1", "AP >=.05", "AP .1-.2", "keypoint error"), value)
+    numbers = {
+        "crops": 64,
+        "epochs": 1,
+        "batch": 16,
+        "learning_rate": 0.003,
+        "train_pictures": 64,
+        "val_pictures": 9,
+    }
+    return {"model": model, "seed": seed, **numbers, "figures": figures}
+
+
+def test_two_seeds_are_a_mean_and_half_their_distance() -> None:
+    cost = {name: {"parameters": 1000, "macs": 34_140_672, "activations": 1} for name in NEARBY}
+    rows = [run_of("front-128", 0, 0.5), run_of("front-128", 1, 0.6), run_of("xception-128", 0, 0.25)]
+    found = {"cost": cost, "detectors": rows, "latency": {"milliseconds": {"front-128.onnx": {"median": 1.5}}}}
+    lines = TABLES["detectors"](found).splitlines()
+    cell = "0.550 ± 0.050"
+    assert lines[2] == f"| front-128 | 2 | 1,000 | 34.1 M | {cell} | {cell} | {cell} | {cell} | 1.50 |  |"
+    assert lines[7] == "| xception-128 | 1 | 1,000 | 34.1 M | 0.250 | 0.250 | 0.250 | 0.250 |  |  |"
+    assert lines[3].startswith("| squeezenet-128 | 0 |")
+    assert "3 runs of 12" in TABLES["schedule"](found)
+
+
+def test_what_was_not_trained_is_said_to_be_missing() -> None:
+    for name in ("schedule", "detectors", "lighten", "segment", "refine"):
+        assert "Not trained yet" in TABLES[name]({})
+    assert "not measured" in TABLES["machine"]({})
+
+
+def test_a_page_without_a_place_for_a_table_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "x.md").write_text("nothing\n")
+    with pytest.raises(SystemExit, match="no place for the table 'family'"):
+        write_tables(RESULTS, tmp_path / "x.md")
+
+
+def test_a_shipped_second_stage_matches_its_card(tmp_path: Path) -> None:
+    run, folder = tmp_path / "run", tmp_path / "weights"
+    run.mkdir()
+    folder.mkdir()
+    (run / "refine.onnx").write_bytes(b"one")
+    (run / "model.safetensors").write_bytes(b"two")
+    measured = {"faces": 10, "before": 0.1, "after": 0.075, "gain": 0.25, "by_source": {"lfw": [10, 0.1, 0.075]}}
+    about = {"kind": "separable", "init": "dense", "epochs": 8, "seed": 0, "train_faces": 9, "parameters": 5}
+    (run / "report.json").write_text(json.dumps({**about, "macs": 2e6, **measured}))
+    (run / "back-256.json").write_text(json.dumps({**measured, "before": 0.09}))
+    ship("refine", run, "in no time", folder)
+    for name in ("refine.onnx", "refine.safetensors"):
+        refuse_altered(folder / name)
+    card = (folder / "refine.md").read_text()
+    assert "| front-128 | 10 | 0.1000 | 0.0750 | 25.0% |" in card and "| back-256 | lfw | 10 |" in card
+    assert "--kind dense --epochs 16" in card and "--kind separable --epochs 8 --init" in card
+    (folder / "refine.onnx").write_bytes(b"three")
+    with pytest.raises(BlazeFaceError, match="not the weights that were shipped"):
+        refuse_altered(folder / "refine.onnx")
