@@ -90,6 +90,42 @@ def schedule(found: Found) -> str:
     )
 
 
+def answer(found: Found) -> str:
+    """BlazeFace against MobileNetV2 under the same head: the paper's question, in figures."""
+    runs = {
+        n: [r for r in found.get("detectors", []) if r["model"] == n] for n in ("front-128", "mobilenet-v2-128")
+    }
+    ours, theirs = runs.values()
+    if not ours or not theirs:
+        return MISSING
+    points, verdicts = [], []
+    for column, what in (("AP >=.1", "AP of faces of a tenth or more"), ("AP >=.05", "of a twentieth or more")):
+        values = [[run["figures"][column] for run in part] for part in (ours, theirs)]
+        points.append(f"{what} {_spread(ours, column)} against {_spread(theirs, column)}")
+        verdicts.append(1 if min(values[0]) > max(values[1]) else -1 if max(values[0]) < min(values[1]) else 0)
+    for suffix, runtime in (("onnx", "onnxruntime"), ("tflite", "LiteRT")):
+        times = [_time(found, f"{name}.{suffix}") for name in runs]
+        if all(times):
+            points.append(f"{times[0]} ms against {times[1]} in {runtime}")
+            verdicts.append(1 if float(times[0]) < float(times[1]) else -1)
+    words = {1: "more accurate", -1: "less accurate", 0: "neither more nor less accurate beyond what seeds change"}
+    text = f"BlazeFace against MobileNetV2 at the same cost: {'; '.join(points)}. "
+    if verdicts[0] != verdicts[1]:
+        text += f"At a tenth BlazeFace is {words[verdicts[0]]}, at a twentieth {words[verdicts[1]]}"
+    else:
+        text += f"BlazeFace is {words[verdicts[0]]}"
+    speed = verdicts[2:]
+    if speed:
+        faster = {
+            1: "faster in both runtimes",
+            -1: "slower in both runtimes",
+            0: "faster in one runtime, slower in the other",
+        }
+        text += f", and {faster[max(-1, min(1, sum(speed)))]}"
+    few = min(len(ours), len(theirs))
+    return f"{text} ({few} {'seed' if few == 1 else 'seeds'} each)."
+
+
 def _spread(runs: list[Found], column: str) -> str:
     values = [row["figures"][column] for row in runs if row["figures"][column] is not None]
     if not values:
@@ -104,9 +140,9 @@ def lighten(found: Found) -> str:
     parameters, macs = story["parameters"], story["macs"]
     stages = story["figures"]
     rows = [
-        f"{story['weights']} by the rule {story['rule']} (init {story['init']}): {parameters[0]:,} parameters become"
-        f" {parameters[1]:,}, {macs[0]:,} MACs {macs[1]:,}. Fine-tuned for {story['finetune_epochs']} epochs, scored on"
-        f" {story['val_pictures']:,} pictures of val.",
+        f"{story['model']}, as it came out of the comparison above (seed 0), by the rule {story['rule']} (init"
+        f" {story['init']}): {parameters[0]:,} parameters become {parameters[1]:,}, {macs[0]:,} MACs {macs[1]:,}."
+        f" Fine-tuned for {story['finetune_epochs']} epoch, scored on {story['val_pictures']:,} pictures of val.",
         "",
         f"| figure | {' | '.join(stages)} |",
         f"| --- |{' ---: |' * len(stages)}",
@@ -199,6 +235,7 @@ TABLES: dict[str, Callable[[Found], str]] = {
     "published": published,
     "schedule": schedule,
     "detectors": detectors,
+    "answer": answer,
     "lighten": lighten,
     "ladder": ladder,
     "segment": segment,

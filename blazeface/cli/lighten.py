@@ -77,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
             stages["fine-tuned"] = score(tuned)
         print(f"\n{stage_table(stages)}")
     record: dict[str, Any] = {
-        "weights": Path(str(args.weights)).name,
+        "model": network.spec.name,
         "rule": args.rule,
         "init": args.init,
         "finetune_epochs": args.finetune,
