@@ -9,6 +9,8 @@ import struct
 CODESTREAM = b"\xff\x4f\xff\x51"
 """Start of JPEG 2000's pixels (ITU T.800, A.5.1): width and height follow after four bytes."""
 
+_MARKER = re.compile(rb"\xff[\x01-\xfe]")
+
 
 def picture_size(data: bytes) -> tuple[int, int] | None:
     """(width, height) as the header claims, for all formats that OpenCV reads but the rare ones; None for broken ones."""
@@ -58,16 +60,23 @@ def _pair(data: bytes, form: str, offset: int) -> tuple[int, int]:
 
 
 def _jpeg_size(data: bytes) -> tuple[int, int] | None:
-    """Steps over the segments to the frame header (ITU T.81, table B.1: SOF0 to SOF15 save DHT, JPG and DAC)."""
+    """Steps over the segments to the frame header (ITU T.81, table B.1: SOF0 to SOF15 save DHT, JPG and DAC).
+
+    As libjpeg does, it passes over bytes that belong to no segment, and over markers that have none (table B.2).
+    """
     position = 2
-    while True:
-        mark, kind, length = struct.unpack_from(">BBH", data, position)
-        if mark != 0xFF or length < 2:
+    while mark := _MARKER.search(data, position):
+        kind, position = data[mark.end() - 1], mark.end()
+        if kind == 0x01 or 0xD0 <= kind <= 0xD7:
+            continue
+        (length,) = struct.unpack_from(">H", data, position)
+        if length < 2 or kind in (0xD8, 0xD9, 0xDA):  # a second picture, the end or the pixels, before any frame
             return None
         if 0xC0 <= kind <= 0xCF and kind not in (0xC4, 0xC8, 0xCC):
-            height, width = _pair(data, ">HH", position + 5)
+            height, width = _pair(data, ">HH", position + 3)
             return width, height
-        position += 2 + length
+        position += length
+    return None
 
 
 def _some(size: tuple[int, ...]) -> tuple[int, int] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import struct
 import zlib
@@ -95,6 +96,15 @@ def png_of_promises() -> bytes:
     """A chunk that claims two gigabytes; found by fuzzing, OpenCV took them."""
     good = png_bomb(32, 24)
     return good[:33] + b"\x80\x00\x09\xbb" + good[37:]
+
+
+def jpeg_bomb(between: bytes = b"") -> bytes:
+    """Some hundred bytes that unpack into 1,000,000,000 grey pixels. between: bytes before the first segment."""
+    small = io.BytesIO()
+    Image.new("L", (16, 16)).save(small, "JPEG")
+    data = small.getvalue()
+    frame = data.index(b"\xff\xc0") + 5
+    return data[:2] + between + data[2:frame] + struct.pack(">HH", 31250, 32000) + data[frame + 4 :]
 
 
 def webp_bomb() -> bytes:

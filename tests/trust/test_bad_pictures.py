@@ -90,6 +90,11 @@ FAULTS: dict[str, tuple[Maker, str]] = {
         partial(make.written, name="bomb.png", data=make.png_bomb(50000, 50000)),
         "bomb.png: 50000 x 50000 pixels, more than the 268,435,456 that are read (BLAZEFACE_MAX_PIXELS sets",
     ),
+    "JPEG bomb": (partial(make.written, name="bomb.jpg", data=make.jpeg_bomb()), "32000 x 31250 pixels"),
+    "JPEG bomb behind stray bytes": (  # found by fuzzing: libjpeg passes over them
+        partial(make.written, name="bomb.jpg", data=make.jpeg_bomb(b"stray\xff\x01\xff\xff\xd3")),
+        "32000 x 31250 pixels",
+    ),
     "WebP bomb": (partial(make.written, name="bomb.webp", data=make.webp_bomb()), "16777216 x 65536 pixels"),
     "JPEG 2000 bomb": (partial(make.written, name="bomb.jp2", data=make.jp2_bomb()), "60000 x 60000 pixels"),
     "PPM bomb": (
