@@ -110,7 +110,7 @@ def _refine(args: argparse.Namespace) -> None:
     dense = ["--epochs", str(args.refine_epochs)]
     made = [
         "--epochs",
-        str(max(1, args.refine_epochs // 2)),
+        str(args.separable_epochs),
         "--init",
         str(args.runs / "refine-dense/model.safetensors"),
     ]

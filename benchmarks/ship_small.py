@@ -136,7 +136,8 @@ def commands(task: str, report: dict[str, Any]) -> str:
         return f"{start}{kind} --kind {kind} --epochs {epochs} --limit {report['train_pictures']}"
     if not report.get("init"):
         return f"{start}{kind} --kind {kind} --epochs {epochs}"
-    first = f"{start}dense --kind dense --epochs {2 * epochs}"
+    # What `lightweight.py` calls the dense run with.
+    first = f"{start}dense --kind dense --epochs 16"
     return f"{first}\n{start}{kind} --kind {kind} --epochs {epochs} --init runs/refine-dense/model.safetensors"
 
 
