@@ -30,15 +30,20 @@ def need_browser_and_runtime() -> None:
 
 
 @contextmanager
-def serve_page() -> Iterator[str]:
-    """The page's address; it is served until the block ends."""
+def serve_page() -> Iterator[tuple[str, Callable[[], None]]]:
+    """The page's address, and what ends the server before the block does."""
     with PageServer(make_site(shipped(), VENDOR), "localhost", 0) as server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
-        try:
-            yield f"http://localhost:{server.server_port}/"
-        finally:
+
+        def end() -> None:
             server.shutdown()
+            server.server_close()
+
+        try:
+            yield f"http://localhost:{server.server_port}/", end
+        finally:
+            end()
             thread.join()
 
 

@@ -42,6 +42,8 @@ export class Camera {
     this.video = Object.assign(document.createElement("video"), { muted: true, playsInline: true, srcObject: stream });
     this.closed = false;
     this.lost = false;
+    this.fresh = false; // a frame is there that nobody has taken yet
+    this.wake = () => {};
   }
 
   async begin() {
@@ -53,6 +55,20 @@ export class Camera {
     const { deviceId, facingMode } = this.track.getSettings();
     this.deviceId = deviceId;
     this.facing = facingMode ?? null;
+    this.listen();
+  }
+
+  // Always listening: a frame that comes while the last one is searched is taken as soon as that is done. Asking only
+  // then would mean waiting for the one after it, and at 30 frames a second a search of 35 ms would give 15.
+  listen() {
+    const arrived = () => {
+      if (this.closed) return;
+      this.fresh = true;
+      this.wake();
+      this.listen();
+    };
+    if (this.video.requestVideoFrameCallback) this.video.requestVideoFrameCallback(arrived);
+    else requestAnimationFrame(arrived);
   }
 
   /** Whether it looks at the person who holds the device; a camera that does not say is taken for a webcam. */
@@ -61,14 +77,10 @@ export class Camera {
   }
 
   /** The next new frame is there: true; the camera has ended: false. */
-  nextFrame() {
-    if (this.closed) return Promise.resolve(false);
-    return new Promise((resolve) => {
-      this.wake = () => resolve(false);
-      const arrived = () => resolve(!this.closed);
-      if (this.video.requestVideoFrameCallback) this.video.requestVideoFrameCallback(arrived);
-      else requestAnimationFrame(arrived);
-    });
+  async nextFrame() {
+    if (!this.fresh && !this.closed) await new Promise((resolve) => (this.wake = resolve));
+    this.fresh = false;
+    return !this.closed;
   }
 
   /** What `Camera.open` takes for the next camera after this one, or null where there is no other. */
@@ -85,6 +97,6 @@ export class Camera {
     this.closed = true;
     this.stream.getTracks().forEach((track) => track.stop());
     this.video.srcObject = null;
-    this.wake?.();
+    this.wake();
   }
 }

@@ -24,8 +24,8 @@ export function drawPicture(context, picture, mirrored) {
   context.setTransform(1, 0, 0, 1, 0, 0);
 }
 
-/** Boxes, points and scores. */
-export function drawFaces(context, faces) {
+/** Boxes, scores and, where asked for, points. */
+export function drawFaces(context, faces, withPoints) {
   const unit = Math.max(context.canvas.width, context.canvas.height) / 640;
   context.lineWidth = 3 * unit;
   context.font = `600 ${15 * unit}px system-ui, sans-serif`;
@@ -39,7 +39,7 @@ export function drawFaces(context, faces) {
     context.strokeStyle = "rgb(0 0 0 / 60%)";
     const radius = Math.max(1.5 * unit, Math.min(4 * unit, (x2 - x1) / 24));
     context.lineWidth = radius / 3;
-    for (const [x, y] of keypoints) {
+    for (const [x, y] of withPoints ? keypoints : []) {
       context.beginPath();
       context.arc(x, y, radius, 0, 2 * Math.PI);
       context.fill();
@@ -62,32 +62,38 @@ function drawLabel(context, text, x, y, unit) {
   context.fillText(text, x + 6 * unit, top + height / 2 + unit);
 }
 
-/** Make faces unrecognisable. how: "mosaic" or "solid". */
-export function coverFaces(context, faces, how) {
+/**
+ * Make faces unrecognisable on a canvas where the picture has been drawn. how: "mosaic" or "solid"; pixels: the picture
+ * as it came, an ImageData, in whose frame the faces are. The canvas itself is not asked for its pixels: where a
+ * graphics processor draws it, that takes longer than finding the faces.
+ */
+export function coverFaces(context, pixels, faces, how, mirrored) {
+  context.setTransform(mirrored ? -1 : 1, 0, 0, 1, mirrored ? pixels.width : 0, 0);
   for (const { box } of faces) {
-    const [x, y, width, height] = grown(box, context.canvas);
+    const [x, y, width, height] = grown(box, pixels);
     if (width < 1 || height < 1) continue;
-    if (how === "mosaic") drawMosaic(context, x, y, width, height);
+    if (how === "mosaic") drawMosaic(context, pixels, x, y, width, height);
     else {
       context.fillStyle = "#22252f";
       context.fillRect(x, y, width, height);
     }
   }
+  context.setTransform(1, 0, 0, 1, 0, 0);
 }
 
-// The box with its margin, in whole pixels inside the canvas: x, y, width, height.
-function grown([x1, y1, x2, y2], canvas) {
+// The box with its margin, in whole pixels inside the picture: x, y, width, height.
+function grown([x1, y1, x2, y2], picture) {
   const [dx, dy] = [MARGIN * (x2 - x1), MARGIN * (y2 - y1)];
   const left = Math.max(0, Math.floor(x1 - dx));
   const top = Math.max(0, Math.floor(y1 - dy));
-  const right = Math.min(canvas.width, Math.ceil(x2 + dx));
-  const bottom = Math.min(canvas.height, Math.ceil(y2 + dy));
+  const right = Math.min(picture.width, Math.ceil(x2 + dx));
+  const bottom = Math.min(picture.height, Math.ceil(y2 + dy));
   return [left, top, right - left, bottom - top];
 }
 
 // Each cell gets the mean of its pixels.
-function drawMosaic(context, x, y, width, height) {
-  const { data } = context.getImageData(x, y, width, height);
+function drawMosaic(context, pixels, x, y, width, height) {
+  const { data } = pixels;
   const columns = Math.min(CELLS, width);
   const rows = Math.min(CELLS, height);
   for (let row = 0; row < rows; row++) {
@@ -95,8 +101,9 @@ function drawMosaic(context, x, y, width, height) {
     for (let column = 0; column < columns; column++) {
       const [left, right] = [Math.floor((column * width) / columns), Math.floor(((column + 1) * width) / columns)];
       const sums = [0, 0, 0];
-      for (let j = top; j < bottom; j++) {
-        for (let at = 4 * (j * width + left); at < 4 * (j * width + right); at += 4) {
+      for (let j = y + top; j < y + bottom; j++) {
+        const row = 4 * (j * pixels.width + x);
+        for (let at = row + 4 * left; at < row + 4 * right; at += 4) {
           for (let c = 0; c < 3; c++) sums[c] += data[at + c];
         }
       }

@@ -91,15 +91,16 @@ async function find(source) {
   const pixels = source.getContext("2d").getImageData(0, 0, width, height);
   const start = performance.now();
   const faces = await detector.detect(pixels, Number(at.threshold.value));
-  return { faces, cost: performance.now() - start };
+  return { pixels, faces, cost: performance.now() - start };
 }
 
-function show(source, faces, covered) {
+function show(source, pixels, faces, hidden) {
   const mirrored = at.mirror.checked;
-  const turn = (list) => (mirrored ? mirrorFaces(list, source.width) : list);
+  const cover = at.cover.value;
   drawPicture(stage, source, mirrored);
-  if (at.cover.value !== "off") coverFaces(stage, turn(covered), at.cover.value);
-  if (at.marks.checked) drawFaces(stage, turn(faces));
+  if (cover !== "off") coverFaces(stage, pixels, hidden, cover, mirrored);
+  // No points on a covered face: they would tell which way it looks.
+  if (at.marks.checked) drawFaces(stage, mirrored ? mirrorFaces(faces, source.width) : faces, cover === "off");
   shown.faces = faces;
   at.save.disabled = false;
 }
@@ -117,9 +118,9 @@ function showNumbers(faces) {
 async function findInPicture() {
   if (!detector || !picture) return;
   const source = picture;
-  const { faces, cost } = await find(source);
+  const { pixels, faces, cost } = await find(source);
   if (source !== picture) return; // another one was opened meanwhile
-  show(source, faces, faces);
+  show(source, pixels, faces, faces);
   showNumbers(faces);
   at.stage.setAttribute("aria-label", `Picture with ${countOf(faces).toLowerCase()} found`);
   at.meter.hidden = false;
@@ -196,11 +197,11 @@ async function watch(mine) {
       if (!width || !height) continue;
       if (work.canvas.width !== width || work.canvas.height !== height) Object.assign(work.canvas, { width, height });
       work.drawImage(mine.video, 0, 0);
-      const { faces, cost } = await find(work.canvas);
+      const { pixels, faces, cost } = await find(work.canvas);
       if (mine.closed) break;
       const now = performance.now();
       // What is shown is the frame that was searched, never a newer one: its faces could be elsewhere, uncovered.
-      show(work.canvas, faces, hold.faces(faces, now / 1000));
+      show(work.canvas, pixels, faces, hold.faces(faces, now / 1000));
       meter.add(now, cost);
       tell(meter, faces, now);
     }
