@@ -47,7 +47,8 @@ def main() -> None:
     add("--segment-epochs", type=int, default=2, help="of the small U-Nets (default 2)")
     add("--segment-pictures", type=int, default=6000, help="that the small U-Nets see (default 6,000)")
     add("--finetune", type=int, default=1, help="epochs after making a network light (default 1)")
-    add("--val-pictures", type=int, default=2462, help="that `lighten` is scored on (default 2,462)")
+    add("--finetune-pictures", type=int, default=6000, help="of such an epoch (default 6,000)")
+    add("--val-pictures", type=int, default=500, help="that `lighten` is scored on (default 500)")
     add("--threads", type=int, default=1)
     args = parser.parse_args()
     needs_data = {"detectors", "lighten", "segment", "refine"} & set(args.only)
@@ -88,7 +89,8 @@ def _lighten(args: argparse.Namespace) -> None:
     out = args.runs / "squeezenet-128-light"
     if not (out / "lighten.json").is_file():
         pictures = ["--val-pictures", str(args.val_pictures), "--threads", str(args.threads)]
-        data = ["--data", str(args.data), "--finetune", str(args.finetune)]
+        tune = ["--finetune", str(args.finetune), "--train-pictures", str(args.finetune_pictures)]
+        data = ["--data", str(args.data), *tune]
         _run("lighten", str(weights), "--rule", "separable", "--out", str(out), *data, *pictures)
     _write(args.results / "lighten.json", json.loads((out / "lighten.json").read_text()))
 

@@ -142,7 +142,7 @@ def lighten(found: Found) -> str:
     rows = [
         f"{story['model']}, as it came out of the comparison above (seed 0), by the rule {story['rule']} (init"
         f" {story['init']}): {parameters[0]:,} parameters become {parameters[1]:,}, {macs[0]:,} MACs {macs[1]:,}."
-        f" Fine-tuned for {story['finetune_epochs']} epoch, scored on {story['val_pictures']:,} pictures of val.",
+        f" Fine-tuned on {story['train_pictures']:,} pictures, scored on {story['val_pictures']:,} pictures of val.",
         "",
         f"| figure | {' | '.join(stages)} |",
         f"| --- |{' ---: |' * len(stages)}",

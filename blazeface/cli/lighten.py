@@ -38,6 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="EPOCHS",
         help="train the light network for so many epochs, then score again",
     )
+    add("--train-pictures", type=int, metavar="N", help="train on an even choice of N pictures instead of all")
     add("--learning-rate", type=float, default=5e-4, help="peak of the fine-tuning's schedule (default 0.0005)")
     add("--val-pictures", type=int, default=500, help="pictures to score on (default 500)")
     add("--threads", type=int, default=1, help="CPU threads of the network (default 1)")
@@ -58,6 +59,8 @@ def run(args: argparse.Namespace) -> int:
         raise BlazeFaceError(f"--finetune must be 1 or more epochs, not {args.finetune}")
     if args.val_pictures < 1:
         raise BlazeFaceError(f"--val-pictures must be 1 or more, not {args.val_pictures}")
+    if args.train_pictures is not None and args.train_pictures < 1:
+        raise BlazeFaceError(f"--train-pictures must be 1 or more, not {args.train_pictures}")
     torch.set_num_threads(max(1, args.threads))
     network = load_weights(model_path(args.weights, "torch"))
     light, report = lightened(network, args.rule, args.groups, args.only, args.stem, args.init)
@@ -81,6 +84,7 @@ def run(args: argparse.Namespace) -> int:
         "rule": args.rule,
         "init": args.init,
         "finetune_epochs": args.finetune,
+        "train_pictures": args.train_pictures,
         "val_pictures": args.val_pictures if args.data else None,
         **dataclasses.asdict(report),
         "figures": stages,
@@ -145,6 +149,8 @@ def _finetune(light: BlazeFace, args: argparse.Namespace) -> BlazeFace | None:
 
     config = TrainConfig(model="front-128", epochs=args.finetune, learning_rate=args.learning_rate, warmup=100)
     samples = load_split(args.data, "train")
+    count = min(args.train_pictures or len(samples), len(samples))
+    samples = [samples[i * len(samples) // count] for i in range(count)]
     found = load_checkpoint(args.out) if (args.out / FILE).is_file() else None
     if found and (found.config != config or found.layout != light.layout.to_json()):
         raise BlazeFaceError(f"--out: {args.out} holds a run of another recipe; name another folder")

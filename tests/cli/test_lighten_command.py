@@ -88,6 +88,7 @@ def test_the_command_writes_weights_and_record(
         (["--rule", "separable"], "no layer that it would change"),
         (["--rule", "factorized", "--only", "("], "no regular expression"),
         (["--rule", "factorized", "--finetune", "2"], "--finetune needs --data"),
+        (["--rule", "factorized", "--train-pictures", "0"], "--train-pictures must be 1 or more"),
     ],
 )
 def test_mistakes_are_one_sentence(
