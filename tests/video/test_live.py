@@ -369,3 +369,49 @@ def test_mpeg_ts_over_tcp(make_clip: ClipMaker, tmp_path: Path) -> None:
     for frame in frames:
         _, top, _, bottom = RedDetector().detect(frame.image).boxes[0]
         assert (top, bottom) == pytest.approx((4, 12), abs=2)
+
+
+def send_over_udp(port: int, stop: threading.Event) -> None:
+    """MPEG-TS to a port of this machine until stop is set, as a network camera or `ffmpeg -f mpegts udp://` does."""
+    import av
+
+    with av.open(f"udp://127.0.0.1:{port}?pkt_size=1316", "w", format="mpegts") as container:
+        stream = container.add_stream("mpeg2video", rate=25)
+        stream.width, stream.height, stream.pix_fmt, stream.bit_rate = 128, 96, "yuv420p", 2_000_000
+        stream.codec_context.gop_size = 5  # whoever comes late soon finds a picture to begin with
+        n = 0
+        while not stop.is_set():
+            frame = av.VideoFrame.from_ndarray(walking_square(n % 25, 128, 96), "bgr24")
+            frame.pts, frame.time_base = n, Fraction(1, 25)
+            container.mux(stream.encode(frame))
+            time.sleep(0.004)  # ten times as fast as it plays: the reader looks at some seconds before it begins
+            n += 1
+
+
+def test_mpeg_ts_over_udp_until_it_falls_silent() -> None:
+    pytest.importorskip("av")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    stop = threading.Event()
+    sender = threading.Thread(target=send_over_udp, args=(port, stop), daemon=True)
+    sender.start()
+    seen = []
+    try:
+        with (
+            pytest.raises(BlazeFaceError, match=rf"^udp://127\.0\.0\.1:{port}: (gave no picture for 3 seconds|ended)"),
+            open_stream(find_input(f"udp://127.0.0.1:{port}"), 3.0, lambda: False) as clip,
+        ):
+            for frame in clip.frames():
+                found = RedDetector().detect(frame.image)
+                seen.append((frame.image.shape, len(found), found.boxes[0, 1::2] if len(found) else None))
+                if len(seen) == 20:
+                    stop.set()
+    finally:
+        stop.set()
+        sender.join(10)
+    assert len(seen) >= 20
+    # Datagrams may be lost, and what was lost shows as grey; most come through.
+    whole = [rows for shape, count, rows in seen if shape == (96, 128, 3) and count == 1]
+    assert len(whole) >= 15
+    assert np.median(whole, axis=0) == pytest.approx([4, 12], abs=2)
