@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 
 from blazeface.geometry import Floats
 
+TINY = 1e-30
+"""An area that no box of a face has; empty boxes are divided by it, and so share nothing of it."""
+
 
 def cluster(boxes: Floats, scores: Floats, iou_threshold: float) -> list[NDArray[np.intp]]:
     """Group candidates greedily: the best one left, with all left that overlap it by more than the threshold.
@@ -42,9 +45,9 @@ def _overlap(boxes: Floats, iou_threshold: float) -> NDArray[np.bool_]:
     shared = np.maximum(width, 0, out=width)
     shared *= np.maximum(height, 0, out=height)
     area = shared.diagonal()  # a box shares all of itself
-    union = area[:, None] + area - shared
-    iou = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
-    return np.asarray(iou > iou_threshold)
+    union = np.maximum(area[:, None] + area - shared, TINY)
+    overlap: NDArray[np.bool_] = shared / union > iou_threshold
+    return overlap
 
 
 def blend(boxes: Floats, scores: Floats, keypoints: Floats, iou_threshold: float) -> tuple[Floats, Floats, Floats]:
@@ -59,7 +62,7 @@ def blend(boxes: Floats, scores: Floats, keypoints: Floats, iou_threshold: float
         return boxes[:0], scores[:0], keypoints[:0]
     members = np.concatenate(groups)
     starts = list(accumulate((len(group) for group in groups[:-1]), initial=0))
-    values = np.concatenate([boxes[members], keypoints[members].reshape(len(members), -1)], axis=1)
+    values = np.concatenate([boxes, keypoints.reshape(len(boxes), -1)], axis=1)[members]
     weights = scores[members].astype(np.float64)
     totals = np.add.reduceat(weights, starts)
     means = np.add.reduceat(values * weights[:, None], starts, axis=0) / totals[:, None]

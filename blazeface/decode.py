@@ -18,7 +18,7 @@ overflows; the scores differ by less than 1e-34."""
 
 def sigmoid(logits: Floats) -> Floats:
     """Scores in [0, 1] from logits of any shape."""
-    limited = np.clip(logits, -LOGIT_LIMIT, LOGIT_LIMIT)
+    limited = np.minimum(np.maximum(logits, -LOGIT_LIMIT), LOGIT_LIMIT)  # np.clip takes twice as long on a few
     scores: Floats = 1 / (1 + np.exp(-limited))
     return scores
 
@@ -29,12 +29,11 @@ def decode(regressions: Floats, centers: Floats, scale: float) -> tuple[Floats, 
     Results are in units of the input side, boxes as x1 y1 x2 y2. A negative raw width or height
     gives a box whose corners are swapped: such candidates are dropped by the caller.
     """
-    values = regressions / scale
-    middle = values[:, 0:2] + centers
-    half = values[:, 2:4] / 2
+    values = (regressions / scale).reshape(len(regressions), regressions.shape[1] // 2, 2)
+    points = values + centers[:, None]  # the sides too, which costs less than leaving them out
+    middle, half = points[:, 0], values[:, 1] / 2
     boxes = np.concatenate([middle - half, middle + half], axis=1)
-    keypoints = values[:, 4:].reshape(len(values), values.shape[1] // 2 - 2, 2) + centers[:, None, :]
-    return boxes, keypoints
+    return boxes, points[:, 2:]
 
 
 def encode(boxes: Floats, keypoints: Floats, centers: Floats, scale: float) -> Floats:

@@ -46,7 +46,9 @@ class Detections:
                 raise ValueError(f"{name} must be float32, not {value.dtype}")
             if not np.isfinite(value).all():
                 raise ValueError(f"{name} must be finite")
-        if count and not (self.scores[-1] >= 0 and self.scores[0] <= 1 and (np.diff(self.scores) <= 0).all()):
+        if count and not (
+            self.scores[-1] >= 0 and self.scores[0] <= 1 and (self.scores[1:] <= self.scores[:-1]).all()
+        ):
             raise ValueError("scores must lie in [0, 1] and fall")
 
     @classmethod

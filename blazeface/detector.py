@@ -148,23 +148,26 @@ def postprocess(
     large are dropped; those left are reduced to one face per group.
     """
     # Of hundreds of anchors a handful are near the threshold: only those get a score. A NaN is no candidate.
-    chosen = np.flatnonzero(logits >= _logit(score_threshold - ROUNDING))
+    chosen = (logits >= _logit(score_threshold - ROUNDING)).nonzero()[0]
     scores = sigmoid(logits[chosen])
     chosen, scores = _only(scores >= score_threshold, chosen, scores)
+    if not len(chosen):
+        return Detections.empty(spec.num_keypoints)
     if len(chosen) > MAX_CANDIDATES:
         best = np.argsort(-scores, kind="stable")[:MAX_CANDIDATES]
         chosen, scores = chosen[best], scores[best]
     rows = regressions[chosen]
-    usable = np.abs(rows) < MAX_REGRESSION  # not so for NaN either
-    chosen, scores, rows = _only(usable.all(axis=1), chosen, scores, rows)
+    usable = np.abs(rows).max(axis=1) < MAX_REGRESSION  # not so for NaN either
+    chosen, scores, rows = _only(usable, chosen, scores, rows)
     boxes, keypoints = decode(rows, centers[chosen], spec.decode_scale)
-    sound = (boxes[:, 2:] > boxes[:, :2]).all(axis=1)
-    boxes, scores, keypoints = _only(sound, boxes, scores, keypoints)
+    sound = boxes[:, 2:] > boxes[:, :2]
+    if not sound.all():
+        boxes, scores, keypoints = _only(sound.all(axis=1), boxes, scores, keypoints)
     boxes, scores, keypoints = reduce(boxes, scores, keypoints, spec.blend_iou)
     size = spec.input_size
-    corners = letterbox.to_picture(boxes.reshape(-1, 2, 2) * size).reshape(-1, 4)
-    points = letterbox.to_picture(keypoints * size)
-    return Detections(corners.astype(np.float32), scores.astype(np.float32), points.astype(np.float32))
+    points = np.concatenate([boxes.reshape(-1, 2, 2), keypoints], axis=1)
+    points = letterbox.to_picture(points * size).astype(np.float32)
+    return Detections(points[:, :2].reshape(-1, 4), scores.astype(np.float32), points[:, 2:])
 
 
 def _only(mask: Any, *columns: Any) -> Any:

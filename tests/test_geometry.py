@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from blazeface.geometry import box_area, box_intersection, box_iou, letterbox_image
+from blazeface.geometry import _bilinear, box_area, box_intersection, box_iou, letterbox_image
 
 SIDES = st.integers(1, 700)
 
@@ -105,3 +106,13 @@ def test_corner_resampling_between_pixels(height: int, width: int, size: int) ->
             expected = np.einsum("i,j,ijc->c", [1 - v, v], [1 - u, u], four)
             # OpenCV knows source positions to 1/32 pixel, and rounds the result to a whole number.
             assert np.abs(square[i, j] - expected).max() <= np.ptp(four, axis=(0, 1)).max() / 32 + 1, (i, j)
+
+
+@pytest.mark.parametrize("step", [*range(1, 16), 25, 49, 99])
+@pytest.mark.parametrize(("width", "height"), [(256, 144), (2, 256), (64, 86)])
+def test_picking_the_middles_of_pixels_is_bilinear_sampling(step: int, width: int, height: int) -> None:
+    if step * step * width * height > 10**7:
+        width, height = 10, 6
+    image = np.random.default_rng(step).integers(0, 256, (height * step, width * step, 3), np.uint8)
+    wanted = cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
+    np.testing.assert_array_equal(_bilinear(image, width, height), wanted)
