@@ -15,7 +15,6 @@ benchmarks/results/speed.json, .md and .png. Compare ratios within one run, not 
 from __future__ import annotations
 
 import argparse
-import hashlib
 import subprocess
 import sys
 from contextlib import ExitStack
@@ -24,6 +23,7 @@ from typing import Any
 
 from accuracy import peer_options, write
 from contenders import OWN, PEERS_TABLE, ROOT, reason
+from made import mark, report_of
 from speed_report import draw, markdown
 
 from blazeface.benchmark.contender import Contender
@@ -133,12 +133,11 @@ def exported(weights: str, form: str, precision: str, suffix: str, data: Path | 
             run_own("-m", "blazeface", "import", str(released("short_range")), "--out", str(source))
     else:
         source = WEIGHTS / f"{weights}.safetensors"
-    digest = hashlib.sha256(source.read_bytes()).hexdigest()[:12]
-    file = MADE / f"{weights}-{digest}-{precision}{suffix}"
-    if not file.exists():
+    file = MADE / f"{weights}-{mark(source)}-{precision}{suffix}"
+    if not (file.exists() and report_of(file).exists()):
         if precision == "int8" and data is None:
             raise BlazeFaceError("int8 takes its ranges from pictures: name them with --data")
-        also = [] if data is None or precision != "int8" else ["--data", str(data), "--val-limit", "100"]
+        also = [] if data is None or precision != "int8" else ["--data", str(data), "--val-limit", "500"]
         run_own(
             "export.py",
             "--weights",

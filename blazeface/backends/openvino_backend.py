@@ -94,8 +94,11 @@ class OpenvinoBackend:
         with self._lock:
             # A picture alone and any other number are compiled apart: a fixed shape runs faster.
             request = self._request(1 if self._batch is None and len(batch) == 1 else self._batch or 0)
-            found = request.infer([np.ascontiguousarray(batch)], share_inputs=True)
-            return found["logits"].copy(), found["regressions"].copy()
+            # Tensors set and fetched by hand: `infer(inputs)` spends a tenth of the network's time on its dictionary.
+            pictures = np.ascontiguousarray(batch)
+            request.set_input_tensor(openvino.Tensor(pictures, shared_memory=True))
+            request.infer()
+            return request.get_tensor("logits").data.copy(), request.get_tensor("regressions").data.copy()
 
     def _request(self, size: int) -> Any:
         """For batches of one size, or, by 0, of any."""
