@@ -159,7 +159,8 @@ async function startCamera(which) {
   stopCamera();
   complain(null);
   picture = null;
-  at.camera.disabled = true;
+  const focused = document.activeElement === at.camera;
+  at.camera.disabled = true; // which takes the focus from it
   say("Opening the camera …");
   try {
     camera = await Camera.open(which);
@@ -170,6 +171,7 @@ async function startCamera(which) {
     return;
   } finally {
     at.camera.disabled = false;
+    if (focused) at.camera.focus();
   }
   setMirror(camera.looksAtUser);
   setMode("camera");
