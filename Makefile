@@ -3,6 +3,7 @@
 # make lint       ruff and mypy                                  make evaluate DATA=ROOT   score the shipped models
 # make parity DATA=ROOT   hold the imported networks against LiteRT and MediaPipe 0.10.21 (in .venv-parity)
 # make browser-check   an exported ONNX file in onnxruntime-web, in Chromium (fetches the runtime with npm)
+# make formats-check   Core ML, ncnn and OpenVINO files (installs the three)
 # make lightweight-report DATA=ROOT   train and compare the light networks (long; goes on where it stopped)
 # make export-report DATA=ROOT   every format and precision of front-128, measured: the table of docs/export.md
 # make benchmark DATA=ROOT   other people's detectors on val         make benchmark-speed   how fast they and ours are
@@ -33,7 +34,7 @@ export NO_ALBUMENTATIONS_UPDATE := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: browser-check lightweight-report help demo test test-slow lint evaluate parity export-report benchmark benchmark-speed tables pictures fuzz chaos soak lock audit clean
+.PHONY: browser-check formats-check lightweight-report help demo test test-slow lint evaluate parity export-report benchmark benchmark-speed tables pictures fuzz chaos soak lock audit clean
 
 help:
 	@sed -n 's/^# \{0,1\}//; /^$$/q; p' Makefile
@@ -69,6 +70,13 @@ parity: $(VENV)/.dev $(PARITY)/.made
 browser-check: $(VENV)/.dev
 	$(RUN) -c "from blazeface.web.runtime import VENDOR, fetch_runtime; fetch_runtime(VENDOR)"
 	BLAZEFACE_BROWSER=required $(RUN) -m pytest tests/test_browser.py tests/test_browser_onnx.py
+
+# OpenVINO changes how its process takes signals, so each runtime's tests have a process of their own.
+formats-check: $(VENV)/.dev
+	@$(INSTALL) --no-build-isolation --editable '.[coreml,ncnn,openvino]'
+	$(RUN) -c "import coremltools, ncnn, openvino"
+	for format in coreml ncnn openvino; do $(RUN) -m pytest tests/export/test_$$format.py || exit 1; done
+	$(RUN) -m pytest tests/backends/test_all.py
 
 export-report: $(VENV)/.dev
 	@test -n "$(DATA)" || { echo "make export-report: name the folder in the WIDER FACE layout: make export-report DATA=ROOT" >&2; exit 2; }

@@ -1,19 +1,22 @@
 """Every format in every precision: how large the file is, how far it is from PyTorch, and how fast it runs.
 
     make export-report DATA=ROOT
-    python benchmarks/export_report.py --data ROOT
+    python benchmarks/export_report.py --data ROOT --only accuracy     # an hour on a busy machine is no harm to it
+    python benchmarks/export_report.py --data ROOT --only latency      # two minutes, which want a quiet one
     python benchmarks/export_report.py --check            # status 1 when docs/export.md says something else
 
 Each file is made and proved as `export.py` does it, AP being measured on all val pictures. Then all of them run in turn,
 one call each, round after round in one process with one thread, so that whatever else the machine does meets all alike:
 the network alone on a tensor that is ready, and end to end on a 1280 x 720 BGR picture, faces out. Writes
 benchmarks/results/export.json and the table in docs/export.md. A format whose package is missing is named and left
-out; a file over its limits ends the command with status 1.
+out; a file over its limits ends the command with status 1. `--only latency` makes the files of the results that are there
+anew, without measuring AP, and asks that they be those of the same weights.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import platform
 import sys
@@ -46,6 +49,8 @@ RESULTS, DOCS = ROOT / "benchmarks" / "results" / "export.json", ROOT / "docs" /
 BEGIN, END = "<!-- table: written by benchmarks/export_report.py -->", "<!-- end of table -->"
 TITLES = {"onnx": "ONNX", "tflite": "TFLite", "coreml": "Core ML", "ncnn": "ncnn", "openvino": "OpenVINO"}
 COLUMNS = ("AP >=.1", "AP >=.05")
+CALIBRATION = 256
+"""Train pictures for int8's ranges."""
 
 
 def main() -> int:
@@ -54,6 +59,7 @@ def main() -> int:
     parser.add_argument("--model", default="front-128", help="a shipped model (default front-128)")
     parser.add_argument("--val-limit", type=int, help="an even choice of val pictures instead of all")
     parser.add_argument("--rounds", type=int, default=200, help="timed calls of each file (default 200)")
+    parser.add_argument("--only", choices=("accuracy", "latency"), help="one half of the work (default: both)")
     parser.add_argument("--check", action="store_true", help="only compare docs/export.md with the results")
     args = parser.parse_args()
     if args.check:
@@ -63,7 +69,14 @@ def main() -> int:
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     try:
-        results, passed = measure(args.model, args.data, args.val_limit, args.rounds)
+        if args.only == "latency":
+            results, passed = json.loads(RESULTS.read_text(encoding="utf-8")), True
+            if results["sha256"] != weights_digest(args.model):
+                raise BlazeFaceError(f"{RESULTS.name} is of other weights than {args.model}: measure all of it")
+        else:
+            results, passed = measure(args.model, args.data, args.val_limit)
+        if args.only != "accuracy":
+            time_files(results, args.data, args.rounds)
     except BlazeFaceError as error:
         print(f"export_report: {error}", file=sys.stderr)
         return 1
@@ -84,16 +97,15 @@ def check() -> int:
     return 1
 
 
-def measure(model: str, data: Path, val_limit: int | None, rounds: int) -> tuple[dict[str, Any], bool]:
-    """The results, ready for JSON, and whether all files held their limits."""
+def measure(model: str, data: Path, val_limit: int | None) -> tuple[dict[str, Any], bool]:
+    """Sizes, differences and AP, ready for JSON, and whether all files held their limits."""
     network = plain_copy(load_weights(model_path(model, "torch")))
     pictures = [read_picture(str(path)) for path in sorted((ROOT / "data" / "pictures").iterdir())]
     chosen = chosen_evenly(load_split(data, "val"), val_limit)
     pictures += [read_picture(str(sample.path)) for sample in chosen_evenly(chosen, 31)]
     exam = Exam(network, chosen)
-    calibration = calibration_pictures(data, 256)
+    calibration = calibration_pictures(data, CALIBRATION)
     rows: list[dict[str, Any]] = []
-    contenders: dict[int, Any] = {}
     passed = True
     with tempfile.TemporaryDirectory() as folder:
         for name, kind in FORMATS.items():
@@ -104,9 +116,10 @@ def measure(model: str, data: Path, val_limit: int | None, rounds: int) -> tuple
                 continue
             for precision in kind.precisions:
                 path = Path(folder) / f"{precision}{kind.suffix}"
-                options = Options(precision, None if kind.dynamic else 1, calibration=calibration)
                 try:
-                    proof = export_network(network, path, name, options, pictures, exam)
+                    proof = export_network(
+                        network, path, name, options(name, precision, calibration), pictures, exam
+                    )
                 except BlazeFaceError as error:
                     print(f"{name} {precision}: {error}", file=sys.stderr)
                     passed = False
@@ -114,22 +127,45 @@ def measure(model: str, data: Path, val_limit: int | None, rounds: int) -> tuple
                 row = {"format": name, "precision": precision, "bytes": file_size(path)} | proof.as_dict()
                 row.pop("accuracy")
                 row["figures"] = {key: proof.found[key] for key in COLUMNS} if proof.found else None
-                if kind.backend:
-                    contenders[len(rows)] = open_backend(path, kind.backend, threads=1)
                 rows.append(row)
                 print(f"{name} {precision}: made and proved", file=sys.stderr, flush=True)
-        for index, times in latencies(contenders, pictures[0], rounds).items():
-            rows[index]["latency_ms"] = times
     return {
         "model": model,
+        "sha256": weights_digest(model),
         "val_pictures": exam.pictures,
         "compared_pictures": len(pictures),
         "calibration_pictures": len(calibration),
         "pytorch": {key: exam.wanted[key] for key in COLUMNS},
-        "rounds": rounds,
-        "processor": processor(),
         "rows": rows,
     }, passed
+
+
+def time_files(results: dict[str, Any], data: Path, rounds: int) -> None:
+    """Put the latencies of all files that the results have a row of into these rows; see `latencies`."""
+    network = plain_copy(load_weights(model_path(results["model"], "torch")))
+    picture = read_picture(str(next((ROOT / "data" / "pictures").iterdir())))
+    calibration = calibration_pictures(data, CALIBRATION)
+    contenders: dict[int, Any] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for index, row in enumerate(results["rows"]):
+            name, precision = row["format"], row["precision"]
+            if backend := FORMATS[name].backend:
+                path = Path(folder) / f"{precision}{FORMATS[name].suffix}"
+                chosen = options(name, precision, calibration)
+                export_network(network, path, name, chosen, [picture], report=False, exam=None)
+                contenders[index] = open_backend(path, backend, threads=1)
+        for index, times in latencies(contenders, picture, rounds).items():
+            results["rows"][index]["latency_ms"] = times
+    results |= {"rounds": rounds, "processor": processor()}
+
+
+def options(name: str, precision: str, calibration: list[Image]) -> Options:
+    """Any number of pictures at once where the format can, else one."""
+    return Options(precision, None if FORMATS[name].dynamic else 1, calibration=calibration)
+
+
+def weights_digest(model: str) -> str:
+    return hashlib.sha256(model_path(model, "torch").read_bytes()).hexdigest()
 
 
 def latencies(contenders: dict[int, Any], picture: Image, rounds: int) -> dict[int, dict[str, dict[str, float]]]:
@@ -197,10 +233,13 @@ def table(results: dict[str, Any]) -> str:
     lines = ["| " + " | ".join(row) + " |" for row in rows]
     note = (
         f"{results['model']}. AP on {results['val_pictures']:,} val pictures, differences on"
-        f" {results['compared_pictures']}, int8 calibrated on {results['calibration_pictures']} train pictures. Median of"
-        f" {results['rounds']} calls, all files in turn in one process, one thread, {results['processor']}; end to end from"
-        " a 1280 x 720 picture to faces."
+        f" {results['compared_pictures']}, int8 calibrated on {results['calibration_pictures']} train pictures."
     )
+    if "rounds" in results:
+        note += (
+            f" Median of {results['rounds']} calls, all files in turn in one process, one thread, {results['processor']};"
+            " end to end from a 1280 x 720 picture to faces."
+        )
     return "\n".join([*lines, "", note])
 
 

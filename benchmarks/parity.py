@@ -40,6 +40,7 @@ from parity_drop_in import compare_drop_in
 from blazeface.detector import FaceDetector, model_path, prepare
 from blazeface.errors import BlazeFaceError
 from blazeface.export.onnx import export_onnx
+from blazeface.files.whole import beside
 from blazeface.models.network import BlazeFace
 from blazeface.models.tflite_import import import_tflite
 from blazeface.models.weights import load_weights
@@ -130,7 +131,8 @@ def main() -> int:
         print(f"parity: {error}", file=sys.stderr)
         return 1
     args.out.parent.mkdir(parents=True, exist_ok=True)
-    args.out.write_text(json.dumps(results, indent=1) + "\n")
+    with beside(args.out) as part:
+        part.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     return 0 if passed else 1
 
 

@@ -33,15 +33,15 @@ from blazeface.version import __version__
 OPSET = 18
 
 
-def write(network: BlazeFace, path: Path, options: Options) -> None:
-    """See `formats`. The file has the input "image" (batch, 3, S, S) float32, the outputs "logits" and
+def write(network: BlazeFace, path: Path, options: Options, float_stem: bool = True) -> None:
+    """See `formats`. float_stem: int8 leaves the first layer in float32. The file has the input "image" (batch, 3, S, S) float32, the outputs "logits" and
     "regressions", batch norm folded, and the ModelSpec in its metadata. Decoded, it is as `onnx_decode` says."""
     spec = network.spec
     model = to_onnx(network, options.batch)
     if options.precision == "float16":
         model = to_float16(model)
     elif options.precision == "int8":
-        model = to_int8(model, spec, options.calibration, _floating(model))
+        model = to_int8(model, spec, options.calibration, _floating(model, float_stem))
     _finish(model, spec)
     if options.decode:
         model = add_decoding(model, spec, options.nms)
@@ -77,7 +77,7 @@ def to_onnx(network: BlazeFace, batch: int | None = None) -> onnx.ModelProto:
     spec = network.spec
     # A batch of 1 would be taken for a constant where the batch is to stay open.
     example = torch.zeros(batch or 2, 3, spec.input_size, spec.input_size)
-    with _quiet():
+    with without_exporter_noise():
         program = torch.onnx.export(
             network,
             (example,),
@@ -97,19 +97,20 @@ def to_onnx(network: BlazeFace, batch: int | None = None) -> onnx.ModelProto:
 
 def _finish(model: onnx.ModelProto, spec: ModelSpec) -> None:
     """Say what the file is, and nothing else: the tools on the way leave notes, each its own."""
-    _strip(model)
+    strip_origin(model)
     model.graph.name = spec.name
     model.producer_name, model.producer_version = "blazeface", __version__
     model.doc_string = _explanation(spec)
     onnx.helper.set_model_props(model, {METADATA_KEY: spec.to_json()})
 
 
-def _floating(model: onnx.ModelProto) -> list[str]:
+def _floating(model: onnx.ModelProto, float_stem: bool) -> list[str]:
     """Names of the nodes that stay in float32 in an int8 file: those that put the heads' answers in a row, so that each
-    head has a scale of its own and small faces are not measured in the coarse steps of large ones; and the stem, in
-    which onnxruntime's int8 loses faces of a tenth to a fifth of the picture (see docs/export.md)."""
+    head has a scale of its own and small faces are not measured in the coarse steps of large ones; and the stem, whose
+    int8 costs some faces of a tenth to a fifth of the picture (see docs/export.md)."""
+    names = [node.name for node in model.graph.node if node.op_type in ("Transpose", "Reshape", "Concat")]
     stem = next(node.name for node in model.graph.node if node.op_type == "Conv")
-    return [stem, *(node.name for node in model.graph.node if node.op_type in ("Transpose", "Reshape", "Concat"))]
+    return [stem, *names] if float_stem else names
 
 
 def folders_named(model: onnx.ModelProto) -> list[str]:
@@ -126,7 +127,7 @@ def folders_named(model: onnx.ModelProto) -> list[str]:
     )
 
 
-def _strip(model: onnx.ModelProto) -> None:
+def strip_origin(model: onnx.ModelProto) -> None:
     """Take out notes for debugging: the exporter leaves source lines with their paths in them."""
     graph = model.graph
     for part in (model, graph, *graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer):
@@ -145,7 +146,7 @@ def _explanation(spec: ModelSpec) -> str:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def without_exporter_noise() -> Iterator[None]:
     """The exporter talks of packages that are not needed here and of its own deprecations."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)

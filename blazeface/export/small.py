@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from blazeface.errors import BlazeFaceError
-from blazeface.export.onnx import OPSET, _quiet, _strip
+from blazeface.export.onnx import OPSET, strip_origin, without_exporter_noise
 from blazeface.files.whole import beside, cannot_write
 from blazeface.models.refine import fold_all
 from blazeface.version import __version__
@@ -56,7 +56,7 @@ def export_small(
 
 
 def _graph(network: nn.Module, size: int, names: tuple[str, str]) -> onnx.ModelProto:
-    with _quiet():
+    with without_exporter_noise():
         program = torch.onnx.export(
             network,
             (torch.zeros(2, 3, size, size),),
@@ -70,6 +70,6 @@ def _graph(network: nn.Module, size: int, names: tuple[str, str]) -> onnx.ModelP
         )
         assert program is not None
         model: onnx.ModelProto = onnxslim.slim(program.model_proto)
-    _strip(model)
+    strip_origin(model)
     model.producer_name, model.producer_version = "blazeface", __version__
     return model
