@@ -19,11 +19,12 @@ from blazeface.spec import ModelSpec
 
 def write(network: BlazeFace, path: Path, options: Options) -> None:
     """See `formats`. Input "image" (batch, 3, S, S) float32, outputs "logits" and "regressions" as in ONNX, the ModelSpec
-    in rt_info. float16: the weights only, which OpenVINO widens. int8: scales and ranges of our int8 ONNX file."""
+    in rt_info. float16: the weights only, which OpenVINO widens. int8: scales and ranges as for ONNX, but with the first layer in int8
+    too, which saves a fifth of the time here (docs/export.md)."""
     half = options.precision == "float16"
     with tempfile.TemporaryDirectory(prefix="blazeface-") as folder:
         source = Path(folder) / f"{network.spec.name}.onnx"
-        onnx.write(network, source, replace(options, precision="float32") if half else options)
+        onnx.write(network, source, replace(options, precision="float32") if half else options, float_stem=False)
         from_onnx(source, path, network.spec, half)
 
 
