@@ -11,12 +11,16 @@ CHI 2012, algorithm 1. A low-pass filter of first order whose cutoff frequency g
 where x is measured, y filtered, ' means one sample before. Speeds are taken in sizes of the face per second, so that
 a face near by and one far away are treated alike, and |v| is the length of a point's velocity, so that the direction
 does not matter.
+
+One thing is added: a single step counts for no more than `fastest` in the estimate of v. A face that is suddenly found half
+a face beside its place (another one took it over, two were taken for one) would else open the filter for the frames
+that follow; a face that really moves so fast opens it all the same, in a few frames.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import pi
+from math import inf, pi
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,16 +33,18 @@ class OneEuro:
     """Parameters of the filter, and one step of it.
 
     min_cutoff: Hz, for a point at rest; lower is steadier. beta: Hz gained for one face size a second; higher
-    means less lag. derivative_cutoff: Hz, for the speed.
+    means less lag. derivative_cutoff: Hz, for the speed. fastest: face sizes a second, the most that one step counts
+    for in the speed; infinite for the filter as it was printed.
     """
 
     min_cutoff: float = 1.0
     beta: float = 4.0
-    derivative_cutoff: float = 0.7
+    derivative_cutoff: float = 1.5
+    fastest: float = 1.5
 
     def __post_init__(self) -> None:
-        if not (self.min_cutoff > 0 and self.beta >= 0 and self.derivative_cutoff > 0):
-            raise ValueError("min_cutoff and derivative_cutoff must be above 0 and beta not below it")
+        if not (self.min_cutoff > 0 and self.beta >= 0 and self.derivative_cutoff > 0 and self.fastest > 0):
+            raise ValueError("min_cutoff, derivative_cutoff and fastest must be above 0 and beta not below it")
 
     def step(
         self, points: Points, before: Points, velocity: Points, sizes: Points, seconds: Points
@@ -49,11 +55,30 @@ class OneEuro:
         face sizes a second (zero at the start). sizes (N,): of the faces, in pixels. seconds (N,): since the last
         sample, each above 0.
         """
-        unit = np.maximum(sizes, 1e-6)[:, None, None]
-        dt = seconds[:, None, None]
-        velocity = velocity + alpha(self.derivative_cutoff, dt) * ((points - before) / (unit * dt) - velocity)
+        velocity = next_velocity(
+            points, before, velocity, sizes, seconds, cutoff=self.derivative_cutoff, fastest=self.fastest
+        )
         speed = np.linalg.norm(velocity, axis=2, keepdims=True)
-        return before + alpha(self.min_cutoff + self.beta * speed, dt) * (points - before), velocity
+        weight = alpha(self.min_cutoff + self.beta * speed, seconds[:, None, None])
+        return before + weight * (points - before), velocity
+
+
+def next_velocity(
+    points: Points,
+    before: Points,
+    velocity: Points,
+    sizes: Points,
+    seconds: Points,
+    *,
+    cutoff: float,
+    fastest: float = inf,
+) -> Points:
+    """Velocities (N, P, 2) in face sizes a second, a low-pass filter of first order over the steps; see OneEuro.step."""
+    dt = seconds[:, None, None]
+    step = (points - before) / (np.maximum(sizes, 1e-6)[:, None, None] * dt)
+    length = np.linalg.norm(step, axis=2, keepdims=True)
+    limited: Points = step * np.minimum(1, fastest / np.maximum(length, 1e-9))
+    return velocity + alpha(cutoff, dt) * (limited - velocity)
 
 
 def alpha(cutoff: Points | float, seconds: Points) -> Points:

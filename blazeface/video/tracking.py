@@ -14,13 +14,16 @@ from numpy.typing import NDArray
 
 from blazeface.detections import Detections
 from blazeface.geometry import Floats, box_iou
-from blazeface.video.smoothing import OneEuro, Points
+from blazeface.video.smoothing import OneEuro, Points, next_velocity
 
 MIN_OVERLAP = 0.2
 """IoU of a face with the box in which its track expects it, from which it is taken for the same."""
 
 DRIFT = 1.5
 """Sides a second by which a face may be faster than it was when it was last found."""
+
+VELOCITY_CUTOFF = 0.7
+"""Hz, of the filter over the speeds by which a face is expected somewhere."""
 
 ESTABLISHED = 3
 """Frames after which a face is held when it vanishes; a single false one is not drawn out."""
@@ -38,7 +41,7 @@ class Tracker:
         self, smooth: OneEuro | None = None, hold: float = 0.25, remember: float = 1.0, careful: bool = False
     ):
         self._smooth = smooth
-        self._filter = smooth or OneEuro()  # always run: the speeds say where to look next
+        self._filter = smooth or OneEuro()  # always run, so that there is one way through
         self._hold = hold
         self._careful = careful
         self._remember = max(remember, hold)
@@ -62,11 +65,11 @@ class Tracker:
         lost = np.setdiff1d(np.arange(len(tracks)), of_track)
 
         was, gap, points = tracks[of_track], gaps[of_track], found[of_face]
-        filtered, velocity = self._filter.step(points, was.filtered, was.velocity, _sizes(points), gap)
-        count = len(of_track)
-        old = _Tracks(
-            was.ids, filtered, velocity, points, faces.scores[of_face], np.full(count, time), was.frames + 1
-        )
+        sizes, count = _sizes(points), len(of_track)
+        filtered, opening = self._filter.step(points, was.filtered, was.opening, sizes, gap)
+        velocity = next_velocity(points, was.filtered, was.velocity, sizes, gap, cutoff=VELOCITY_CUTOFF)
+        seen, frames = np.full(count, time), was.frames + 1
+        old = _Tracks(was.ids, filtered, opening, velocity, points, faces.scores[of_face], seen, frames)
         begun = self._begin(found[new], faces.scores[new], time)
         present = _join(old, begun)
         absent = tracks[lost]
@@ -95,9 +98,8 @@ class Tracker:
         count = len(points)
         ids = np.arange(self._next_id, self._next_id + count, dtype=np.int64)
         self._next_id += count
-        return _Tracks(
-            ids, points, np.zeros_like(points), points, scores, np.full(count, time), np.ones(count, np.int64)
-        )
+        rest, seen = np.zeros_like(points), np.full(count, time)
+        return _Tracks(ids, points, rest, rest, points, scores, seen, np.ones(count, np.int64))
 
     def _detections(self, tracks: _Tracks) -> Detections:
         points = (tracks.measured if self._smooth is None else tracks.filtered).astype(np.float32)
@@ -124,10 +126,12 @@ def associate(expected: Floats, boxes: Floats) -> tuple[NDArray[np.intp], NDArra
 
 @dataclass(frozen=True)
 class _Tracks:
-    """T tracks. Points (T, 2 + K, 2) are the box's two corners, then the keypoints."""
+    """T tracks. Points (T, 2 + K, 2) are the box's two corners, then the keypoints. opening: the filter's velocities,
+    in which a single step counts for little; velocity: what the face really did, by which it is expected."""
 
     ids: NDArray[np.int64]
     filtered: Points
+    opening: Points
     velocity: Points
     measured: Points
     scores: NDArray[np.float32]

@@ -1,6 +1,6 @@
 """The One-Euro filter against the algorithm as printed, and what it is for: steady at rest, quick on the move."""
 
-from math import pi
+from math import inf, pi
 
 import numpy as np
 import pytest
@@ -53,7 +53,7 @@ def test_alpha_at_known_places() -> None:
 @given(
     st.lists(st.floats(-50, 50), min_size=2, max_size=30),
     st.sampled_from([10.0, 25.0, 60.0]),
-    st.sampled_from([OneEuro(), OneEuro(0.5, 0.0, 2.0), OneEuro(3.0, 10.0, 1.0)]),
+    st.sampled_from([OneEuro(fastest=inf), OneEuro(0.5, 0.0, 2.0, inf), OneEuro(3.0, 10.0, 1.0, inf)]),
 )
 def test_along_one_axis_it_is_the_printed_algorithm(values: list[float], rate: float, euro: OneEuro) -> None:
     printed = Printed(euro.min_cutoff, euro.beta, euro.derivative_cutoff)
@@ -126,6 +126,31 @@ def test_a_face_at_rest_jitters_less_than_half_as_much() -> None:
     assert change[0] < 0.25 * change[1]
 
 
+def test_a_single_step_opens_the_filter_by_no_more_than_its_limit() -> None:
+    """A face at rest that is found half its size beside its place: however far, the next weight is the same."""
+    rest, size, dt = np.zeros((1, 1, 2)), np.array([100.0]), np.array([0.04])
+    for far in (50.0, 500.0):
+        out, velocity = OneEuro().step(rest + np.array([far, 0]), rest, rest, size, dt)
+        opened = 1.5 / (
+            1 + 1 / (2 * pi * 1.5 * 0.04)
+        )  # of 1.5 sizes a second what the speed's filter lets through
+        np.testing.assert_allclose(velocity, [[[opened, 0]]])
+        np.testing.assert_allclose(out[0, 0, 0] / far, 1 / (1 + 1 / (2 * pi * (1 + 4 * opened) * 0.04)))
+
+
+@pytest.mark.parametrize("rate", [25.0, 30.0])
+def test_a_head_that_turns_round_in_the_middle_of_a_way_lags_by_at_most_one_frame(rate: float) -> None:
+    """There and back at two sizes a second; the delay at which truth fits best, sudden turns and all."""
+    frames = np.arange(int(8 * rate))
+    truth = np.zeros((len(frames), 8, 2))
+    truth[:, :, 0] = 200 * np.abs((frames / rate) % 2 - 1)[:, None]
+    measured = truth + np.random.default_rng(8).normal(0, 1, truth.shape)
+    seen = follow(OneEuro(), measured, 100.0, rate)[:, :, 0].mean(axis=1)
+    delays = np.arange(0, 5, 0.05)
+    misfit = [np.abs(np.interp(frames - d, frames, truth[:, 0, 0]) - seen)[60:].mean() for d in delays]
+    assert delays[int(np.argmin(misfit))] <= 1
+
+
 def test_a_longer_pause_forgets_more() -> None:
     def after(seconds: float) -> float:
         one = np.zeros((1, 1, 2))
@@ -135,7 +160,9 @@ def test_a_longer_pause_forgets_more() -> None:
     assert after(0.03) < after(0.3) < after(3) < 1
 
 
-@pytest.mark.parametrize("wrong", [{"min_cutoff": 0.0}, {"beta": -1.0}, {"derivative_cutoff": -1.0}])
+@pytest.mark.parametrize(
+    "wrong", [{"min_cutoff": 0.0}, {"beta": -1.0}, {"derivative_cutoff": -1.0}, {"fastest": 0.0}]
+)
 def test_parameters_that_make_no_filter(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="above 0"):
         OneEuro(**wrong)
