@@ -117,6 +117,7 @@ def _decode(data: bytes, schema: Any) -> Graph:
     for index in range(table.OperatorsLength()):
         operation = _operation(model, table.Operators(index), len(shapes), schema)
         _check_inputs(operation, shapes)
+        _check_sizes(operation, shapes, constants)
         if operation.name == "DEQUANTIZE" and operation.inputs[0] in constants:
             constants[operation.outputs[0]] = constants[operation.inputs[0]].astype(np.float32)
         else:
@@ -200,11 +201,34 @@ def _check_inputs(operation: Operation, shapes: list[tuple[int, ...]]) -> None:
         raise BlazeFaceError(f"{name}: a filter of shape {taps} does not take {maps} to {result}")
 
 
+def _check_sizes(operation: Operation, shapes: list[tuple[int, ...]], constants: Mapping[int, Array]) -> None:
+    """LiteRT makes room for what padding, resizing and pooling ask for, whatever sizes the file gives the tensors."""
+    name, inputs = operation.name, operation.inputs
+    if name in ("MAX_POOL_2D", "AVERAGE_POOL_2D"):
+        sides = shapes[inputs[0]][1:3] if inputs else ()
+        if any(tap > max(side, 16) for side, tap in zip(sides, operation.options["filter"], strict=False)):
+            raise BlazeFaceError(f"{name}: a window of {operation.options['filter']} over a map of {sides}")
+    if name not in ("PAD", "PADV2", "MIRROR_PAD", "RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR"):
+        return
+    if len(inputs) < 2 or inputs[1] not in constants or len(operation.outputs) != 1:
+        raise BlazeFaceError(f"expected an input, a constant size and one output for {name}")
+    before, asked, result = shapes[inputs[0]], constants[inputs[1]], shapes[operation.outputs[0]]
+    if name.startswith("RESIZE"):
+        fits = len(before) == len(result) == 4 and asked.tolist() == list(result[1:3])
+    else:
+        pairs = asked.tolist() if asked.shape == (len(before), 2) else []
+        fits = [side + low + high for side, (low, high) in zip(before, pairs, strict=False)] == list(result)
+        fits = fits and bool((asked >= 0).all())
+    if not fits:
+        raise BlazeFaceError(f"{name}: {asked.tolist()} does not take {before} to {result}")
+
+
 def _options(name: str, table: Any, schema: Any) -> dict[str, Any]:
     kinds = {
         "CONV_2D": schema.Conv2DOptions,
         "DEPTHWISE_CONV_2D": schema.DepthwiseConv2DOptions,
         "MAX_POOL_2D": schema.Pool2DOptions,
+        "AVERAGE_POOL_2D": schema.Pool2DOptions,
         "ADD": schema.AddOptions,
         "CONCATENATION": schema.ConcatenationOptions,
         "RESIZE_BILINEAR": schema.ResizeBilinearOptions,

@@ -12,10 +12,12 @@ from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
+import flatbuffers
 import numpy as np
 import onnx
 import pytest
 import torch
+from ai_edge_litert import schema_py_generated as schema
 from onnx import TensorProto
 from safetensors.torch import save_file
 
@@ -154,6 +156,34 @@ def filter_of_another_layer(path: Path) -> None:
     path.write_bytes(path.read_bytes().replace(right, wrong))
 
 
+def padding_of_gigabytes(path: Path) -> None:
+    """Found by fuzzing: LiteRT made room for what the padding asks for, not for what its output is said to hold."""
+    right, wrong = (struct.pack("<8i", 0, 0, 0, 0, 0, 0, 0, channels) for channels in (4, 2**24))
+    data = path.read_bytes()
+    assert data.count(right) == 1
+    path.write_bytes(data.replace(right, wrong))
+
+
+def window_of_millions(path: Path) -> None:
+    """Found by fuzzing: LiteRT wrote a list of 800 MB of what lies under the window."""
+    data = path.read_bytes()
+    model = schema.ModelT.InitFromPackedBuf(data, 0)
+    for operator in model.subgraphs[0].operators:
+        if isinstance(operator.builtinOptions, schema.Pool2DOptionsT):
+            operator.builtinOptions.filterWidth = 12_000_000
+    builder = flatbuffers.Builder(len(data))
+    builder.Finish(model.Pack(builder), b"TFL3")
+    path.write_bytes(builder.Output())
+
+
+def tflite_metadata(path: Path, right: bytes, wrong: bytes) -> None:
+    """In place, so of the same length."""
+    data = path.read_bytes()
+    assert right in data
+    assert len(right) == len(wrong)
+    path.write_bytes(data.replace(right, wrong))
+
+
 def tensors(path: Path, metadata: dict[str, str] | None) -> None:
     save_file({name: value.contiguous() for name, value in NETWORK.state_dict().items()}, path, metadata)
 
@@ -171,6 +201,7 @@ def header(path: Path, text: bytes, length: int | None = None) -> None:
 
 
 BOTH = NETWORK.spec.to_json()
+SIDE = b'"input_size": 32'
 ANY: dict[str, tuple[Spoil, str]] = {
     "cut short": (half, "{path}: "),
     "empty": (partial(content, data=b""), "{path}: is empty"),
@@ -205,6 +236,12 @@ ROWS: dict[str, dict[str, tuple[Spoil, str]]] = {
         **ANY,
         "a tensor of absurd size": (absurd_tensor, "expected tensors of at most 67,108,864 numbers"),
         "a filter left out": (filter_left_out, "DEPTHWISE_CONV_2D is without its input 1"),
+        "foreign": (partial(tflite_metadata, right=METADATA_KEY.encode(), wrong=b"somebody.else!"[: len(METADATA_KEY)]), "it has no blazeface.spec metadata"),
+        "another input size": (partial(tflite_metadata, right=SIDE, wrong=b'"input_size": 48'), "its ModelSpec promises tensors"),
+        "metadata that is no JSON": (partial(tflite_metadata, right=SIDE, wrong=b'"input_size"; 32'), "its ModelSpec metadata cannot be read"),
+        "metadata that is no text": (partial(tflite_metadata, right=SIDE, wrong=b'"input_size\xff: 32'), "its ModelSpec metadata cannot be read"),
+        "padding that asks for gigabytes": (padding_of_gigabytes, "PAD: "),
+        "a window of millions": (window_of_millions, "MAX_POOL_2D: a window of (2, 12000000) over a map of"),
         "a filter of another layer": (filter_of_another_layer, "CONV_2D: a filter of shape"),
     },
     ".safetensors": {
