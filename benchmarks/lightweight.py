@@ -38,12 +38,8 @@ def main() -> None:
     add("--epochs", type=int, default=1, help="of each detector (default 1)")
     add("--pictures", type=int, default=10_240, help="that each detector is trained on (default 10,240)")
     add("--seeds", type=int, nargs="+", default=[0, 1], help="of the detectors (default 0 1)")
-    add(
-        "--refine-epochs",
-        type=int,
-        default=16,
-        help="of the dense second stage; half as many after it is made light",
-    )
+    add("--refine-epochs", type=int, default=16, help="of the dense second stage (default 16)")
+    add("--separable-epochs", type=int, default=4, help="of the separable one made from it (default 4)")
     add("--segment-epochs", type=int, default=2, help="of the small U-Nets (default 2)")
     add("--segment-pictures", type=int, default=6000, help="that the small U-Nets see (default 6,000)")
     add("--finetune", type=int, default=1, help="epochs after making a network light (default 1)")

@@ -177,7 +177,8 @@ def refine(found: Found) -> str:
     for row in found["refine"]:
         time = _time(found, f"refine-{row['kind']}.onnx")
         gains = " | ".join(
-            f"{r['before']:.4f} | {r['after']:.4f} | {r['gain']:.1%}" for r in (row, row["back-256"])
+            f"{r['before']:.4f} | {r['after']:.4f} | {r['gain']:.1%}" if r else " | | "
+            for r in (row, row.get("back-256"))
         )
         rows.append(
             f"| {row['kind']} | {row['epochs']} | {row['parameters']:,} | {row['macs']:,} | {gains} | {time} |"

@@ -3,7 +3,7 @@
     python benchmarks/ship_small.py refine runs/lightweight/refine-separable --note "8 minutes of one thread"
     python benchmarks/ship_small.py segment runs/lightweight/segment-light --note "4 minutes of one thread"
 
-The card's figures are those of the run's own report.json (and back-256.json, where it is a second stage).
+The card's figures are those of the run's own report.json (and of back-256.json, where there is one).
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ come out. It runs once per face, after front-128 or back-256.
 ## What it cannot do
 It mends the places of keypoints, not boxes or scores, and it cannot tell that a detection is no face. It knows faces as
 upright as the detector's eyes make them. The ears were learnt from another network's answers, not from people's.
-Faces of less than about 30 pixels gain little. It was measured on the photographs named below and on nothing else.
+It was measured on the photographs named below and on nothing else.
 
 {licence}
 ## Measured
@@ -70,8 +70,8 @@ One or a few people before a camera: faces stay sharp, all else is blurred. A de
 ## What it cannot do
 It learnt from soft ellipses made from keypoints, from hairline to chin and from ear to ear, since the data holds no
 outlines. So it knows face *regions*: hair, neck and shoulders are background to it, a hand before a face is face, and the
-rim follows no contour. Faces of less than a tenth of the picture are mostly missed, skin and bright cloth are
-sometimes taken for faces. Frames are looked at one by one, so that the rim flickers. Nobody's privacy may hang on it.
+rim follows no contour. In the pictures that were looked at it missed small faces and those in crowds, and took a bright
+collar, hands and a print on a shirt for faces. Frames are looked at one by one, so the rim may flicker. Nobody's privacy may hang on it.
 
 {licence}
 ## Measured
@@ -94,7 +94,9 @@ def ship(task: str, run: Path, note: str, folder: Path) -> None:
     shutil.copyfile(run / "model.safetensors", folder / f"{task}.safetensors")
     report = json.loads((run / "report.json").read_text(encoding="utf-8"))
     if task == "refine":
-        report["back-256"] = json.loads((run / "back-256.json").read_text(encoding="utf-8"))
+        other = run / "back-256.json"
+        if other.is_file():
+            report["back-256"] = json.loads(other.read_text(encoding="utf-8"))
     (folder / f"{task}.report.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     text = (refine_card if task == "refine" else segment_card)(report)
     hashes = [
@@ -107,7 +109,9 @@ def ship(task: str, run: Path, note: str, folder: Path) -> None:
 
 def refine_card(report: dict[str, Any]) -> str:
     overall, sources = [], []
-    for name, part in (("front-128", report), ("back-256", report["back-256"])):
+    for name, part in (("front-128", report), ("back-256", report.get("back-256"))):
+        if part is None:
+            continue
         overall.append(
             f"| {name} | {part['faces']:,} | {part['before']:.4f} | {part['after']:.4f} | {part['gain']:.1%} |"
         )
