@@ -20,6 +20,12 @@ from blazeface.video.frames import Frame, steady_time
 WITHOUT_STAMPS = frozenset({"avi", "h264", "hevc", "mjpeg", "m4v"})
 """Containers that store no time stamps (FFmpeg makes some up): their frames follow the rate."""
 
+RESUMING = "matroska,webm"
+"""The container in which FFmpeg looks for the next sound part behind a damaged one, and says nothing."""
+
+MOST_BETWEEN = 128
+"""Bytes between two packets of such a file: their own headers, and that of a cluster."""
+
 NO_VIDEO = "not a video, or a damaged one"
 
 
@@ -69,6 +75,8 @@ class AvReader:
             raise BlazeFaceError(
                 f"{self._shown}: damaged: it ends after {float(reached):.2f} of {float(self._end):.2f} seconds"
             )
+        if self._lost:
+            raise BlazeFaceError(f"{self._shown}: damaged: frames are missing for {float(self._lost):.2f} seconds")
         if self._broken:
             raise BlazeFaceError(f"{self._shown}: damaged: {self._broken} of its frames could not be decoded")
 
@@ -81,7 +89,12 @@ class AvReader:
     def _pictures(self) -> Iterator[Any]:
         """Decoded pictures; a packet that does not decode is counted and passed over."""
         self._broken = 0
-        packets = self._container.demux(self._stream)
+        self._lost = Fraction(0)
+        resuming = self._container.format.name == RESUMING
+        packets = self._container.demux() if resuming else self._container.demux(self._stream)
+        reached: int | None = None
+        newest: int | None = None
+        hole = False
         while True:
             try:
                 packet = next(packets)
@@ -90,6 +103,16 @@ class AvReader:
             except (av.error.FFmpegError, OSError):  # the rest of the file cannot be taken apart
                 self._broken += 1
                 return
+            hole = hole or (reached is not None and packet.pos is not None and packet.pos - reached > MOST_BETWEEN)
+            reached = packet.pos + packet.size if packet.pos is not None and packet.size else reached
+            if packet.stream is not self._stream:
+                continue
+            if packet.pts is not None:
+                # Bytes that belong to no packet, and a leap in time: a still picture has the one without the other.
+                gap = Fraction(0) if newest is None else (packet.pts - newest) * self.tick - 1 / self.rate
+                if resuming and hole and gap > 1 / (2 * self.rate):
+                    self._lost += gap
+                newest, hole = packet.pts if newest is None else max(newest, packet.pts), False
             try:
                 yield from packet.decode()
             except av.error.FFmpegError:
