@@ -80,7 +80,7 @@ formats-check: $(VENV)/.dev
 
 export-report: $(VENV)/.dev
 	@test -n "$(DATA)" || { echo "make export-report: name the folder in the WIDER FACE layout: make export-report DATA=ROOT" >&2; exit 2; }
-	$(RUN) benchmarks/export_report.py --data "$(DATA)" --model "$(MODEL)"
+	$(RUN) benchmarks/export_report.py --data "$(DATA)" --model "$(firstword $(MODEL))"
 
 benchmark: $(VENV)/.dev $(PARITY)/.made $(PEERS:=/.made)
 	@test -n "$(DATA)" || { echo "make benchmark: name the folder in the WIDER FACE layout: make benchmark DATA=ROOT" >&2; exit 2; }
