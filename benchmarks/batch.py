@@ -6,7 +6,7 @@ From memory: as many processes as jobs, each with one thread, look at pictures t
 `detect --jobs` does. From disk: `detect --jobs` itself over JPEG files, with the start of its workers taken off by
 running it over two numbers of pictures. Beside it, what decoding alone allows: the same processes read the same files
 and look for nothing. The pictures are the shipped photograph on grounds of noise. Writes
-benchmarks/results/batch.json.
+benchmarks/results/batch.json and batch.md. Three quarters of a minute, and the start of the processes.
 """
 
 from __future__ import annotations
@@ -62,7 +62,26 @@ def main() -> None:
     text = json.dumps(result, indent=2) + "\n"
     args.out.parent.mkdir(parents=True, exist_ok=True)
     args.out.write_text(text, encoding="utf-8")
+    args.out.with_suffix(".md").write_text(table(result), encoding="utf-8")
     print(text, end="")
+
+
+def table(result: dict[str, Any]) -> str:
+    head = (
+        f"{result['model']}, pictures of {result['picture']}, {result['jobs']} processes of one thread on "
+        f"{result['cpus']} cores ({result['machine']}), load {result['load_before']} before. `python benchmarks/batch.py`"
+    )
+    rows = [
+        ("looked at, from memory", result["memory_per_second"], result["memory_per_cpu_second"]),
+        (
+            f"decoded alone (JPEG of {result['jpeg_kilobytes']:g} kB)",
+            result["decoding_per_second"],
+            result["decoding_per_cpu_second"],
+        ),
+        ("`detect --jobs`, from disk", result["disk_per_second"], "-"),
+    ]
+    lines = [f"| {name} | {wall} | {cpu} |" for name, wall, cpu in rows]
+    return "\n".join([head, "", "| | a second | a second of one processor |", "| --- | ---: | ---: |", *lines, ""])
 
 
 def write_pictures(folder: Path, count: int) -> float:

@@ -39,8 +39,8 @@ class OneEuro:
 
     min_cutoff: float = 1.0
     beta: float = 4.0
-    derivative_cutoff: float = 1.5
-    fastest: float = 1.5
+    derivative_cutoff: float = 2.5
+    fastest: float = 1.25
 
     def __post_init__(self) -> None:
         if not (self.min_cutoff > 0 and self.beta >= 0 and self.derivative_cutoff > 0 and self.fastest > 0):

@@ -67,7 +67,7 @@ class Tracker:
         was, gap, points = tracks[of_track], gaps[of_track], found[of_face]
         sizes, count = _sizes(points), len(of_track)
         filtered, opening = self._filter.step(points, was.filtered, was.opening, sizes, gap)
-        velocity = next_velocity(points, was.filtered, was.velocity, sizes, gap, cutoff=VELOCITY_CUTOFF)
+        velocity = next_velocity(points, was.measured, was.velocity, sizes, gap, cutoff=VELOCITY_CUTOFF)
         seen, frames = np.full(count, time), was.frames + 1
         old = _Tracks(was.ids, filtered, opening, velocity, points, faces.scores[of_face], seen, frames)
         begun = self._begin(found[new], faces.scores[new], time)

@@ -131,9 +131,7 @@ def test_a_single_step_opens_the_filter_by_no_more_than_its_limit() -> None:
     rest, size, dt = np.zeros((1, 1, 2)), np.array([100.0]), np.array([0.04])
     for far in (50.0, 500.0):
         out, velocity = OneEuro().step(rest + np.array([far, 0]), rest, rest, size, dt)
-        opened = 1.5 / (
-            1 + 1 / (2 * pi * 1.5 * 0.04)
-        )  # of 1.5 sizes a second what the speed's filter lets through
+        opened = 1.25 / (1 + 1 / (2 * pi * 2.5 * 0.04))  # of 1.25 sizes a second what its own filter lets through
         np.testing.assert_allclose(velocity, [[[opened, 0]]])
         np.testing.assert_allclose(out[0, 0, 0] / far, 1 / (1 + 1 / (2 * pi * (1 + 4 * opened) * 0.04)))
 

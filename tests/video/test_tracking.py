@@ -98,7 +98,7 @@ def test_how_far_a_held_face_may_have_gone() -> None:
         tracker.update(face(2.0 * n), n / 25)  # two and a half of its 20 pixels a second
         assert tracker.reach.tolist() == [0.0]
     tracker.update(Detections.empty(), 49 / 25 + 0.4)
-    assert 0.4 * (2.5 + 1.5) <= tracker.reach[0] < 0.4 * (4 + 1.5)
+    assert tracker.reach[0] == pytest.approx(0.4 * (2.5 + 1.5), rel=0.01)
 
 
 def test_a_face_that_comes_back_too_late_is_a_new_one() -> None:
