@@ -121,6 +121,8 @@ class AvReader:
     def _promised_end(self) -> Fraction | None:
         """Seconds at which the header says the video ends (a sound track may last longer than the pictures)."""
         stream, container = self._stream, self._container
+        if container.format.name == "avi" and stream.frames:  # its duration is cut to the length of the file
+            return Fraction(stream.frames) / self.rate
         if stream.duration:
             return Fraction((stream.start_time or 0) + stream.duration) * self.tick
         if container.duration and len(container.streams) == 1:
