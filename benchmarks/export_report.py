@@ -122,7 +122,7 @@ def measure(model: str, data: Path, val_limit: int | None, formats: Sequence[str
                 print(f"left out: {error}", file=sys.stderr)
                 continue
             for precision in kind.precisions:
-                path = Path(folder) / f"{precision}{kind.suffix}"
+                path = Path(folder) / f"{name}-{precision}{kind.suffix}"
                 try:
                     proof = export_network(
                         network, path, name, options(name, precision, calibration), pictures, exam
@@ -169,7 +169,7 @@ def time_files(results: dict[str, Any], data: Path, rounds: int) -> None:
         for index, row in enumerate(results["rows"]):
             name, precision = row["format"], row["precision"]
             if backend := FORMATS[name].backend:
-                path = Path(folder) / f"{precision}{FORMATS[name].suffix}"
+                path = Path(folder) / f"{name}-{precision}{FORMATS[name].suffix}"
                 chosen = options(name, precision, calibration)
                 export_network(network, path, name, chosen, [picture], report=False, exam=None)
                 contenders[index] = open_backend(path, backend, threads=1)

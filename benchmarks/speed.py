@@ -133,7 +133,8 @@ def exported(weights: str, form: str, precision: str, suffix: str, data: Path | 
             run_own("-m", "blazeface", "import", str(released("short_range")), "--out", str(source))
     else:
         source = WEIGHTS / f"{weights}.safetensors"
-    file = MADE / f"{weights}-{mark(source)}-{precision}{suffix}"
+    # The format is in the name: ncnn and OpenVINO both keep their weights in a .bin of the same name.
+    file = MADE / f"{weights}-{mark(source)}-{form}-{precision}{suffix}"
     if not (file.exists() and report_of(file).exists()):
         if precision == "int8" and data is None:
             raise BlazeFaceError("int8 takes its ranges from pictures: name them with --data")

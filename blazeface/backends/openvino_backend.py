@@ -76,7 +76,6 @@ class OpenvinoBackend:
             "PERFORMANCE_HINT": "LATENCY",
             "NUM_STREAMS": "1",
             "INFERENCE_NUM_THREADS": str(threads),
-            "ENABLE_CPU_PINNING": "NO",  # tying the caller's thread to a core and loose again takes longer than it saves
         }
         self._lock = threading.Lock()  # a request holds one batch at a time
         self._requests: dict[int, Any] = {}

@@ -44,6 +44,7 @@ def export_network(
     missing, answers that differ by more than the limit, and a place that cannot be written.
     """
     refuse_what_cannot_be(name, options)
+    refuse_shared_weights(path)
     kind, module = FORMATS[name], load_format(name)
     limit = limit or LIMITS[options.precision]
     plain = plain_copy(network)
@@ -70,6 +71,18 @@ def export_network(
                 json.dumps(about, indent=2) + "\n", encoding="utf-8"
             )
     return proof
+
+
+def refuse_shared_weights(path: Path) -> None:
+    """Raise BlazeFaceError where the weights of a file would take the place of another format's: NAME.bin belongs to NAME.xml or
+    to NAME.param."""
+    others = {".xml": ".param", ".param": ".xml"}
+    other = path.with_suffix(others.get(path.suffix, path.suffix))
+    if other != path and other.exists():
+        weights = path.with_suffix(".bin").name
+        raise BlazeFaceError(
+            f"{path}: not written: {weights} beside it belongs to {other.name}: choose another name"
+        )
 
 
 def file_size(path: Path) -> int:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from blazeface.errors import BlazeFaceError
+from blazeface.export.make import refuse_shared_weights
 from blazeface.export.place import workshop
 
 
@@ -52,3 +53,12 @@ def test_a_fault_while_files_are_moved_leaves_no_parts(tmp_path: Path, monkeypat
     with pytest.raises(BlazeFaceError, match=sentence), workshop(tmp_path / "x.onnx") as part:
         part.write_text("whole")
     assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize(("there", "wanted"), [("m.xml", "m.param"), ("m.param", "m.xml")])
+def test_two_formats_do_not_share_one_file_of_weights(there: str, wanted: str, tmp_path: Path) -> None:
+    (tmp_path / there).touch()
+    with pytest.raises(BlazeFaceError, match=rf"m.bin beside it belongs to {there}: choose another name"):
+        refuse_shared_weights(tmp_path / wanted)
+    refuse_shared_weights(tmp_path / there)
+    refuse_shared_weights(tmp_path / "m.onnx")
