@@ -2,7 +2,7 @@
 # make test       everything the tests need; the fast suite      make test-slow   the rest of the suite
 # make lint       ruff and mypy                                  make evaluate DATA=ROOT   score the shipped models
 # make parity DATA=ROOT   hold the imported networks against LiteRT and MediaPipe 0.10.21 (in .venv-parity)
-# make browser-check   an exported ONNX file in onnxruntime-web, in Chromium (fetches the runtime with npm)
+# make browser-check   the phone page, and an exported ONNX file, in Chromium (fetches onnxruntime-web with npm)
 # make formats-check   Core ML, ncnn and OpenVINO files (installs the three)
 # make lightweight-report DATA=ROOT   train and compare the light networks (long; goes on where it stopped)
 # make export-report DATA=ROOT   every format and precision of front-128, measured: the table of docs/export.md
@@ -69,7 +69,7 @@ parity: $(VENV)/.dev $(PARITY)/.made
 # What is absent is an error here, where the same tests in `make test` skip.
 browser-check: $(VENV)/.dev
 	$(RUN) -c "from blazeface.web.runtime import VENDOR, fetch_runtime; fetch_runtime(VENDOR)"
-	BLAZEFACE_BROWSER=required $(RUN) -m pytest tests/test_browser.py tests/test_browser_onnx.py
+	BLAZEFACE_BROWSER=required $(RUN) -m pytest tests/test_browser.py tests/test_browser_onnx.py tests/web
 
 # OpenVINO changes how its process takes signals, so each runtime's tests have a process of their own.
 formats-check: $(VENV)/.dev
