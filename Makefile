@@ -3,6 +3,7 @@
 # make lint       ruff and mypy                                  make evaluate DATA=ROOT   score the shipped models
 # make parity DATA=ROOT   hold the imported networks against LiteRT and MediaPipe 0.10.21 (in .venv-parity)
 # make browser-check   the phone page, and an exported ONNX file, in Chromium (fetches onnxruntime-web with npm)
+# make web        the phone page on http://localhost:8000
 # make formats-check   Core ML, ncnn and OpenVINO files (installs the three)
 # make lightweight-report DATA=ROOT   train and compare the light networks (long; goes on where it stopped)
 # make export-report DATA=ROOT   every format and precision of front-128, measured: the table of docs/export.md
@@ -34,7 +35,7 @@ export NO_ALBUMENTATIONS_UPDATE := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: browser-check formats-check lightweight-report help demo test test-slow lint evaluate parity export-report benchmark benchmark-speed tables pictures fuzz chaos soak lock audit clean
+.PHONY: web browser-check formats-check lightweight-report help demo test test-slow lint evaluate parity export-report benchmark benchmark-speed tables pictures fuzz chaos soak lock audit clean
 
 help:
 	@sed -n 's/^# \{0,1\}//; /^$$/q; p' Makefile
@@ -77,6 +78,10 @@ formats-check: $(VENV)/.dev
 	$(RUN) -c "import coremltools, ncnn, openvino"
 	for format in coreml ncnn openvino; do $(RUN) -m pytest tests/export/test_$$format.py || exit 1; done
 	$(RUN) -m pytest tests/backends/test_all.py
+
+web: $(VENV)/.core
+	$(RUN) -m blazeface web --fetch-runtime
+	$(RUN) -m blazeface web
 
 export-report: $(VENV)/.dev
 	@test -n "$(DATA)" || { echo "make export-report: name the folder in the WIDER FACE layout: make export-report DATA=ROOT" >&2; exit 2; }
