@@ -16,10 +16,19 @@ import pytest
 from blazeface.cli.main import main
 
 
+def listen_to_ctrl_c() -> None:
+    """Tests that were started in the background are deaf to it, and so is what they start."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_it_serves_until_ctrl_c(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "blazeface", "web", "--port", "0", "--model", "front-128"]
     process = subprocess.Popen(
-        [*command, "--runtime", str(tmp_path)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*command, "--runtime", str(tmp_path)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=listen_to_ctrl_c,
     )
     try:
         assert process.stdout is not None
