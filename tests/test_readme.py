@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import re
 import shlex
@@ -16,6 +17,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 from wider_material import write_data
 
+from blazeface.cli import web
 from blazeface.models.network import build
 
 ROOT = Path(__file__).parents[1]
@@ -23,6 +25,10 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 SETTING_UP = ("make ", "pip install")
 """Not run here: tests/test_packaging.py sets up from nothing, and `make test` is what runs this."""
+
+SERVING = ("blazeface web",)
+"""Its flags alone are read here: it brings files from the network and serves until it is stopped. tests/web and
+tests/cli/test_web_command.py run it."""
 
 
 def commands() -> list[str]:
@@ -59,6 +65,8 @@ def command_line(text: str) -> list[str]:
     words = shlex.split(text)
     if words[0] == "torchrun":
         words = [sys.executable, "-m", "torch.distributed.run", "--standalone", *words[1:]]
+    elif words[0] == "blazeface":
+        words = [sys.executable, "-m", *words]
     elif words[0] == "python":
         words[0] = sys.executable
     if "train.py" in words:
@@ -66,7 +74,14 @@ def command_line(text: str) -> list[str]:
     return words
 
 
-@pytest.mark.parametrize("text", [text for text in commands() if not text.startswith(SETTING_UP)])
+@pytest.mark.parametrize("text", [text for text in commands() if text.startswith(SERVING)])
+def test_command_that_serves(text: str) -> None:
+    parser = argparse.ArgumentParser(exit_on_error=False)
+    web.add_arguments(parser)
+    assert vars(parser.parse_args(shlex.split(text)[2:])) != vars(parser.parse_args([]))
+
+
+@pytest.mark.parametrize("text", [text for text in commands() if not text.startswith(SETTING_UP + SERVING)])
 def test_command(text: str, home: Path) -> None:
     env = {**os.environ, "OMP_NUM_THREADS": "1"}
     env.pop("DISPLAY", None)
