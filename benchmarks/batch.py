@@ -1,12 +1,13 @@
 """How many pictures of 1280 x 720 a second a run over very many pictures does: from memory, and from disk.
 
-    python benchmarks/batch.py [--model front-128] [--jobs 2] [--seconds 10]
+    python benchmarks/batch.py [--model front-128] [--jobs 2] [--seconds 10] [--rounds 3]
 
 From memory: as many processes as jobs, each with one thread, look at pictures that are decoded already, in batches as
 `detect --jobs` does. From disk: `detect --jobs` itself over JPEG files, with the start of its workers taken off by
 running it over two numbers of pictures. Beside it, what decoding alone allows: the same processes read the same files
 and look for nothing. The pictures are the shipped photograph on grounds of noise. Writes
-benchmarks/results/batch.json and batch.md. Three quarters of a minute, and the start of the processes.
+benchmarks/results/batch.json and batch.md. The three take turns, and the best of each is given, since other work on
+the machine only ever slows them: three rounds take two minutes.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=10.0, help="of each measurement (default: 10)")
     parser.add_argument("--pictures", type=int, default=3000, help="read from disk (default: 3000)")
+    parser.add_argument("--rounds", type=int, default=3, help="the best of them is given (default: 3)")
     parser.add_argument("--out", type=Path, default=RESULT)
     args = parser.parse_args()
     from blazeface.video.many import CHUNK
@@ -55,10 +57,17 @@ def main() -> None:
             "load_before": round(os.getloadavg()[0], 2),
             "batch": CHUNK,
             "jpeg_kilobytes": round(kilobytes, 1),
-            **rate(args, "memory", look, args.model),
-            **rate(args, "decoding", decode, str(folder)),
-            "disk_per_second": round(from_disk(args, folder), 1),
+            "rounds": args.rounds,
         }
+        rounds = [
+            {
+                **rate(args, "memory", look, args.model),
+                **rate(args, "decoding", decode, str(folder)),
+                "disk_per_second": round(from_disk(args, folder), 1),
+            }
+            for _ in range(args.rounds)
+        ]
+        result |= {name: max(each[name] for each in rounds) for name in rounds[0]}
     text = json.dumps(result, indent=2) + "\n"
     args.out.parent.mkdir(parents=True, exist_ok=True)
     args.out.write_text(text, encoding="utf-8")
@@ -69,7 +78,7 @@ def main() -> None:
 def table(result: dict[str, Any]) -> str:
     head = (
         f"{result['model']}, pictures of {result['picture']}, {result['jobs']} processes of one thread on "
-        f"{result['cpus']} cores ({result['machine']}), load {result['load_before']} before. `python benchmarks/batch.py`"
+        f"{result['cpus']} cores ({result['machine']}), load {result['load_before']} before; best of {result['rounds']}. `python benchmarks/batch.py`"
     )
     rows = [
         ("looked at, from memory", result["memory_per_second"], result["memory_per_cpu_second"]),
@@ -151,7 +160,9 @@ def decode(folder: str, seconds: float, ready: Any, done: Any) -> None:
     import cv2
 
     from blazeface.files.pictures import read_picture
+    from blazeface.training.memory import keep_freed_memory
 
+    keep_freed_memory()  # as a worker's heap does after its first pictures; fresh pages halve the speed of decoding
     cv2.setNumThreads(1)
     names = sorted(str(path) for path in Path(folder).iterdir())
 

@@ -215,15 +215,12 @@ def draw(found: Found, path: Path) -> None:
             time = found["latency"]["milliseconds"].get(f"{name}.{suffix}")
             if values and time:
                 middle = mean(values)
-                axis.errorbar(
-                    time["median"], middle, [[middle - min(values)], [max(values) - middle]], fmt="o", capsize=3
-                )
-                axis.annotate(
-                    name.removesuffix("-128"), (time["median"], middle), xytext=(5, 4), textcoords="offset points"
-                )
+                bars = [[middle - min(values)], [max(values) - middle]]
+                axis.errorbar(time["median"], middle, bars, fmt="o", capsize=3, label=name.removesuffix("-128"))
         axis.set_xlabel(f"{runtime}, ms on one thread")
         axis.set_xlim(left=0)
         axis.grid(alpha=0.3)
+    axes[0].legend(loc="lower right")
     axes[0].set_ylabel("AP of faces of a twentieth or more")
     figure.tight_layout()
     path.parent.mkdir(parents=True, exist_ok=True)
