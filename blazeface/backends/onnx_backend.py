@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,14 @@ from blazeface.spec import METADATA_KEY, ModelSpec
 
 NMS_KEY = "blazeface.nms"
 """The metadata entry of a file with its own suppression."""
+
+
+ARENA_MEGABYTES = 512
+"""What all sessions of a process may take together for weights and tensors. A file's tensors between input and output
+are of any size it likes, and are found out only when they are asked for."""
+
+RUN_PIXELS = 2**20
+"""Input pixels of one run, which must fit into the arena: 64 pictures of 128 x 128. More gain nothing."""
 
 
 class OnnxBackend:
@@ -36,10 +46,16 @@ class OnnxBackend:
         self._check_shapes(path)
         batch = self._session.get_inputs()[0].shape[0]
         self._batch = batch if isinstance(batch, int) else None
+        self._most = max(1, RUN_PIXELS // self.spec.input_size**2)
 
     def run(self, batch: NDArray[np.float32]) -> tuple[NDArray[Any], NDArray[Any]]:
-        logits, regressions = in_batches_of(self._batch, self._run, batch) if self._batch else self._run(batch)
-        return logits, regressions
+        if self._batch is not None:
+            logits, regressions = in_batches_of(self._batch, self._run, batch)
+            return logits, regressions
+        if len(batch) <= self._most:
+            return self._run(batch)
+        parts = [self._run(batch[start : start + self._most]) for start in range(0, len(batch), self._most)]
+        return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
 
     def _run(self, batch: NDArray[np.float32]) -> tuple[NDArray[Any], NDArray[Any]]:
         if self._centers is None:
@@ -72,9 +88,23 @@ def open_session(path: Path, threads: int) -> onnxruntime.InferenceSession:
     options.inter_op_num_threads = 1
     # A tiny network finishes before spinning threads would pay; spinning only burns the user's CPU.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.log_severity_level = 3
+    options.log_severity_level = 4  # errors come as exceptions
+    _bound_memory()
+    options.add_session_config_entry("session.use_env_allocators", "1")
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime raises a different class for each kind of damage
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise BlazeFaceError(f"{path}: onnxruntime cannot load it: {reason}") from error
+
+
+@cache
+def _bound_memory() -> None:
+    """Give all sessions that ask for it one arena with an upper limit, once in a process."""
+    memory = onnxruntime.OrtMemoryInfo(
+        "Cpu", onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, onnxruntime.OrtMemType.DEFAULT
+    )
+    as_asked = 1  # kSameAsRequested: grow by what is needed, where the default doubles what is there
+    arena = onnxruntime.OrtArenaCfg({"max_mem": ARENA_MEGABYTES << 20, "arena_extend_strategy": as_asked})
+    with suppress(Exception):  # the program around us has registered one: its limit counts
+        onnxruntime.create_and_register_allocator(memory, arena)

@@ -66,6 +66,19 @@ def test_a_row_of_a_batch_does_not_depend_on_the_others(onnx: Backend) -> None:
             np.testing.assert_allclose(alone[0], row[i], atol=1e-4)
 
 
+def test_more_pictures_than_fit_into_one_run(onnx: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
+    batch = np.random.default_rng(6).normal(size=(7, 3, 128, 128)).astype(np.float32)
+    whole = onnx.run(batch)
+    monkeypatch.setattr(onnx, "_most", 3)
+    for parted, one in zip(onnx.run(batch), whole, strict=True):
+        np.testing.assert_allclose(parted, one, rtol=0, atol=1e-4)
+
+
+def test_a_thousand_pictures_fit_into_the_memory_that_sessions_share(onnx: Backend) -> None:
+    logits, regressions = onnx.run(np.zeros((1000, 3, 128, 128), np.float32))
+    assert (logits.shape, regressions.shape) == ((1000, 896), (1000, 896, 16))
+
+
 def test_one_backend_serves_several_threads(onnx: Backend) -> None:
     batch = views(onnx)
     wanted = [onnx.run(batch[i : i + 1])[1] for i in range(4)]

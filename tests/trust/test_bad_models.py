@@ -121,6 +121,19 @@ def onnx_external(path: Path, location: str) -> None:
     path.write_bytes(model.SerializeToString())
 
 
+def onnx_padding_of_gigabytes(path: Path) -> None:
+    """Found by fuzzing: between the picture and the first layer lie two million rows, cut off again at once."""
+    model = onnx.load(path)
+    for node in model.graph.node:
+        node.input[:] = ["cut" if name == "image" else name for name in node.input]
+    constants = {"pads": [0, 0, 0, 0, 0, 0, 2**21, 0], "starts": [0], "ends": [32], "rows": [2]}
+    for name, values in constants.items():
+        model.graph.initializer.append(onnx.numpy_helper.from_array(np.array(values, np.int64), name))
+    model.graph.node.insert(0, onnx.helper.make_node("Slice", ["tall", "starts", "ends", "rows"], ["cut"]))
+    model.graph.node.insert(0, onnx.helper.make_node("Pad", ["image", "pads"], ["tall"]))
+    onnx.save(model, path)
+
+
 def onnx_foreign(path: Path) -> None:
     value = onnx.helper.make_tensor_value_info
     node = onnx.helper.make_node("Relu", ["x"], ["y"])
@@ -295,6 +308,16 @@ def test_a_network_that_fails_only_when_it_runs_is_one_sentence(good: Path) -> N
     detector._backend.run = fail  # type: ignore[method-assign,assignment]
     with pytest.raises(BlazeFaceError, match=r"x\.onnx: the network cannot be run: Input tensor 22 lacks data$"):
         detector.detect(np.zeros((9, 9, 3), np.uint8))
+
+
+def test_a_network_that_asks_for_gigabytes_between_its_ends_does_not_get_them(good: Path, tmp_path: Path) -> None:
+    path = tmp_path / "x.onnx"
+    shutil.copyfile(good / "x.onnx", path)
+    onnx_padding_of_gigabytes(path)
+    detector = FaceDetector(path)
+    with pytest.raises(BlazeFaceError, match=r"x\.onnx: the network cannot be run: .*Available memory of"):
+        detector.detect(np.zeros((9, 9, 3), np.uint8))
+    assert len(FaceDetector(good / "x.onnx").detect_batch([np.zeros((9, 9, 3), np.uint8)] * 40)) == 40
 
 
 @pytest.mark.parametrize("suffix", [".pt", ".pkl", ".bin", ".pth"])
