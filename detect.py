@@ -6,9 +6,7 @@ python detect.py --video cam0                                    # the first cam
 python detect.py --video clip.mp4 --output found.mp4 --no-window # a video
 """
 
-import sys
-
-from blazeface.cli.main import run_command
+from blazeface.cli.main import leave, run_command
 
 if __name__ == "__main__":
-    sys.exit(run_command("detect"))
+    leave(run_command("detect"))

@@ -74,7 +74,7 @@ def compare_drop_in(
         for file in files:
             options = Options(file.stem, calibration=squares)
             export_network(network, file, "tflite", options, pictures[:4], report=False)
-        theirs = ask_tasks(files, [*squares, *pictures], mediapipe)
+        theirs = ask_tasks(files, [*squares, *pictures], spec.blend_iou, mediapipe)
         for file in files:
             detector, faces = FaceDetector(file), theirs[file.name]
             result = results[file.stem] = DropInParity(LIMITS[file.stem], len(pictures))
@@ -121,7 +121,7 @@ def _boxes(sides: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def ask_tasks(
-    files: list[Path], pictures: list[NDArray[np.uint8]], python: Path
+    files: list[Path], pictures: list[NDArray[np.uint8]], overlap: float, python: Path
 ) -> dict[str, list[NDArray[np.float64]]]:
     """For each file the faces of each picture, (N, 17): see `mediapipe_tasks.py`."""
     with tempfile.TemporaryDirectory() as name:
@@ -129,7 +129,7 @@ def ask_tasks(
         for index, picture in enumerate(pictures):
             np.save(folder / f"{index:05d}.npy", cv2.cvtColor(picture, cv2.COLOR_BGR2RGB))
         script, out = Path(__file__).with_name("mediapipe_tasks.py"), folder / "faces.json"
-        command = [str(python), str(script), name, str(out), *map(str, files)]
+        command = [str(python), str(script), name, str(out), str(overlap), *map(str, files)]
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=1800, check=False)
         except (OSError, subprocess.TimeoutExpired) as error:

@@ -88,7 +88,7 @@ def card(run: Path, name: str, note: str) -> str:
     with FlopCounterMode(display=False) as counter:
         network(torch.zeros(1, 3, size, size))
     flags = {
-        "model": config.model,
+        "model": name,
         "epochs": config.epochs,
         "batch": config.batch,
         "learning-rate": config.learning_rate,

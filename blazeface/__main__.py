@@ -1,7 +1,5 @@
 """`python -m blazeface COMMAND ...`"""
 
-import sys
+from blazeface.cli.main import door
 
-from blazeface.cli.main import main
-
-sys.exit(main())
+door()

@@ -8,12 +8,17 @@ import io
 import keyword
 import os
 import sys
+import threading
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import NoReturn
 
 from blazeface.errors import BlazeFaceError
 from blazeface.files.names import printable
 from blazeface.version import __version__
+
+READER_NAME = "reading "
+"""How the names of the threads begin that read live sources (video/live.py)."""
 
 COMMANDS = {
     "detect": "find faces in pictures, videos, cameras and streams",
@@ -41,6 +46,25 @@ def main(argv: Sequence[str] | None = None) -> int:
         _overview().print_help()
         return 2
     return run_command(arguments[0], arguments[1:], prog=f"blazeface {arguments[0]}")
+
+
+def door() -> NoReturn:
+    """The installed command `blazeface`."""
+    leave(main())
+
+
+def leave(status: int) -> NoReturn:
+    """End the process with a status.
+
+    A live source that hangs inside its library has a thread that cannot be ended. Python's own end takes the
+    interpreter from under it; should the library answer in that moment, the process aborts instead. So it ends at once.
+    """
+    if not any(thread.name.startswith(READER_NAME) for thread in threading.enumerate()):
+        sys.exit(status)
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(status)
 
 
 def run_command(name: str, argv: Sequence[str] | None = None, prog: str | None = None) -> int:
