@@ -21,6 +21,7 @@ from pathlib import Path
 from lightweight_detectors import FAMILY, detector_row, recipe, train_detector
 from lightweight_latency import latencies
 from lightweight_tables import write_tables
+from ship_small import refine_report
 
 ROOT = Path(__file__).parents[1]
 RESULTS = Path(__file__).parent / "results" / "lightweight"
@@ -117,20 +118,12 @@ def _refine(args: argparse.Namespace) -> None:
         data = ["--data", str(args.data), "--threads", str(args.threads)]
         if not (out / "report.json").is_file():
             _run("refine", *data, "--out", str(out), "--kind", kind, *fixed)
-        other = out / "back-256.json"
-        if not other.is_file():
-            _run(
-                "refine",
-                *data,
-                "--evaluate",
-                str(out / "refine.onnx"),
-                "--model",
-                "back-256",
-                "--json",
-                str(other),
-            )
-        row = json.loads((out / "report.json").read_text())
-        rows.append({**row, "back-256": json.loads(other.read_text())})
+        for model in ("front-128", "back-256"):
+            measured = out / f"{model}.json"
+            if not measured.is_file():
+                file = str(out / "refine.onnx")
+                _run("refine", *data, "--evaluate", file, "--model", model, "--json", str(measured))
+        rows.append(refine_report(out))
         _write(args.results / "refine.json", rows)
 
 

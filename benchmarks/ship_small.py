@@ -3,7 +3,8 @@
     python benchmarks/ship_small.py refine runs/lightweight/refine-separable --note "8 minutes of one thread"
     python benchmarks/ship_small.py segment runs/lightweight/segment-light --note "4 minutes of one thread"
 
-The card's figures are those of the run's own report.json (and of back-256.json, where there is one).
+The card's figures are those of the run's own report.json; of a second stage, those of front-128.json and back-256.json
+where they are there, which `benchmarks/lightweight.py` measures with the detectors as they are now.
 """
 
 from __future__ import annotations
@@ -92,11 +93,9 @@ def ship(task: str, run: Path, note: str, folder: Path) -> None:
     """Copy the run's files and write the card and the report beside them."""
     shutil.copyfile(run / f"{task}.onnx", folder / f"{task}.onnx")
     shutil.copyfile(run / "model.safetensors", folder / f"{task}.safetensors")
-    report = json.loads((run / "report.json").read_text(encoding="utf-8"))
-    if task == "refine":
-        other = run / "back-256.json"
-        if other.is_file():
-            report["back-256"] = json.loads(other.read_text(encoding="utf-8"))
+    report = (
+        refine_report(run) if task == "refine" else json.loads((run / "report.json").read_text(encoding="utf-8"))
+    )
     (folder / f"{task}.report.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     text = (refine_card if task == "refine" else segment_card)(report)
     hashes = [
@@ -105,6 +104,17 @@ def ship(task: str, run: Path, note: str, folder: Path) -> None:
     ]
     made = f"## How it was made\n{commands(task, report)}\n\nSeed {report['seed']}; {note}.\n\nSHA-256:\n\n"
     (folder / f"{task}.md").write_text(f"{text}\n{made}{chr(10).join(hashes)}\n", encoding="utf-8")
+
+
+def refine_report(run: Path) -> dict[str, Any]:
+    """What training wrote, and the figures with both detectors as they were measured last."""
+    report: dict[str, Any] = json.loads((run / "report.json").read_text(encoding="utf-8"))
+    for model in ("front-128", "back-256"):
+        path = run / f"{model}.json"
+        if path.is_file():
+            figures = json.loads(path.read_text(encoding="utf-8"))
+            report |= figures if model == "front-128" else {model: figures}
+    return report
 
 
 def refine_card(report: dict[str, Any]) -> str:
