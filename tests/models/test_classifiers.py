@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
 import pytest
 import torch
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from blazeface.errors import BlazeFaceError
+from blazeface.export.small import export_small
 from blazeface.models.classifiers import CLASSIFIERS, SHUFFLE_WIDTHS, build_classifier, shufflenet, squeezenet
 
 PARAMETERS = {
@@ -87,6 +92,20 @@ def test_each_learns(name: str) -> None:
         optimizer.step()
         losses.append(loss.item())
     assert losses[-1] < losses[0]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[pytest.mark.slow] * (name != "squeezenet-1.1")) for name in sorted(CLASSIFIERS)],
+)
+def test_each_exports_and_runs(name: str, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    network = build_classifier(name)
+    path = tmp_path / f"{name}.onnx"
+    difference = export_small(network, path, 64, ("image", "classes"), {}, name)  # held against PyTorch on noise
+    (found,) = onnxruntime.InferenceSession(path).run(None, {"image": np.zeros((1, 3, 64, 64), np.float32)})
+    assert difference <= 1e-4
+    assert np.asarray(found).shape == (1, 1000)
 
 
 def test_an_unknown_name_is_told_the_known_ones() -> None:
