@@ -16,7 +16,9 @@ from typing import NoReturn
 from blazeface.errors import BlazeFaceError
 from blazeface.files.names import printable
 from blazeface.version import __version__
-from blazeface.video import READER_NAME
+
+READER_NAME = "reading "
+"""How the names of the threads begin that read live sources (video/live.py)."""
 
 COMMANDS = {
     "detect": "find faces in pictures, videos, cameras and streams",

@@ -8,8 +8,7 @@ import threading
 
 import pytest
 
-from blazeface.cli.main import leave
-from blazeface.video import READER_NAME
+from blazeface.cli.main import READER_NAME, leave
 from blazeface.video.live import _Reader
 
 ENDING = """
