@@ -32,11 +32,11 @@ import numpy as np
 import torch
 
 from blazeface.backends import open_backend
-from blazeface.data.samples import load_split
+from blazeface.data.samples import chosen_evenly, load_split
 from blazeface.detector import FaceDetector, model_path, prepare
 from blazeface.errors import BlazeFaceError
 from blazeface.export.calibration import calibration_pictures
-from blazeface.export.exam import Exam, chosen_evenly
+from blazeface.export.exam import Exam
 from blazeface.export.formats import FORMATS, Options, load_format
 from blazeface.export.make import export_network, file_size
 from blazeface.export.verify import plain_copy

@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "web")]
 
 from page_driver import CAMERA, open_browser  # noqa: E402
-from page_site import serve_page, write_camera  # noqa: E402
+from page_site import READY, serve_page, write_camera  # noqa: E402
 
 from blazeface.files.pictures import write_picture  # noqa: E402
 from blazeface.geometry import Image  # noqa: E402
@@ -45,7 +45,7 @@ def photograph(address: str, clip: Path, shade: str) -> Image:
         scheme = [{"name": "prefers-color-scheme", "value": shade}]
         tab.command("Emulation.setEmulatedMedia", features=scheme)
         tab.open(address)
-        tab.until("document.body.dataset.ready === 'yes'")
+        tab.until(READY)
         tab.click("#camera")
         tab.until("document.body.innerText.includes('1 face in sight')")
         time.sleep(2)

@@ -48,12 +48,19 @@ def as_raw(
     return logits.astype(np.float32), regressions.astype(np.float32)
 
 
-def in_batches_of(size: int, run: Callable[[Array], tuple[Array, ...]], batch: Array) -> tuple[Array, ...]:
-    """Run a file that takes exactly `size` pictures on a batch of any size; the last run is filled up with zeros."""
+def in_batches_of(
+    size: int, run: Callable[[Array], tuple[Array, ...]], batch: Array, fill: bool = True
+) -> tuple[Array, ...]:
+    """Run a file on a batch of any size, `size` pictures at a time.
+
+    fill: the file takes exactly so many, so the last run is filled up with zeros; else they are the most it is given.
+    """
+    if len(batch) == size or (len(batch) < size and not fill):
+        return run(batch)
     parts = []
     for start in range(0, len(batch), size):
         part = batch[start : start + size]
-        missing = size - len(part)
+        missing = size - len(part) if fill else 0
         full = np.concatenate([part, np.zeros((missing, *part.shape[1:]), part.dtype)]) if missing else part
         parts.append([output[: len(part)] for output in run(full)])
     return tuple(np.concatenate(outputs) for outputs in zip(*parts, strict=True))

@@ -49,13 +49,9 @@ class OnnxBackend:
         self._most = max(1, RUN_PIXELS // self.spec.input_size**2)
 
     def run(self, batch: NDArray[np.float32]) -> tuple[NDArray[Any], NDArray[Any]]:
-        if self._batch is not None:
-            logits, regressions = in_batches_of(self._batch, self._run, batch)
-            return logits, regressions
-        if len(batch) <= self._most:
-            return self._run(batch)
-        parts = [self._run(batch[start : start + self._most]) for start in range(0, len(batch), self._most)]
-        return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
+        fixed = self._batch is not None
+        logits, regressions = in_batches_of(self._batch or self._most, self._run, batch, fill=fixed)
+        return logits, regressions
 
     def _run(self, batch: NDArray[np.float32]) -> tuple[NDArray[Any], NDArray[Any]]:
         if self._centers is None:

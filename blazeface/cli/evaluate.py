@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from blazeface.backends import BACKENDS, backend_for
 from blazeface.cli import evaluate_wider
-from blazeface.data.samples import SPLITS, Sample, load_split
+from blazeface.data.samples import SPLITS, Sample, chosen_evenly, load_split
 from blazeface.detector import FaceDetector, model_path
 from blazeface.errors import BlazeFaceError
 from blazeface.evaluation.matching import IOU_THRESHOLD
@@ -63,9 +63,7 @@ def run(args: argparse.Namespace) -> int:
     draw = _prepare_output(args.out) if args.out else None
     backend = args.backend or backend_for(args.model)
     detector = FaceDetector(args.model, SCORE_CUT, backend, args.threads)
-    samples = load_split(args.data, args.split)
-    if args.limit and args.limit < len(samples):
-        samples = [samples[i * len(samples) // args.limit] for i in range(args.limit)]
+    samples = chosen_evenly(load_split(args.data, args.split), args.limit)
     broken: list[Path] = []
     found = _score(samples, detector, broken)
     if not found:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import blazeface
-from blazeface.data.samples import load_split
+from blazeface.data.samples import chosen_evenly, load_split
 from blazeface.detector import model_path
 from blazeface.errors import BlazeFaceError
 from blazeface.export.formats import (
@@ -79,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
     load_format(args.format)  # a missing package is said before anything is read
     try:
         from blazeface.export.calibration import calibration_pictures
-        from blazeface.export.exam import Exam, chosen_evenly
+        from blazeface.export.exam import Exam
         from blazeface.export.make import export_network, file_size
         from blazeface.export.verify import plain_copy
         from blazeface.models.weights import load_weights

@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from blazeface.data.samples import load_split
+from blazeface.data.samples import chosen_evenly, load_split
 from blazeface.detector import model_path
 from blazeface.errors import BlazeFaceError
 from blazeface.files.whole import beside
@@ -148,9 +148,7 @@ def _finetune(light: BlazeFace, args: argparse.Namespace) -> BlazeFace | None:
     from blazeface.training.loop import Machine, Trainer, rebuild
 
     config = TrainConfig(model="front-128", epochs=args.finetune, learning_rate=args.learning_rate, warmup=100)
-    samples = load_split(args.data, "train")
-    count = min(args.train_pictures or len(samples), len(samples))
-    samples = [samples[i * len(samples) // count] for i in range(count)]
+    samples = chosen_evenly(load_split(args.data, "train"), args.train_pictures)
     found = load_checkpoint(args.out) if (args.out / FILE).is_file() else None
     if found and (found.config != config or found.layout != light.layout.to_json()):
         raise BlazeFaceError(f"--out: {args.out} holds a run of another recipe; name another folder")

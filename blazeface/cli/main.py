@@ -16,9 +16,7 @@ from typing import NoReturn
 from blazeface.errors import BlazeFaceError
 from blazeface.files.names import printable
 from blazeface.version import __version__
-
-READER_NAME = "reading "
-"""How the names of the threads begin that read live sources (video/live.py)."""
+from blazeface.video import READER_NAME
 
 COMMANDS = {
     "detect": "find faces in pictures, videos, cameras and streams",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +15,8 @@ from blazeface.data.wider import WiderFace, read_wider
 from blazeface.errors import BlazeFaceError
 
 SPLITS = ("train", "val")
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,13 @@ def load_split(root: Path, split: str) -> list[Sample]:
     if not samples:
         raise BlazeFaceError(f"{coco if coco.is_file() else text}: it lists no picture")
     return samples
+
+
+def chosen_evenly(samples: Sequence[T], limit: int | None) -> list[T]:
+    """At most `limit` entries, evenly drawn; all without a limit."""
+    if limit is None or limit >= len(samples):
+        return list(samples)
+    return [samples[i * len(samples) // limit] for i in range(limit)]
 
 
 def _sample(images: Path, name: str, faces: list[WiderFace]) -> Sample:

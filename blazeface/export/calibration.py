@@ -6,9 +6,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from blazeface.data.samples import load_split
+from blazeface.data.samples import chosen_evenly, load_split
 from blazeface.errors import BlazeFaceError
-from blazeface.export.exam import chosen_evenly
 from blazeface.files.pictures import read_picture
 from blazeface.geometry import Image
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from tqdm import tqdm
@@ -70,13 +69,6 @@ class Exam:
                     found.append(make_record(self._samples[i], height, width, detections))
                 bar.update(len(chosen))
         return {key: _rounded(value) for key, value in figures(found).items()}
-
-
-def chosen_evenly(samples: Sequence[Any], limit: int | None) -> list[Any]:
-    """At most `limit` entries, evenly drawn; all without a limit."""
-    if limit is None or limit >= len(samples):
-        return list(samples)
-    return [samples[i * len(samples) // limit] for i in range(limit)]
 
 
 def _rounded(value: float) -> float | None:

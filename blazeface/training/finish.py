@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from blazeface.data.pictures import PictureCache
-from blazeface.data.samples import Sample
+from blazeface.data.samples import Sample, chosen_evenly
 from blazeface.detector import FaceDetector
 from blazeface.evaluation.record import SCORE_CUT, Record, records
 from blazeface.evaluation.report import figures, make_report
@@ -42,8 +42,7 @@ def score_network(network: BlazeFace, samples: Sequence[Sample], pictures: Pictu
 
 def val_score(samples: list[Sample], limit: int) -> Score:
     """Figures on an even choice of at most `limit` labelled pictures, for the curves of a run."""
-    count = min(limit, len(samples))
-    chosen = [samples[index * len(samples) // count] for index in range(count)]
+    chosen = chosen_evenly(samples, limit)
     pictures = PictureCache([sample.path for sample in chosen], budget_mb=1024, quiet=True)
     return lambda network: figures(score_network(network, chosen, pictures))
 

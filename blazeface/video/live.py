@@ -20,6 +20,7 @@ import cv2
 
 from blazeface.errors import BlazeFaceError
 from blazeface.geometry import Image
+from blazeface.video import READER_NAME
 from blazeface.video.cv2_video import exact_rate, hush_opencv
 from blazeface.video.frames import Frame, steady_time
 from blazeface.video.inputs import Input
@@ -214,7 +215,7 @@ class _Reader:
         self._fault: str | None = None
         self._ended = False
         self._closed = False
-        self._thread = threading.Thread(target=self._read, name=f"reading {name}", daemon=True)
+        self._thread = threading.Thread(target=self._read, name=READER_NAME + name, daemon=True)
         self._thread.start()
 
     def take(self, timeout: float, stop: Callable[[], bool]) -> Taken | None:

@@ -8,7 +8,8 @@ import threading
 
 import pytest
 
-from blazeface.cli.main import READER_NAME, leave
+from blazeface.cli.main import leave
+from blazeface.video import READER_NAME
 from blazeface.video.live import _Reader
 
 ENDING = """

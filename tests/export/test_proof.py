@@ -18,7 +18,7 @@ pytest.importorskip("ai_edge_litert", reason="the tflite extra is not installed"
 
 from blazeface.data.samples import load_split
 from blazeface.errors import BlazeFaceError
-from blazeface.export.exam import Exam, chosen_evenly
+from blazeface.export.exam import Exam
 from blazeface.export.formats import Options
 from blazeface.export.make import export_network
 from blazeface.export.proof import LIMITS, Limit, Proof
@@ -82,11 +82,6 @@ def test_an_exam_scores_as_evaluate_does_and_names_what_it_could_not_read(networ
         lambda batch: (np.full((len(batch), 144), -9.0), np.zeros((len(batch), 144, 16))), "blind"
     )
     assert blind["AP >=.1"] == 0.0
-
-
-def test_chosen_evenly() -> None:
-    assert chosen_evenly(range(10), 3) == [0, 3, 6]
-    assert chosen_evenly(range(3), 10) == chosen_evenly(range(3), None) == [0, 1, 2]
 
 
 def test_the_report_beside_the_file(

@@ -21,6 +21,12 @@ PORTRAIT = Path(__file__).parents[2] / "data" / "pictures" / "astronaut.png"
 
 WIDTH, HEIGHT = 640, 480
 
+READY = "document.body.dataset.ready === 'yes'"
+"""What is true, in JavaScript, once the page has loaded its network."""
+
+ACCENT = (0x4C, 0x8A, 0xFF)
+"""The colour of what is drawn on faces, BGR; nothing in the portrait has it."""
+
 
 def need_browser_and_runtime() -> None:
     """Skip (or fail, in `make browser-check`) without them."""

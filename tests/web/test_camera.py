@@ -11,26 +11,16 @@ from typing import Any
 import numpy as np
 import pytest
 from page_driver import CAMERA, Tab, open_browser
-from page_site import need_browser_and_runtime, serve_page, still, sway, write_camera
+from page_site import ACCENT, READY, still, sway, write_camera
 
 from blazeface.detector import FaceDetector
 from blazeface.geometry import Image
-
-ACCENT = (0x4C, 0x8A, 0xFF)
-"""The colour of boxes and points, BGR."""
 
 PATCH = (0x2F, 0x25, 0x22)
 """The colour that covers a face, BGR."""
 
 FRAMES_A_SECOND = 20
 """With a camera that gives 30; asserted in `make browser-check` alone, since other work on the machine decides it."""
-
-
-@pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    need_browser_and_runtime()
-    with serve_page() as (found, _):
-        yield found
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +31,7 @@ def camera_on(address: str, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     with open_browser(*CAMERA, f"--use-file-for-fake-video-capture={clip}") as tab:
         tab.size(1000, 800)
         tab.open(address)
-        tab.until("document.body.dataset.ready === 'yes'")
+        tab.until(READY)
         tab.js("document.querySelector('details').open = true")
         start(tab)
         tab.until("document.getElementById('numbers').textContent.length > 2")
@@ -164,7 +154,7 @@ def test_twenty_frames_a_second(address: str, tmp_path_factory: pytest.TempPathF
     with open_browser(*CAMERA, f"--use-file-for-fake-video-capture={clip}") as tab:
         tab.size(1000, 800)
         tab.open(address)
-        tab.until("document.body.dataset.ready === 'yes'")
+        tab.until(READY)
         tab.choose("#engine", "wasm")
         tab.until("document.getElementById('engine-used').textContent === 'front-128 · WebAssembly'")
         tab.js("document.querySelector('details').open = true")

@@ -15,21 +15,10 @@ import cv2
 import numpy as np
 import pytest
 from page_driver import CAMERA, Tab, open_browser
-from page_site import PORTRAIT, need_browser_and_runtime, serve_page
+from page_site import ACCENT, PORTRAIT, READY, need_browser_and_runtime, serve_page
 
 from blazeface import FaceDetector
 from blazeface.files.pictures import read_picture
-
-READY = "document.body.dataset.ready === 'yes'"
-ACCENT = (0x4C, 0x8A, 0xFF)
-"""The colour of what is drawn on faces, BGR; nothing in the portrait has it."""
-
-
-@pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    need_browser_and_runtime()
-    with serve_page() as (found, _):
-        yield found
 
 
 @pytest.fixture(scope="module")
