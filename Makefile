@@ -90,15 +90,15 @@ export-report: $(VENV)/.dev
 benchmark: $(VENV)/.dev $(PARITY)/.made $(PEERS:=/.made)
 	@test -n "$(DATA)" || { echo "make benchmark: name the folder in the WIDER FACE layout: make benchmark DATA=ROOT" >&2; exit 2; }
 	$(RUN) benchmarks/accuracy.py --data "$(DATA)" $(if $(YUNET),--yunet "$(YUNET)")
-	$(RUN) docs/results_table.py
+	$(RUN) tools/results_table.py
 	$(RUN) benchmarks/accuracy_plot.py
 
 benchmark-speed: $(VENV)/.dev $(PARITY)/.made $(PEERS:=/.made)
 	$(RUN) benchmarks/speed.py $(if $(YUNET),--yunet "$(YUNET)") $(if $(DATA),--data "$(DATA)") $(FLAGS)
-	$(RUN) docs/results_table.py
+	$(RUN) tools/results_table.py
 
 tables: $(VENV)/.dev
-	$(RUN) docs/results_table.py
+	$(RUN) tools/results_table.py
 	$(RUN) benchmarks/accuracy_plot.py
 
 # atheris, which guides by coverage, has no wheels for the newest Pythons; without it there are mutants alone.
@@ -119,8 +119,8 @@ audit: $(SUPPLY)/.made
 	$(SUPPLY)/bin/pip-audit --strict --no-deps --disable-pip --requirement requirements-dev.lock
 
 pictures: $(VENV)/.core
-	$(RUN) docs/make_images.py
-	$(RUN) docs/results_table.py
+	$(RUN) tools/make_images.py
+	$(RUN) tools/results_table.py
 
 clean:
 	rm -rf $(VENV) $(PARITY) $(SUPPLY) $(PEERS) out build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

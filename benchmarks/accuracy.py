@@ -5,7 +5,7 @@
 
 Each picture goes to each peer as the same decoded array. What a peer finds is kept in out/peers/, so that a run that was
 broken off goes on, and another run only scores again; --fresh asks the peers anew. Writes
-benchmarks/results/peers/NAME.report.json, which docs/results_table.py makes tables from, and
+benchmarks/results/peers/NAME.report.json, which tools/results_table.py makes tables from, and
 benchmarks/results/peers/missing.json, the peers that could not be measured and why.
 """
 

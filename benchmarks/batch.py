@@ -43,7 +43,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3, help="the best of them is given (default: 3)")
     parser.add_argument("--out", type=Path, default=RESULT)
     args = parser.parse_args()
-    from blazeface.video.many import CHUNK
+    from blazeface.batch.run import CHUNK
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -146,7 +146,7 @@ def look(model: str, seconds: float, ready: Any, done: Any) -> None:
     import cv2
 
     from blazeface import FaceDetector
-    from blazeface.video.many import CHUNK
+    from blazeface.batch.run import CHUNK
 
     cv2.setNumThreads(1)
     detector = FaceDetector(model)
@@ -194,8 +194,8 @@ def from_disk(args: argparse.Namespace, folder: Path) -> float:
 
 
 def seconds_for(args: argparse.Namespace, folder: Path, names: list[str]) -> float:
-    from blazeface.video.crew import ProcessCrew
-    from blazeface.video.many import outcomes_in_order
+    from blazeface.batch.pool import ProcessCrew
+    from blazeface.batch.run import outcomes_in_order
 
     crew = ProcessCrew(args.jobs, (args.model, None, None, 1))
     start = time.perf_counter()

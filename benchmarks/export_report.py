@@ -36,7 +36,7 @@ from blazeface.data.samples import chosen_evenly, load_split
 from blazeface.detector import FaceDetector, model_path, prepare
 from blazeface.errors import BlazeFaceError
 from blazeface.export.calibration import calibration_pictures
-from blazeface.export.exam import Exam
+from blazeface.export.labelled import Exam
 from blazeface.export.formats import FORMATS, Options, load_format
 from blazeface.export.make import export_network, file_size
 from blazeface.export.verify import plain_copy

@@ -28,10 +28,10 @@ from blazeface.blend import blend, hard_nms
 from blazeface.detections import Detections
 from blazeface.detector import postprocess, prepare
 from blazeface.errors import BlazeFaceError
-from blazeface.video.clips import open_clip
-from blazeface.video.inputs import VIDEO_SUFFIXES, find_input
-from blazeface.video.smoothing import OneEuro
-from blazeface.video.tracking import Tracker
+from blazeface.sources.opening import open_clip
+from blazeface.sources.inputs import VIDEO_SUFFIXES, find_input
+from blazeface.tracking.one_euro import OneEuro
+from blazeface.tracking.tracker import Tracker
 
 MIN_FRAMES = 15
 """Tracks with fewer frames are left out: they are false finds or faces on the way out."""

@@ -42,7 +42,7 @@ from blazeface.errors import BlazeFaceError
 from blazeface.export.onnx import export_onnx
 from blazeface.files.whole import beside
 from blazeface.models.network import BlazeFace
-from blazeface.models.tflite_import import import_tflite
+from blazeface.models.google_weights import import_tflite
 from blazeface.models.weights import load_weights
 from blazeface.spec import ModelSpec
 

@@ -4,7 +4,7 @@
     python benchmarks/speed.py --rounds 3 --only haar "front-128, onnxruntime"
 
 Each contender runs in a process of its own, on as many CPU cores as it has threads, and they take turns; see
-blazeface/benchmark/turns.py. Every one keeps its own score threshold. Import time: the median of three fresh processes.
+blazeface/benchmark/interleave.py. Every one keeps its own score threshold. Import time: the median of three fresh processes.
 Install size: the files of what pip installs for it, with all that those packages require. Memory: the most that its
 process held, the four frames (11 MB) and Python among it.
 
@@ -28,7 +28,7 @@ from speed_report import draw, markdown
 
 from blazeface.benchmark.contender import Contender
 from blazeface.benchmark.scenes import scenes
-from blazeface.benchmark.turns import machine, middle, take_turns
+from blazeface.benchmark.interleave import machine, middle, take_turns
 from blazeface.detector import WEIGHTS
 from blazeface.errors import BlazeFaceError
 from blazeface.files.pictures import read_picture

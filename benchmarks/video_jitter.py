@@ -25,10 +25,10 @@ from blazeface import FaceDetector
 from blazeface.detections import Detections
 from blazeface.errors import BlazeFaceError
 from blazeface.files.whole import beside
-from blazeface.video.clips import open_clip
-from blazeface.video.inputs import VIDEO_SUFFIXES, find_input
-from blazeface.video.smoothing import OneEuro
-from blazeface.video.tracking import Tracker
+from blazeface.sources.opening import open_clip
+from blazeface.sources.inputs import VIDEO_SUFFIXES, find_input
+from blazeface.tracking.one_euro import OneEuro
+from blazeface.tracking.tracker import Tracker
 
 RESULT = Path(__file__).parent / "results" / "video_jitter.json"
 MOST_LAG = 8

@@ -29,10 +29,10 @@ import numpy as np
 from blazeface.detector import FaceDetector
 from blazeface.errors import BlazeFaceError
 from blazeface.files.pictures import read_picture
-from blazeface.video.live import LiveClip
-from blazeface.video.records import record
-from blazeface.video.smoothing import OneEuro
-from blazeface.video.tracking import Tracker
+from blazeface.sources.live import LiveClip
+from blazeface.sinks.records import record
+from blazeface.tracking.one_euro import OneEuro
+from blazeface.tracking.tracker import Tracker
 from reliability.camera import LONGEST_STALL, BadCamera, taken_at
 from reliability.report import table, write_report
 

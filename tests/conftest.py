@@ -9,10 +9,28 @@ from pathlib import Path
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 
 import pytest
+from hypothesis import settings
+from video_material import RedDetector, VideoMaker
+from video_material import make_video as make
 from wider_material import write_data
+
+settings.register_profile("unhurried", deadline=None)  # a busy machine is no fault
+settings.load_profile("unhurried")
 
 
 @pytest.fixture(scope="session")
 def tiny_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data folder in the WIDER FACE layout with 24 pictures to train on and 8 to score."""
     return write_data(tmp_path_factory.mktemp("tiny") / "data")
+
+
+@pytest.fixture
+def red_detector() -> RedDetector:
+    return RedDetector()
+
+
+@pytest.fixture
+def make_video() -> VideoMaker:
+    """make_video(path, count=, rate=, width=, height=, rotation=, ticks=, tick=): a video of the walking square."""
+    pytest.importorskip("av")
+    return make

@@ -52,8 +52,8 @@ DETECTING_COMMANDS = {
     "cli/__init__.py",
     "cli/main.py",
     "cli/detect.py",
-    "cli/detect_flags.py",
-    "cli/detect_many.py",
+    "cli/detect/flags.py",
+    "cli/detect/batch.py",
 }
 TRAINING = {f"blazeface.{room}" for room in ("models", "data", "training", "evaluation", "export")}
 OPTIONAL = {
@@ -61,10 +61,10 @@ OPTIONAL = {
     "backends/tflite_backend.py": {"ai_edge_litert", "blazeface.models"},
     "backends/openvino_backend.py": {"openvino"},
     "backends/ncnn_backend.py": {"ncnn"},
-    "video/av_reader.py": {"av"},
-    "video/av_writer.py": {"av"},
-    "video/av_sound.py": {"av"},
-    "video/ray_crew.py": {"ray"},
+    "sources/av_reader.py": {"av"},
+    "sinks/av_writer.py": {"av"},
+    "sources/audio.py": {"av"},
+    "batch/ray_pool.py": {"ray"},
 }
 """What single files of the detection side need beyond the core packages; they are imported when asked for."""
 LIBRARIES = {"numpy", "cv2", "onnxruntime", "tqdm"} | sys.stdlib_module_names
@@ -122,7 +122,7 @@ def test_the_detection_side_needs_the_core_packages_only(path: Path) -> None:
 
 def test_detecting_loads_neither_torch_nor_albumentations() -> None:
     program = (
-        "import sys, blazeface.cli.detect, blazeface.video.window, blazeface.backends.onnx_backend\n"
+        "import sys, blazeface.cli.detect, blazeface.sinks.window, blazeface.backends.onnx_backend\n"
         "print(sorted({name.split('.')[0] for name in sys.modules}"
         " & {'torch', 'albumentations', 'matplotlib', 'safetensors', 'onnx', 'av'}))\n"
         "print(sorted(name for name in sys.modules if name.startswith(('blazeface.models', 'blazeface.data', 'blazeface.training'))))"

@@ -14,8 +14,8 @@ import pytest
 
 from blazeface import FaceDetector
 from blazeface.geometry import box_iou
-from blazeface.video.clips import open_clip
-from blazeface.video.inputs import find_input
+from blazeface.sources.opening import open_clip
+from blazeface.sources.inputs import find_input
 
 SCRIPT = Path(__file__).parents[1] / "data" / "make_pictures.py"
 

@@ -94,7 +94,7 @@ def test_headless_opencv_does_as_well(demo: subprocess.CompletedProcess[str], ba
     env["PATH"] = f"{bare / '.venv' / 'bin'}:{env['PATH']}"
     subprocess.run(exchange, shell=True, cwd=bare, env=env, check=True, capture_output=True, timeout=200)
     command = ["python", "detect.py", "--video", "clip.avi", "--json", "-"]
-    subprocess.run(["python", "data/make_pictures.py", "."], cwd=bare, env=env, check=True)
+    subprocess.run(["python", "tools/make_pictures.py", "."], cwd=bare, env=env, check=True)
     (bare / "pan.avi").rename(bare / "clip.avi")
     shown = {**env, "DISPLAY": ":0"}  # one that OpenCV would have to open
     result = subprocess.run(command, cwd=bare, env=shown, capture_output=True, text=True, timeout=100)

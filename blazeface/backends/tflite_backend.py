@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from blazeface.anchors import anchor_centers
 from blazeface.backends.decoded import IMAGE_KEY, as_pictures, as_raw, in_batches_of
 from blazeface.errors import BlazeFaceError
-from blazeface.models.tflite_graph import Graph, read_graph
+from blazeface.tflite.graph import Graph, read_graph
 from blazeface.spec import METADATA_KEY, ModelSpec
 
 

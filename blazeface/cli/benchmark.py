@@ -13,7 +13,7 @@ from blazeface.backends import BACKENDS, backend_for
 from blazeface.benchmark import own
 from blazeface.benchmark.contender import Contender
 from blazeface.benchmark.scenes import HEIGHT, WIDTH, scenes
-from blazeface.benchmark.turns import Figures, machine, take_turns
+from blazeface.benchmark.interleave import Figures, machine, take_turns
 from blazeface.errors import BlazeFaceError
 from blazeface.files.pictures import read_picture
 from blazeface.files.whole import beside, cannot_write

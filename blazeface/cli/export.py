@@ -23,7 +23,7 @@ from blazeface.export.formats import (
 from blazeface.export.pictures import made_up, varied
 from blazeface.files.pictures import read_picture
 from blazeface.geometry import Image
-from blazeface.video.inputs import find_inputs
+from blazeface.sources.inputs import find_inputs
 
 SHIPPED_PICTURES = Path(blazeface.__file__).parents[1] / "data" / "pictures"
 """They come with the repository; an installed package has no such folder beside it."""
@@ -79,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
     load_format(args.format)  # a missing package is said before anything is read
     try:
         from blazeface.export.calibration import calibration_pictures
-        from blazeface.export.exam import Exam
+        from blazeface.export.labelled import Exam
         from blazeface.export.make import export_network, file_size
         from blazeface.export.verify import plain_copy
         from blazeface.models.weights import load_weights

@@ -24,7 +24,7 @@ def run(args: argparse.Namespace) -> int:
     if not args.out.parent.is_dir():
         raise BlazeFaceError(f"--out {args.out}: there is no folder {args.out.parent}")
     try:
-        from blazeface.models.tflite_import import import_tflite, is_released
+        from blazeface.models.google_weights import import_tflite, is_released
         from blazeface.models.weights import save_weights
     except ImportError as error:
         raise BlazeFaceError(

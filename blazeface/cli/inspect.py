@@ -9,7 +9,7 @@ from typing import Any
 
 from blazeface.files.names import printable
 from blazeface.inspection import open_model
-from blazeface.inspection.gpu_delegate import Refusal, refusals, undocumented
+from blazeface.tflite.gpu_delegate import Refusal, refusals, undocumented
 from blazeface.inspection.table import Graph, ModelFile, Tensor
 
 MOST_LINES = 20

@@ -16,7 +16,7 @@ from blazeface.files.whole import beside
 from blazeface.models.layouts import RULES
 
 if TYPE_CHECKING:
-    from blazeface.models.lighten import Report
+    from blazeface.models.light.lighten import Report
     from blazeface.models.network import BlazeFace
 
 MISSING = "making weights light needs PyTorch and a few more: pip install 'blazeface[train]'"
@@ -105,7 +105,7 @@ def lightened(
     import torch
 
     from blazeface.models.layouts import Lightened
-    from blazeface.models.lighten import chosen, lighten
+    from blazeface.models.light.lighten import chosen, lighten
     from blazeface.models.network import BlazeFace
 
     try:

@@ -35,9 +35,9 @@ def run(args: argparse.Namespace) -> int:
         import torch
 
         from blazeface.data.face_masks import masked_pictures
-        from blazeface.export.small import export_small
+        from blazeface.export.auxiliary import export_small
         from blazeface.models.cost import count
-        from blazeface.models.unet import SEGMENT_KEY, SEGMENT_SIZE, save_segmenter
+        from blazeface.models.light.unet import SEGMENT_KEY, SEGMENT_SIZE, save_segmenter
         from blazeface.training.segment import mask_iou, segment_config, train_segmenter
     except ImportError as error:
         raise BlazeFaceError(f"{MISSING} ({error})") from error

@@ -11,9 +11,9 @@ from typing import Any
 
 from blazeface.backends import open_backend
 from blazeface.errors import BlazeFaceError
-from blazeface.export.exam import Exam
+from blazeface.export.labelled import Exam
 from blazeface.export.formats import FORMATS, Options, load_format, missing, refuse_what_cannot_be
-from blazeface.export.place import workshop
+from blazeface.export.staging import workshop
 from blazeface.export.proof import LIMITS, Limit, Proof, prove
 from blazeface.export.verify import plain_copy
 from blazeface.geometry import Image

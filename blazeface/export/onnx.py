@@ -19,7 +19,7 @@ import torch
 
 from blazeface.backends.onnx_backend import OnnxBackend
 from blazeface.errors import BlazeFaceError
-from blazeface.export.exam import Exam
+from blazeface.export.labelled import Exam
 from blazeface.export.formats import Options
 from blazeface.export.make import export_network
 from blazeface.export.onnx_decode import add_decoding, check_suppression

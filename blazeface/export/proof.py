@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from blazeface.export.exam import Exam, Figures
+from blazeface.export.labelled import Exam, Figures
 from blazeface.export.formats import Options
 from blazeface.export.verify import Differences, Run, compare
 from blazeface.geometry import Image

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from blazeface.crop import CROP_KEY
-from blazeface.export.small import export_small
+from blazeface.export.auxiliary import export_small
 from blazeface.models.refine import RefineNet
 
 

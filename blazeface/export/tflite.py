@@ -18,11 +18,11 @@ from blazeface.errors import BlazeFaceError
 from blazeface.export.formats import Options
 from blazeface.export.make import export_network
 from blazeface.export.proof import Proof
-from blazeface.export.tflite_int8 import to_int8
-from blazeface.export.tflite_metadata import task_metadata
-from blazeface.export.tflite_model import with_batch
-from blazeface.export.tflite_walk import walk
-from blazeface.export.tflite_writer import GraphWriter
+from blazeface.tflite.quantize import to_int8
+from blazeface.tflite.task_metadata import task_metadata
+from blazeface.tflite.schema import with_batch
+from blazeface.export.tflite_modules import walk
+from blazeface.tflite.writer import GraphWriter
 from blazeface.geometry import Image
 from blazeface.models.blocks import BlazeBlock, DoubleBlazeBlock, SameConv2d, Shortcut, UpBlock
 from blazeface.models.network import BlazeFace

@@ -12,8 +12,8 @@ from blazeface.anchors import anchor_sizes
 from blazeface.errors import BlazeFaceError
 from blazeface.models.blocks import BlazeBlock, ConvNorm, DoubleBlazeBlock, SameConv2d, UpBlock, fold_norm
 from blazeface.models.layouts import NAMED_LAYOUTS, Block, Layout, Lightened
-from blazeface.models.light_blocks import Fire, InvertedResidual, SeparableBlock, ShuffleUnit, XceptionBlock
-from blazeface.models.lighten import exchange, fits
+from blazeface.models.light.blocks import Fire, InvertedResidual, SeparableBlock, ShuffleUnit, XceptionBlock
+from blazeface.models.light.lighten import exchange, fits
 from blazeface.spec import ModelSpec, named_spec
 
 FACE_PRIOR = 0.01

@@ -12,8 +12,8 @@ from torch.nn import functional as F
 from blazeface.crop import CROP_KEY, CropSpec
 from blazeface.errors import BlazeFaceError
 from blazeface.models.blocks import fold_norm
-from blazeface.models.light_blocks import conv_norm
-from blazeface.models.lighten import lighten
+from blazeface.models.light.blocks import conv_norm
+from blazeface.models.light.lighten import lighten
 from blazeface.models.tensor_file import fill, read_tensors, write_tensors
 from blazeface.spec import KEYPOINT_NAMES
 

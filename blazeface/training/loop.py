@@ -31,7 +31,7 @@ from blazeface.training.checkpoint import FILE, Checkpoint, save_checkpoint
 from blazeface.training.config import TrainConfig
 from blazeface.training.depthwise import accelerate
 from blazeface.training.distributed import Processes
-from blazeface.training.journal import STEP_COLUMNS, Journal
+from blazeface.training.log import STEP_COLUMNS, Journal
 from blazeface.training.losses import DetectionLoss, Losses
 from blazeface.training.optim import Ema, learning_rate, make_optimizer
 

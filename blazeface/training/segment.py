@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from blazeface.data.face_masks import MaskedPictures
-from blazeface.models.unet import UNet, build_segmenter
+from blazeface.models.light.unet import UNet, build_segmenter
 from blazeface.training.small import Orders, SmallConfig, train_small
 
 MEAN = STD = 127.5

@@ -12,7 +12,7 @@ from blazeface.benchmark import own
 from blazeface.benchmark.contender import Contender
 from blazeface.benchmark.scenes import scenes
 from blazeface.benchmark.serve import install_bytes
-from blazeface.benchmark.turns import figures, take_turns
+from blazeface.benchmark.interleave import figures, take_turns
 from blazeface.detector import FaceDetector
 from blazeface.errors import BlazeFaceError
 from blazeface.files.pictures import read_picture

@@ -21,9 +21,9 @@ from blazeface.cli.main import run_command
 from blazeface.detections import Detections
 from blazeface.files.pictures import read_picture, write_picture
 from blazeface.geometry import Image
-from blazeface.video.cv2_video import hush_opencv
-from blazeface.video.pipeline import Tally
-from blazeface.video.video_writer import open_video_writer
+from blazeface.sources.cv2_reader import hush_opencv
+from blazeface.pipeline import Tally
+from blazeface.sinks.video_writer import open_video_writer
 
 STAND_IN = """
 import sys, time

@@ -10,7 +10,7 @@ import pytest
 
 from blazeface.cli.main import leave
 from blazeface.video import READER_NAME
-from blazeface.video.live import _Reader
+from blazeface.sources.live import _Reader
 
 ENDING = """
 import atexit, threading, time

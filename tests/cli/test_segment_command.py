@@ -18,8 +18,8 @@ import torch
 from wider_material import write_data
 
 from blazeface.cli.main import main
-from blazeface.models.unet import SEGMENT_SIZE, load_segmenter
-from blazeface.video.background import BackgroundBlur
+from blazeface.models.light.unet import SEGMENT_SIZE, load_segmenter
+from blazeface.privacy.background import BackgroundBlur
 
 
 def drawn_faces(root: Path) -> Path:

@@ -15,7 +15,7 @@ import pytest
 from blazeface.backends.onnx_backend import OnnxBackend
 from blazeface.cli.main import run_command
 from blazeface.models.weights import load_weights, save_weights
-from blazeface.training.journal import read_rows
+from blazeface.training.log import read_rows
 
 ROOT = Path(__file__).parents[2]
 QUICK = ["--batch", "8", "--warmup", "2", "--workers", "0", "--threads", "1", "--quiet"]

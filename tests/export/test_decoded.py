@@ -139,7 +139,7 @@ def test_a_tflite_file_decodes_with_these_operators_and_no_other(
 ) -> None:
     pytest.importorskip("ai_edge_litert", reason="the tflite extra is not installed")
     from blazeface.backends.tflite_backend import TfliteBackend
-    from blazeface.models.tflite_graph import read_graph
+    from blazeface.tflite.graph import read_graph
 
     path = tmp_path / "x.tflite"
     export_network(network, path, "tflite", Options(precision, batch, decode=True), photographs)

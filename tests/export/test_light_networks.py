@@ -20,7 +20,7 @@ from blazeface.backends.tflite_backend import TfliteBackend
 from blazeface.errors import BlazeFaceError
 from blazeface.export.onnx import export_onnx
 from blazeface.export.tflite import export_tflite, to_tflite
-from blazeface.export.tflite_walk import walk
+from blazeface.export.tflite_modules import walk
 from blazeface.geometry import Image
 from blazeface.models.layouts import Block, Layout
 from blazeface.models.network import BlazeFace, build

@@ -18,7 +18,7 @@ pytest.importorskip("ai_edge_litert", reason="the tflite extra is not installed"
 
 from blazeface.data.samples import load_split
 from blazeface.errors import BlazeFaceError
-from blazeface.export.exam import Exam
+from blazeface.export.labelled import Exam
 from blazeface.export.formats import Options
 from blazeface.export.make import export_network
 from blazeface.export.proof import LIMITS, Limit, Proof

@@ -28,8 +28,8 @@ from blazeface.export.tflite import export_tflite, to_tflite
 from blazeface.geometry import Image
 from blazeface.models.layouts import Block, Layout
 from blazeface.models.network import BlazeFace
-from blazeface.models.tflite_graph import read_graph
-from blazeface.models.tflite_import import fingerprint, import_tflite
+from blazeface.tflite.graph import read_graph
+from blazeface.models.google_weights import fingerprint, import_tflite
 from blazeface.models.weights import load_weights
 from blazeface.spec import METADATA_KEY, AnchorMap, ModelSpec
 

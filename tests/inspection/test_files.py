@@ -12,8 +12,8 @@ import pytest
 from blazeface.cli.main import run_command
 from blazeface.errors import BlazeFaceError
 from blazeface.inspection import open_model
-from blazeface.inspection.gpu_delegate import ALSO, DOCUMENTED, refusals, undocumented
-from blazeface.inspection.tflite_names import DTYPES, OPERATORS
+from blazeface.tflite.gpu_delegate import ALSO, DOCUMENTED, refusals, undocumented
+from blazeface.tflite.names import DTYPES, OPERATORS
 
 sys.path.append(str(Path(__file__).parents[1] / "models"))
 

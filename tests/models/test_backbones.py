@@ -15,7 +15,7 @@ from blazeface.data.dataset import Batch
 from blazeface.errors import BlazeFaceError
 from blazeface.models.blocks import SameConv2d
 from blazeface.models.layouts import NAMED_LAYOUTS, PAPER, Block, Layout
-from blazeface.models.light_blocks import (
+from blazeface.models.light.blocks import (
     Fire,
     InvertedResidual,
     SeparableBlock,

@@ -8,10 +8,10 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from blazeface.models.cost import count
-from blazeface.models.lighten import lighten
+from blazeface.models.light.lighten import lighten
 from blazeface.models.network import build
 from blazeface.models.refine import RefineNet
-from blazeface.models.unet import build_unet
+from blazeface.models.light.unet import build_unet
 
 
 def dense() -> nn.Sequential:

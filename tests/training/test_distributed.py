@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from blazeface.training.checkpoint import load_checkpoint
-from blazeface.training.journal import read_rows
+from blazeface.training.log import read_rows
 
 PROGRAM = """
 import sys, torch

@@ -14,7 +14,7 @@ from blazeface.models.network import BlazeFace, build
 from blazeface.training.checkpoint import load_checkpoint
 from blazeface.training.config import TrainConfig
 from blazeface.training.distributed import Processes
-from blazeface.training.journal import read_rows
+from blazeface.training.log import read_rows
 from blazeface.training.loop import Machine, Trainer, rebuild
 
 MACHINE = Machine(workers=0, quiet=True, evaluate_every=100)  # curves are drawn at the end alone

@@ -25,7 +25,7 @@ from blazeface.cli.main import run_command
 from blazeface.detector import FaceDetector
 from blazeface.errors import BlazeFaceError
 from blazeface.export.formats import Options, load_format
-from blazeface.models.tflite_graph import read_graph
+from blazeface.tflite.graph import read_graph
 from blazeface.models.weights import LAYOUT_KEY, save_weights
 from blazeface.spec import METADATA_KEY, ModelSpec
 from blazeface.training.checkpoint import load_checkpoint, save_checkpoint

@@ -22,7 +22,7 @@ from blazeface.geometry import Image
 from blazeface.models.weights import save_weights
 from blazeface.training.config import TrainConfig
 from blazeface.training.distributed import Processes
-from blazeface.training.journal import read_rows
+from blazeface.training.log import read_rows
 from blazeface.training.loop import Machine, Trainer
 from reliability.camera import BadCamera, taken_at
 from reliability.material import tiny_network

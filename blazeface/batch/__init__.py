@@ -1,0 +1,1 @@
+"""Very many pictures: worker pools, results in order, resuming."""

@@ -1,0 +1,153 @@
+"""`detect`: find faces in pictures, folders, videos, cameras and streams."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+
+from blazeface.cli.detect.flags import Plan, add_arguments, make_plan
+from blazeface.cli.detect.batch import run_many
+from blazeface.detector import FaceDetector
+from blazeface.refine import KeypointRefiner, RefinedDetector
+from blazeface.privacy.background import BackgroundBlur
+from blazeface.sources.inputs import Input
+from blazeface.sinks.output_paths import WrongUsage
+from blazeface.pipeline import Pipeline, Tally, say
+from blazeface.sinks.records import Recorder, print_record, to_all
+from blazeface.tracking.one_euro import OneEuro
+from blazeface.tracking.tracker import Tracker
+from blazeface.sinks.viewer import Viewer
+from blazeface.sinks.window import Window, window_obstacle
+
+__all__ = ["add_arguments", "run", "summary"]
+
+HOLD_HIDDEN = 1.0
+"""Seconds for which a face that is not found any more stays hidden with --blur."""
+
+
+def run(args: argparse.Namespace) -> int:
+    """Exit status 0 when all inputs were read, 1 when some could not be, 2 for wrong usage."""
+    tally = Tally()
+    try:
+        if args.jobs is not None:
+            for flag, value in (("--refine", args.refine), ("--background-blur", args.background_blur)):
+                if value is not None:
+                    raise WrongUsage(f"{flag} does not go with --jobs")
+            with _stop_on_signal() as stop:
+                seconds = run_many(args, tally, stop)
+            return _ended(args, tally, seconds, stop)
+        plan = make_plan(args, tally.report)
+    except WrongUsage as fault:
+        print(f"detect: {fault}", file=sys.stderr)
+        return 2
+    detector: FaceDetector | RefinedDetector
+    detector = FaceDetector(args.model, args.score_threshold, args.backend, args.threads)
+    if args.refine is not None:
+        detector = RefinedDetector(detector, KeypointRefiner(args.refine, args.threads))
+    with ExitStack() as stack:
+        stop = stack.enter_context(_stop_on_signal())
+        moving = any(item.kind != "picture" for item in plan.inputs)
+        # Nothing but to look was asked for.
+        alone = args.output is None and args.json is None and not (plan.files or plan.folders)
+        window, notice = _window(args, plan, moving, alone, stack)
+        recorders: list[Recorder] = [*(stack.enter_context(opened()) for opened in plan.files), *plan.folders]
+        printing = args.json == "-" or (alone and not (window and moving))
+        pipeline = Pipeline(
+            detector,
+            record=to_all([*recorders, *([print_record] if printing else [])]),
+            viewer=None if window is None else Viewer(window, pace=alone, stop=stop, say=say),
+            notice=notice,
+            hold_pictures=alone and sys.stdout.isatty(),
+            track=lambda item: _tracker(args, item),
+            roi=args.roi,
+            hide=args.blur,
+            background=None
+            if args.background_blur is None
+            else BackgroundBlur(args.background_blur, args.threads),
+            sound=not args.no_sound,
+            timeout=args.timeout,
+            reconnect=args.reconnect,
+            quiet=args.quiet or (printing and sys.stdout.isatty()),
+            stop=stop,
+            tally=tally,
+        )
+        start = time.monotonic()
+        pipeline.run(plan.inputs, plan.outputs)
+        seconds = time.monotonic() - start
+    return _ended(args, tally, seconds, stop)
+
+
+def _ended(args: argparse.Namespace, tally: Tally, seconds: float, stop: Callable[[], bool]) -> int:
+    if not args.quiet and (tally.pictures or tally.frames):
+        print(summary(tally, seconds), file=sys.stderr)
+    if stop():
+        raise KeyboardInterrupt  # all files are complete; the exit status says that the rest was not done
+    return 1 if tally.faults else 0
+
+
+def _tracker(args: argparse.Namespace, item: Input) -> Tracker | None:
+    """What follows the faces of a clip, if anything: smoothing and hiding need it as well."""
+    smooth = item.kind in ("camera", "stream") if args.smooth is None else args.smooth
+    if not (args.track or smooth or args.blur):
+        return None
+    euro = OneEuro() if smooth else None
+    return Tracker(euro, hold=HOLD_HIDDEN, careful=True) if args.blur else Tracker(euro)
+
+
+def summary(tally: Tally, seconds: float) -> str:
+    """One line about a run: "25 frames, 24 with a face, in 0.5 s (50.0 per second); 1 fault"."""
+    counts = [
+        f"{count} {word}{'' if count == 1 else 's'}"
+        for count, word in ((tally.pictures, "picture"), (tally.frames, "frame"))
+        if count
+    ]
+    rate = (tally.pictures + tally.frames) / max(seconds, 1e-9)
+    text = f"{' and '.join(counts)}, {tally.with_face} with a face, in {seconds:.1f} s ({rate:.1f} per second)"
+    return f"{text}; {tally.faults} fault{'' if tally.faults == 1 else 's'}" if tally.faults else text
+
+
+def _window(
+    args: argparse.Namespace, plan: Plan, moving: bool, alone: bool, stack: ExitStack
+) -> tuple[Window | None, str | None]:
+    """A window, or why there is none, where the user may have expected one.
+
+    For whatever moves; for pictures only when a person asked for nothing else and can close it.
+    """
+    if args.no_window or not plan.inputs or not (moving or (alone and sys.stdout.isatty())):
+        return None, None
+    obstacle = window_obstacle()
+    if obstacle is not None:
+        return None, obstacle if moving else None
+    window = Window(plan.inputs[0].name)
+    stack.callback(window.close)
+    return window, None
+
+
+@contextmanager
+def _stop_on_signal() -> Iterator[Callable[[], bool]]:
+    """Within the block the first Ctrl-C (or SIGTERM) only sets the answer of the function given to True.
+
+    So it never falls between the two halves of a write, and all files are completed. A second one ends
+    the program as usual. In a thread other than the main one, signals stay as they are.
+    """
+    came = False
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: came
+        return
+
+    def note(number: int, _: object) -> None:
+        nonlocal came
+        came = True
+        signal.signal(number, before[number] or signal.SIG_DFL)
+
+    before = {number: signal.signal(number, note) for number in map(int, (signal.SIGINT, signal.SIGTERM))}
+    try:
+        yield lambda: came
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler or signal.SIG_DFL)

@@ -1,0 +1,158 @@
+"""`blazeface evaluate`: a model and labelled pictures in, the table, plots and contact sheets out."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from blazeface.backends import BACKENDS, backend_for
+from blazeface.cli.evaluate import wider as evaluate_wider
+from blazeface.data.samples import SPLITS, Sample, chosen_evenly, load_split
+from blazeface.detector import FaceDetector, model_path
+from blazeface.errors import BlazeFaceError
+from blazeface.evaluation.matching import IOU_THRESHOLD
+from blazeface.evaluation.record import SCORE_CUT, Record, records
+from blazeface.evaluation.report import make_report
+from blazeface.evaluation.sheet import contact_sheet
+from blazeface.evaluation.table import markdown, table_text
+from blazeface.evaluation.worst import false_alarms, missed_faces
+from blazeface.files.pictures import read_picture, write_picture
+from blazeface.files.whole import beside, cannot_write
+from blazeface.geometry import Image
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--data", type=Path, required=True, metavar="ROOT", help="folder in the WIDER FACE layout")
+    add("--split", choices=SPLITS, default="val", help="default: val")
+    add("--model", default="front-128", help="a shipped model or a model file (default: front-128)")
+    add("--backend", choices=BACKENDS, help="default: by the model's suffix")
+    add("--threads", type=int, default=0, metavar="N", help="CPU threads of the network (default: it chooses)")
+    add(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="write report.json, report.md, precision_recall.png, misses.png, false_alarms.png",
+    )
+    add("--limit", type=int, metavar="N", help="an even choice of N pictures instead of all")
+    add(
+        "--resamples", type=int, default=1000, metavar="N", help="for the 95 %% intervals; 0: none (default: 1000)"
+    )
+    evaluate_wider.add_arguments(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the table. Status 1 when some pictures could not be read, since the table lacks them."""
+    for name, low, high in (("limit", 1, 10**9), ("resamples", 0, 10**6), ("threads", 0, 1024)):
+        value = getattr(args, name)
+        if value is not None and not low <= value <= high:
+            raise BlazeFaceError(f"--{name} must be a number from {low:,} to {high:,}, not {value}")
+    if args.protocol == "wider":
+        return evaluate_wider.run(args)
+    for name in ("predictions", "truth"):
+        if getattr(args, name) is not None:
+            raise BlazeFaceError(f"--{name} goes with --protocol wider")
+    draw = _prepare_output(args.out) if args.out else None
+    backend = args.backend or backend_for(args.model)
+    detector = FaceDetector(args.model, SCORE_CUT, backend, args.threads)
+    samples = chosen_evenly(load_split(args.data, args.split), args.limit)
+    broken: list[Path] = []
+    found = _score(samples, detector, broken)
+    if not found:
+        raise BlazeFaceError(f"{args.data}: none of its {len(samples):,} {args.split} pictures can be read")
+    report = make_report(found, args.resamples)
+    print(f"{args.model} on {len(found):,} pictures of {args.split}, score cut {SCORE_CUT}\n")
+    print(table_text(report))
+    if args.out and draw:
+        about = {
+            "model": _describe(detector, model_path(args.model, backend), backend),
+            "split": args.split,
+            "score_cut": SCORE_CUT,
+            "iou_threshold": IOU_THRESHOLD,
+            "resamples": args.resamples,
+            "left_out": sorted(str(path.relative_to(args.data)) for path in broken),
+        }
+        with _new(args.out / "report.json") as part:
+            part.write_text(json.dumps({**about, **report}, indent=2) + "\n", encoding="utf-8")
+        with _new(args.out / "report.md") as part:
+            part.write_text(markdown(report, f"{Path(args.model).stem} on {args.split}"), encoding="utf-8")
+        draw(found, detector, Path(args.model).stem)
+        print(
+            f"\nwritten to {args.out}: report.json, report.md, precision_recall.png, misses.png, false_alarms.png"
+        )
+    if broken:
+        print(
+            f"{len(samples) - len(found):,} of {len(samples):,} listed pictures could not be read and are not in the table",
+            file=sys.stderr,
+        )
+    return 1 if broken else 0
+
+
+def _score(samples: list[Sample], detector: FaceDetector, broken: list[Path]) -> list[Record]:
+    """Records of all pictures that can be read; the others are named on stderr and added to `broken`."""
+
+    def read(path: Path) -> Image | None:
+        try:
+            return read_picture(str(path))
+        except BlazeFaceError as error:
+            if path not in broken:
+                tqdm.write(f"{error}; left out", file=sys.stderr)
+                broken.append(path)
+            return None
+
+    progress = tqdm(samples, desc="scoring", unit="picture", leave=False, disable=None)
+    return list(records(progress, read, detector.detect_batch))
+
+
+def _describe(detector: FaceDetector, path: Path, backend: str) -> dict[str, Any]:
+    return {
+        "name": detector.spec.name,
+        "file": path.name,
+        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "input_size": detector.spec.input_size,
+        "backend": backend,
+    }
+
+
+def _prepare_output(out: Path) -> Callable[[list[Record], FaceDetector, str], None]:
+    """Make the folder and load what draws, so that nothing is missing when the scoring is done."""
+    try:
+        from blazeface.evaluation.curves import draw_precision_recall
+    except ImportError as error:
+        raise BlazeFaceError(f"--out draws with matplotlib: pip install 'blazeface[train]' ({error})") from error
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise cannot_write(out, error) from error
+
+    def draw(found: list[Record], detector: FaceDetector, name: str) -> None:
+        threshold = detector.spec.score_threshold
+        with _new(out / "precision_recall.png") as part:
+            draw_precision_recall(found, part, name, threshold)
+        reread = lambda path: read_picture(str(path))  # noqa: E731
+        misses = contact_sheet(missed_faces(found, threshold), reread, f"Missed by {name} at score {threshold:g}")
+        alarms = contact_sheet(
+            false_alarms(found, threshold), reread, f"False alarms of {name} from score {threshold:g}"
+        )
+        write_picture(out / "misses.png", misses)
+        write_picture(out / "false_alarms.png", alarms)
+
+    return draw
+
+
+@contextmanager
+def _new(path: Path) -> Iterator[Path]:
+    """A file that appears whole or not at all; a full disk is one sentence."""
+    try:
+        with beside(path) as part:
+            yield part
+    except OSError as error:
+        raise cannot_write(path, error) from error

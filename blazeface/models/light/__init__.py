@@ -1,0 +1,1 @@
+"""Lightweight networks around BlazeFace: classifiers, U-Net, and conversions of other networks into light ones."""

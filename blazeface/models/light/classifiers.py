@@ -1,0 +1,153 @@
+"""The light networks as published: classifiers of 1,000 classes, from the same blocks as the detectors.
+
+They are here to be counted, compared and started from; no weights are shipped. All of them take (B, 3, H, W) with
+sides divisible by 32 to (B, classes) logits. Padding is SAME throughout, where some originals pad the first layers
+less; no parameter depends on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from torch import Tensor, nn
+
+from blazeface.errors import BlazeFaceError
+from blazeface.models.blocks import SameConv2d
+from blazeface.models.light.blocks import (
+    Fire,
+    InvertedResidual,
+    SeparableBlock,
+    ShuffleUnit,
+    XceptionBlock,
+    conv_norm,
+    max_pool,
+)
+
+SHUFFLE_WIDTHS = {1: 144, 2: 200, 3: 240, 4: 272, 8: 384}
+"""Width of ShuffleNet's second stage by number of groups, so that all cost the same (arXiv 1707.01083, table 1)."""
+
+
+class MaxPool(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return max_pool(x)
+
+
+class Classifier(nn.Module):
+    """features, mean over the map, and a linear layer; None where the features end in one channel per class."""
+
+    def __init__(self, features: nn.Sequential, linear: nn.Linear | None):
+        super().__init__()
+        self.features, self.linear = features, linear
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.features(x).mean(dim=(2, 3))
+        return x if self.linear is None else self.linear(x)
+
+
+def squeezenet(classes: int = 1000, version: str = "1.0") -> Classifier:
+    """arXiv 1602.07360, table 1; 1.1 is the authors' later one, with a smaller first layer and earlier pools."""
+    stem, kernel = (96, 7) if version == "1.0" else (64, 3)
+    pooled = (3, 7) if version == "1.0" else (2, 4)  # fires that a pool goes before, from 0
+    layers: list[nn.Module] = [SameConv2d(3, stem, kernel, stride=2), nn.ReLU(), MaxPool()]
+    width = stem
+    for index, squeezed in enumerate((16, 16, 32, 32, 48, 48, 64, 64)):
+        layers.append(Fire(width, squeezed, 8 * squeezed, 2 if index in pooled else 1, norm=False))
+        width = 8 * squeezed
+    layers += [nn.Dropout(), SameConv2d(width, classes, 1), nn.ReLU()]
+    return Classifier(nn.Sequential(*layers), None)
+
+
+def mobilenet_v1(classes: int = 1000) -> Classifier:
+    """arXiv 1704.04861, table 1."""
+    layers: list[nn.Module] = [conv_norm(3, 32, 3, True, stride=2), nn.ReLU6()]
+    width = 32
+    widths = [(64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), *5 * [(512, 1)], (1024, 2), (1024, 1)]
+    for channels, stride in widths:
+        layers.append(SeparableBlock(width, channels, stride, 3, norm=True))
+        width = channels
+    return Classifier(nn.Sequential(*layers), nn.Linear(width, classes))
+
+
+def mobilenet_v2(classes: int = 1000) -> Classifier:
+    """arXiv 1801.04381, table 2."""
+    layers: list[nn.Module] = [conv_norm(3, 32, 3, True, stride=2), nn.ReLU6()]
+    width = 32
+    # expansion, channels, repeats, stride of the first
+    rows = (
+        (1, 16, 1, 1),
+        (6, 24, 2, 2),
+        (6, 32, 3, 2),
+        (6, 64, 4, 2),
+        (6, 96, 3, 1),
+        (6, 160, 3, 2),
+        (6, 320, 1, 1),
+    )
+    for expansion, channels, repeats, stride in rows:
+        for index in range(repeats):
+            step = stride if index == 0 else 1
+            layers.append(InvertedResidual(width, expansion * width, channels, step, 3, norm=True))
+            width = channels
+    layers += [conv_norm(width, 1280, 1, True), nn.ReLU6(), nn.Dropout(0.2)]
+    return Classifier(nn.Sequential(*layers), nn.Linear(1280, classes))
+
+
+def shufflenet(classes: int = 1000, groups: int = 3) -> Classifier:
+    """arXiv 1707.01083, table 1, at full width."""
+    if groups not in SHUFFLE_WIDTHS:
+        raise ValueError(f"ShuffleNet has {', '.join(map(str, SHUFFLE_WIDTHS))} groups, not {groups}")
+    layers: list[nn.Module] = [conv_norm(3, 24, 3, True, stride=2), nn.ReLU(), MaxPool()]
+    width, channels = 24, SHUFFLE_WIDTHS[groups]
+    for stage, repeats in enumerate((4, 8, 4)):
+        for index in range(repeats):
+            start = stage == index == 0
+            stride = 2 if index == 0 else 1
+            layers.append(
+                ShuffleUnit(width, channels // 4, channels, stride, 3, groups, norm=True, dense_start=start)
+            )
+            width = channels
+        channels *= 2
+    return Classifier(nn.Sequential(*layers), nn.Linear(width, classes))
+
+
+def xception(classes: int = 1000) -> Classifier:
+    """arXiv 1610.02357, figure 5."""
+    layers: list[nn.Module] = [
+        conv_norm(3, 32, 3, True, stride=2),
+        nn.ReLU(),
+        conv_norm(32, 64, 3, True),
+        nn.ReLU(),
+    ]
+    layers.append(XceptionBlock(64, 128, 2, 3, True, start=False))
+    layers += [XceptionBlock(128, 256, 2, 3, True), XceptionBlock(256, 728, 2, 3, True)]
+    layers += [XceptionBlock(728, 728, 1, 3, True, repeats=3) for _ in range(8)]
+    layers.append(XceptionBlock(728, 1024, 2, 3, True, early=False))
+    for before, after in ((1024, 1536), (1536, 2048)):
+        layers += [
+            SameConv2d(before, before, 3, groups=before, bias=False),
+            conv_norm(before, after, 1, True),
+            nn.ReLU(),
+        ]
+    return Classifier(nn.Sequential(*layers), nn.Linear(2048, classes))
+
+
+CLASSIFIERS: dict[str, Callable[[], Classifier]] = {
+    "squeezenet-1.0": squeezenet,
+    "squeezenet-1.1": lambda: squeezenet(version="1.1"),
+    "mobilenet-v1": mobilenet_v1,
+    "mobilenet-v2": mobilenet_v2,
+    "shufflenet": shufflenet,
+    "xception": xception,
+}
+"""The networks by name."""
+
+
+def build_classifier(name: str) -> Classifier:
+    """A fresh classifier of 1,000 classes; an unknown name is an error that lists the known ones."""
+    if name not in CLASSIFIERS:
+        raise BlazeFaceError(f"unknown classifier {name!r}: there are {', '.join(sorted(CLASSIFIERS))}")
+    return CLASSIFIERS[name]()

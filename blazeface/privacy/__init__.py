@@ -1,0 +1,1 @@
+"""Faces made unrecognisable, and backgrounds blurred."""

@@ -1,0 +1,159 @@
+"""Writing video files through PyAV: H.264 where its encoder is there, exact rates and time stamps.
+
+The picture size is kept to the pixel: H.264 with 4:2:0 colour needs even sides, so an odd one gets 4:4:4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from fractions import Fraction
+from math import lcm
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+
+from blazeface.errors import BlazeFaceError
+from blazeface.files.names import printable
+from blazeface.geometry import Image
+from blazeface.sources.audio import SoundCopy
+from blazeface.sources.opening import Sound
+from blazeface.sources.frames import COARSE_TICK
+
+CODECS = {".webm": ("libvpx-vp9", "libvpx")}
+DEFAULT_CODECS = ("libx264", "libopenh264", "mpeg4")
+
+MAX_TICKS = 1_000_000
+"""Ticks per second that a container is asked for at most."""
+
+MPEG4_TICKS = 65_535
+"""The largest number that MPEG-4 Part 2 can write as its ticks per second (16 bits)."""
+
+
+class AvWriter:
+    """Writes one video (see `video_writer.VideoWriter`) to `part`; `path` names it in errors."""
+
+    def __init__(
+        self,
+        part: Path,
+        path: Path,
+        width: int,
+        height: int,
+        rate: Fraction,
+        tick: Fraction,
+        sound: Sound | None = None,
+    ):
+        self._shown = printable(str(path))
+        self._rate = rate
+        self._last = -1
+        self._sound: SoundCopy | None = None
+        self.soundless: str | None = None
+        suffix = path.suffix.lower()
+        with self._saying():
+            codec = _first_codec(CODECS.get(suffix, DEFAULT_CODECS), odd=bool(width % 2 or height % 2))
+            self._tick = common_tick(suffix, rate, tick, MPEG4_TICKS if codec == "mpeg4" else MAX_TICKS)
+            self._container = av.open(str(part), "w")
+            try:
+                self._stream = self._add_stream(codec, width, height)
+                if sound is not None:
+                    self._copy(sound)
+            except BaseException:
+                self.close()
+                raise
+
+    def write(self, image: Image, time: Fraction) -> None:
+        pts = round(time / self._tick)
+        if pts <= self._last:
+            return  # more frames than the container has ticks
+        self._last = pts
+        self._mux_sound(time)
+        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), "bgr24")
+        frame.pts = pts
+        frame.time_base = self._tick
+        frame.duration = round(1 / self._rate / self._tick)
+        self._encode(frame)
+
+    def finish(self) -> None:
+        self._encode(None)
+        self._mux_sound((self._last + 1) * self._tick + 1 / self._rate)
+        with self._saying():
+            self._container.close()
+
+    def close(self) -> None:
+        if self._sound is not None:
+            self._sound.close()
+        with suppress(av.error.FFmpegError, OSError):  # whoever closes an unfinished video has an error to tell
+            self._container.close()
+
+    def _encode(self, frame: Any) -> None:
+        with self._saying():
+            for packet in self._stream.encode(frame):
+                self._container.mux(packet)
+
+    def _copy(self, sound: Sound) -> None:
+        try:
+            self._sound = SoundCopy(sound, self._container)
+        except BlazeFaceError as fault:
+            self.soundless = str(fault)
+
+    def _mux_sound(self, until: Fraction) -> None:
+        """What is heard up to a time goes into the file before the picture of that time."""
+        if self._sound is not None:
+            with self._saying():
+                for packet in self._sound.packets(until):
+                    self._container.mux(packet)
+
+    def _add_stream(self, codec: str, width: int, height: int) -> Any:
+        stream: Any = self._container.add_stream(codec, rate=self._rate)
+        stream.width, stream.height = width, height
+        stream.pix_fmt = "yuv444p" if codec == "libx264" and (width % 2 or height % 2) else "yuv420p"
+        stream.time_base = self._tick
+        context = stream.codec_context
+        context.time_base = self._tick
+        # Without B-frames the decoding order is the time order: lengths stay exact at a varying rate, and
+        # AVI, which has no other place for times, stays right.
+        context.max_b_frames = 0
+        # The pictures are converted by the matrix of BT.601, which is said so that players undo it.
+        context.colorspace, context.color_range, context.color_primaries, context.color_trc = 6, 1, 6, 6
+        if codec == "libx264":
+            stream.options = {"crf": "20", "preset": "veryfast"}
+        elif codec.startswith("libvpx"):
+            stream.options = {"crf": "30", "b": "0", "deadline": "realtime", "cpu-used": "6"}
+        else:
+            stream.bit_rate = max(200_000, round(width * height * float(self._rate) * 0.2))
+        return stream
+
+    @contextmanager
+    def _saying(self) -> Iterator[None]:
+        try:
+            yield
+        except (av.error.FFmpegError, OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise BlazeFaceError(f"{self._shown}: cannot be written: {reason}") from error
+
+
+def common_tick(suffix: str, rate: Fraction, tick: Fraction, most: int = MAX_TICKS) -> Fraction:
+    """A unit of time in which the times that `frames.steady_time` makes of the source's ticks are whole.
+
+    Where it would be finer than 1/most seconds, one in which at least a steady rate comes out even.
+    """
+    if suffix == ".avi":
+        return 1 / rate  # an AVI counts frames
+    ticks = lcm(rate.numerator, tick.denominator) if tick >= COARSE_TICK else tick.denominator
+    if ticks > most:
+        ticks = most - most % rate.numerator if rate.numerator <= most else most
+    return Fraction(1, ticks)
+
+
+def _first_codec(names: tuple[str, ...], odd: bool) -> str:
+    for name in names:
+        if odd and name == "libopenh264":
+            continue  # it knows 4:2:0 alone
+        try:
+            av.codec.Codec(name, "w")
+        except av.codec.codec.UnknownCodecError:
+            continue
+        return name
+    raise ValueError(f"this PyAV has no encoder for it (needs {' or '.join(names)})")

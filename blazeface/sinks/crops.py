@@ -1,0 +1,81 @@
+"""Aligned face crops: the eyes level, every face of the same size at the same place."""
+
+from __future__ import annotations
+
+from math import ceil
+from pathlib import Path, PurePath
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from blazeface.detections import Detections
+from blazeface.files.pictures import write_picture
+from blazeface.geometry import Image
+from blazeface.sources.frames import Frame
+from blazeface.sinks.output_paths import make_folder
+
+SIDE = 256
+"""Width and height of a crop, in pixels."""
+
+PLACES = np.array([[0.36, 0.42], [0.64, 0.42], [0.5, 0.58], [0.5, 0.71]])
+"""Where right eye, left eye, nose tip and mouth centre of a frontal face come to lie, in sides of the crop."""
+
+EYES_APART = 0.1
+"""Sides of the box between the eyes, from which their line says how the head is turned; in profile it does not."""
+
+
+def aligned_crop(
+    image: Image, box: NDArray[np.float32], keypoints: NDArray[np.float32], side: int = SIDE
+) -> Image:
+    """A BGR picture (side, side, 3) of one face, turned so that its eyes are level; black beyond the picture's edge.
+
+    box (4,), keypoints (K, 2), K from 4 up, of which the first four are used.
+    """
+    matrix = alignment(box, keypoints) * side
+    zoom = float(np.hypot(matrix[0, 0], matrix[1, 0]))
+    fine = min(8, max(1, ceil(0.75 / max(zoom, 1e-6))))  # shrunk in two steps, so that nothing flickers
+    matrix = matrix * fine
+    matrix[:, 2] += matrix[:, :2] @ np.array([0.5, 0.5]) - 0.5  # OpenCV counts from pixel centres
+    crop = cv2.warpAffine(image, matrix, (side * fine, side * fine), flags=cv2.INTER_LINEAR)
+    return cv2.resize(crop, (side, side), interpolation=cv2.INTER_AREA) if fine > 1 else crop  # type: ignore[return-value]
+
+
+def alignment(box: NDArray[np.float32], keypoints: NDArray[np.float32]) -> NDArray[np.float64]:
+    """The similarity (2, 3) from pixels of the picture to sides of the crop.
+
+    Points are complex numbers, so that a similarity is z -> a z + b. The scale is that of the least squares fit of
+    the four points to PLACES, a = sum(conj(z) w) / sum(|z|^2) about their means; so is the rotation where the eyes
+    are too close together to be trusted. Points that all fall together are placed by the box.
+    """
+    z, w = (points[:, 0] + 1j * points[:, 1] for points in (keypoints[:4].astype(np.float64), PLACES))
+    z_mean, w_mean = z.mean(), w.mean()
+    spread = (np.abs(z - z_mean) ** 2).sum()
+    size = max(float(box[2] - box[0]), float(box[3] - box[1]), 1e-3)
+    a = (np.conj(z - z_mean) * (w - w_mean)).sum() / spread if spread > (0.01 * size) ** 2 else 0.6 / size + 0j
+    eyes = z[1] - z[0]
+    if abs(eyes) > EYES_APART * size:
+        a = abs(a) * abs(eyes) / eyes
+    b = w_mean - a * z_mean
+    return np.array([[a.real, -a.imag, b.real], [a.imag, a.real, b.imag]])
+
+
+class CropFolder:
+    """Records faces as pictures in a folder: NAME-FACE.jpg, for a video NAME-FRAME-FACE.jpg.
+
+    names: the name of each source below the folder, without a suffix. FACE is the track id, or the place of the face
+    by score.
+    """
+
+    def __init__(self, folder: Path, names: dict[str, PurePath]):
+        self._folder = folder
+        self._names = names
+
+    def __call__(self, frame: Frame, faces: Detections) -> None:
+        name = self._names[frame.source]
+        number = "" if frame.alone else f"-{frame.index:06d}"
+        for n in range(len(faces)):
+            face = n + 1 if faces.track_ids is None else int(faces.track_ids[n])
+            target = self._folder / name.with_name(f"{name.name}{number}-{face}.jpg")
+            make_folder(target.parent)
+            write_picture(target, aligned_crop(frame.image, faces.boxes[n], faces.keypoints[n]))

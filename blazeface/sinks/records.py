@@ -1,0 +1,86 @@
+"""Faces as JSON: a list in a .json, one object per line in a .jsonl or on standard output."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from blazeface.detections import Detections
+from blazeface.files.whole import beside, cannot_write
+from blazeface.sources.frames import Frame
+
+Recorder = Callable[[Frame, Detections], None]
+
+
+def record(frame: Frame, faces: Detections) -> dict[str, Any]:
+    """One frame and its faces, ready for JSON: pixels of the frame, seconds from the first frame."""
+    height, width = frame.image.shape[:2]
+    return {
+        "source": frame.source,
+        "index": frame.index,
+        "time": round(float(frame.time), 6),
+        "width": width,
+        "height": height,
+        "faces": faces.to_dict(),
+    }
+
+
+def print_record(frame: Frame, faces: Detections) -> None:
+    """One line on standard output, at once: the reader may be a pipe that waits for it."""
+    # Names that are no UTF-8 and terminals that are no UTF-8 both pass, as JSON escapes.
+    sys.stdout.write(json.dumps(record(frame, faces)) + "\n")
+    sys.stdout.flush()
+
+
+def to_all(recorders: Sequence[Recorder]) -> Recorder | None:
+    """One that passes each frame on to all of several; None for none."""
+    if not recorders:
+        return None
+
+    def write(frame: Frame, faces: Detections) -> None:
+        for recorder in recorders:
+            recorder(frame, faces)
+
+    return write
+
+
+@contextmanager
+def json_file(path: Path) -> Iterator[Recorder]:
+    """Record into a file, frame by frame, so that a long run needs no memory; it is named when the block ends well.
+
+    A `.jsonl` holds one object per line, any other suffix a list.
+    """
+    lines = path.suffix.lower() == ".jsonl"
+    count = 0
+    with beside(path) as part:
+        with _saying(path):
+            file = part.open("w", encoding="ascii")
+
+        def write(frame: Frame, faces: Detections) -> None:
+            nonlocal count
+            text = json.dumps(record(frame, faces))
+            with _saying(path):
+                file.write(f"{text}\n" if lines else f"{',' if count else '['}\n{text}")
+            count += 1
+
+        try:
+            yield write
+            with _saying(path):
+                if not lines:
+                    file.write("\n]\n" if count else "[]\n")
+                file.flush()
+        finally:
+            with suppress(OSError):  # what could not be flushed was said above
+                file.close()
+
+
+@contextmanager
+def _saying(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise cannot_write(path, error) from error

@@ -1,0 +1,131 @@
+"""Video files through OpenCV alone, for installations without PyAV. What OpenCV can keep:
+
+- reading: every frame up to the first damaged one, the rotation, and times to a millisecond;
+- writing: the length, and the rate to within 0.001 frames per second (30000/1001 becomes 2997/100).
+  A varying rate becomes a steady one by repeating and leaving out frames. MPEG-4 in place of H.264,
+  Motion JPEG in AVI; pictures of an odd width or height are refused, since OpenCV would crop them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import cv2
+
+from blazeface.errors import BlazeFaceError
+from blazeface.files.names import printable
+from blazeface.files.whole import refuse_odd_file
+from blazeface.geometry import Image
+from blazeface.sources.frames import Frame, steady_time
+
+CODECS = {".avi": "MJPG", ".webm": "VP80"}
+DEFAULT_CODEC = "mp4v"
+
+INSTALL_AV = "pip install 'blazeface[video]'"
+
+
+def hush_opencv() -> None:
+    """Keep OpenCV and its FFmpeg from printing their own complaints; ours name the file and the fault."""
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+
+
+class Cv2Reader:
+    """A video file (see `clips.Clip`). Raises BlazeFaceError when it is no video."""
+
+    def __init__(self, path: str):
+        refuse_odd_file(path)
+        self._path = path
+        self._shown = printable(path)
+        try:
+            path.encode()  # OpenCV crashes on a name that is not UTF-8
+        except UnicodeEncodeError as error:
+            raise BlazeFaceError(
+                f"{self._shown}: OpenCV cannot open such a name; PyAV can: {INSTALL_AV}"
+            ) from error
+        hush_opencv()
+        self._capture = cv2.VideoCapture(os.path.abspath(path), cv2.CAP_FFMPEG)
+        if not self._capture.isOpened():
+            raise BlazeFaceError(f"{self._shown}: not a video, or a damaged one")
+        self.rate = exact_rate(self._capture.get(cv2.CAP_PROP_FPS)) or Fraction(25)
+        self.tick = Fraction(1, 1000)
+        count = self._capture.get(cv2.CAP_PROP_FRAME_COUNT)
+        self.sound = None
+        self.length: int | None = round(count) if 0 < count < 2**40 else None
+
+    def frames(self) -> Iterator[Frame]:
+        first: Fraction | None = None
+        last: Fraction | None = None
+        count = 0
+        while True:
+            read, image = self._capture.read()
+            if not read:
+                break
+            stamp = Fraction(round(self._capture.get(cv2.CAP_PROP_POS_MSEC) * 1000), 1_000_000)
+            if first is None:
+                first = stamp
+            last = steady_time(stamp - first, last, self.rate, self.tick)
+            yield Frame(image, count, last, self._path)  # type: ignore[arg-type]
+            count += 1
+        if last is None:
+            raise BlazeFaceError(f"{self._shown}: holds no frame that can be read")
+        reached = last + 1 / self.rate
+        if self.length is not None:
+            end = self.length / self.rate
+            if end - reached > Fraction(1, 2):
+                raise BlazeFaceError(
+                    f"{self._shown}: damaged: it could be read for {float(reached):.2f} of {float(end):.2f} seconds"
+                )
+
+    def __enter__(self) -> Cv2Reader:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._capture.release()
+
+
+class Cv2Writer:
+    """Writes one video (see `video_writer.VideoWriter`) to `part`; `path` names it in errors."""
+
+    def __init__(self, part: Path, path: Path, width: int, height: int, rate: Fraction, tick: Fraction):
+        self._shown = printable(str(path))
+        if width % 2 or height % 2:
+            raise BlazeFaceError(
+                f"{self._shown}: OpenCV cannot write a video of {width} x {height} uncropped; PyAV can: {INSTALL_AV}"
+            )
+        try:
+            str(part).encode()
+        except UnicodeEncodeError as error:
+            raise BlazeFaceError(
+                f"{self._shown}: OpenCV cannot write such a name; PyAV can: {INSTALL_AV}"
+            ) from error
+        hush_opencv()
+        self.soundless = None
+        self._rate = rate
+        self._count = 0
+        code = cv2.VideoWriter.fourcc(*CODECS.get(path.suffix.lower(), DEFAULT_CODEC))
+        self._writer = cv2.VideoWriter(str(part), cv2.CAP_FFMPEG, code, float(rate), (width, height))
+        if not self._writer.isOpened():
+            raise BlazeFaceError(f"{self._shown}: cannot be written as a video by OpenCV")
+
+    def write(self, image: Image, time: Fraction) -> None:
+        due = round(time * self._rate) + 1
+        for _ in range(due - self._count):  # none when the frames come faster than the rate
+            self._writer.write(image)
+        self._count = max(due, self._count)
+
+    def finish(self) -> None:
+        self._writer.release()
+
+    def close(self) -> None:
+        self._writer.release()
+
+
+def exact_rate(rate: float) -> Fraction | None:
+    """A frame rate that was stored as a float: 29.97002997 is 30000/1001; None for one that cannot be."""
+    if not 0.01 <= rate <= 1000:
+        return None
+    return Fraction(rate).limit_denominator(1001)

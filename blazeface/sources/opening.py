@@ -1,0 +1,46 @@
+"""open_source: the reader that fits an input, with the library behind it imported only then."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
+from blazeface.sources.inputs import Input
+from blazeface.sources.source import VideoSource
+
+
+def have_av() -> bool:
+    """Whether PyAV is installed, which keeps exact frame rates and time stamps and writes H.264."""
+    return importlib.util.find_spec("av") is not None
+
+
+def open_source(
+    item: Input,
+    timeout: float,
+    stop: Callable[[], bool],
+    reconnect: float = 0.0,
+    say: Callable[[str], None] = lambda sentence: None,
+) -> AbstractContextManager[VideoSource]:
+    """Open a video file, picture sequence, camera or stream.
+
+    timeout: seconds that a camera or stream may stay silent. stop: polled while waiting; True ends the source.
+    reconnect: seconds for which a lost camera or stream is reopened; say receives the sentences about that.
+    Raises BlazeFaceError, on opening or reading, for an input that is missing, damaged, silent or not a video.
+    """
+    # Imported here: each reader loads a library that the others do not need.
+    if item.kind in ("camera", "stream"):
+        from blazeface.sources.live import open_camera, open_stream
+
+        return (open_camera if item.kind == "camera" else open_stream)(item, timeout, stop, reconnect, say)
+    if item.kind == "sequence":
+        from blazeface.sources.sequence import SequenceReader
+
+        return SequenceReader(item.address)
+    if have_av():
+        from blazeface.sources.av_reader import AvReader
+
+        return AvReader(item.address)
+    from blazeface.sources.cv2_reader import Cv2Reader
+
+    return Cv2Reader(item.address)

@@ -1,0 +1,116 @@
+"""The published classifiers: their published sizes, ShuffleNet's by a formula of its own, and that they learn."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+from torch.nn import functional as F
+from torch.utils.flop_counter import FlopCounterMode
+
+from blazeface.errors import BlazeFaceError
+from blazeface.export.auxiliary import export_small
+from blazeface.models.light.classifiers import CLASSIFIERS, SHUFFLE_WIDTHS, build_classifier, shufflenet, squeezenet
+
+PARAMETERS = {
+    "squeezenet-1.0": 1_248_424,
+    "squeezenet-1.1": 1_235_496,
+    "mobilenet-v1": 4_231_976,
+    "mobilenet-v2": 3_504_872,
+    "shufflenet": 1_865_728,
+    "xception": 22_855_952,
+}
+
+
+def shufflenet_parameters(groups: int) -> int:
+    """Counted from the paper's table alone: weights of convolutions, two numbers a channel of each batch norm."""
+    width, channels = 24, SHUFFLE_WIDTHS[groups]
+    total = 3 * 24 * 9 + 2 * 24
+    for stage in (2, 3, 4):
+        inner = channels // 4
+        for unit in range({2: 4, 3: 8, 4: 4}[stage]):
+            grown = channels - width if unit == 0 else channels
+            first = 1 if stage == 2 and unit == 0 else groups
+            total += width * inner // first + 2 * inner  # pointwise in groups
+            total += 9 * inner + 2 * inner  # depthwise
+            total += inner * grown // groups + 2 * grown  # pointwise in groups
+            width = channels
+        channels *= 2
+    return total + width * 1000 + 1000
+
+
+@pytest.mark.parametrize("name", sorted(CLASSIFIERS))
+def test_parameters_are_the_published_ones(name: str) -> None:
+    with torch.device("meta"):
+        network = CLASSIFIERS[name]()
+    assert sum(p.numel() for p in network.parameters()) == PARAMETERS[name]
+
+
+@pytest.mark.parametrize("groups", sorted(SHUFFLE_WIDTHS))
+def test_shufflenet_counted_by_an_independent_formula(groups: int) -> None:
+    with torch.device("meta"):
+        network = shufflenet(groups=groups)
+    assert sum(p.numel() for p in network.parameters()) == shufflenet_parameters(groups)
+
+
+@pytest.mark.parametrize(
+    ("name", "macs"),
+    # Published as 569 and 300 million (arXiv 1704.04861, table 8; 1801.04381, table 4).
+    [("mobilenet-v1", 568_740_352), ("mobilenet-v2", 300_774_272)],
+)
+def test_multiply_accumulates_at_224(name: str, macs: int) -> None:
+    with torch.device("meta"):
+        network = CLASSIFIERS[name]().eval()
+        with FlopCounterMode(display=False) as counter:
+            assert network(torch.zeros(1, 3, 224, 224)).shape == (1, 1000)
+    assert counter.get_total_flops() // 2 == macs
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "squeezenet-1.0",
+        "mobilenet-v1",
+        "mobilenet-v2",
+        "shufflenet",
+        pytest.param("xception", marks=pytest.mark.slow),
+    ],
+)
+def test_each_learns(name: str) -> None:
+    torch.manual_seed(0)
+    network = build_classifier(name)
+    images, classes = torch.randn(4, 3, 64, 64), torch.tensor([1, 5, 5, 900])
+    optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
+    losses = []
+    for _ in range(4):
+        loss = F.cross_entropy(network(images), classes)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < losses[0]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[pytest.mark.slow] * (name != "squeezenet-1.1")) for name in sorted(CLASSIFIERS)],
+)
+def test_each_exports_and_runs(name: str, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    network = build_classifier(name)
+    path = tmp_path / f"{name}.onnx"
+    difference = export_small(network, path, 64, ("image", "classes"), {}, name)  # held against PyTorch on noise
+    (found,) = onnxruntime.InferenceSession(path).run(None, {"image": np.zeros((1, 3, 64, 64), np.float32)})
+    assert difference <= 1e-4
+    assert np.asarray(found).shape == (1, 1000)
+
+
+def test_an_unknown_name_is_told_the_known_ones() -> None:
+    with pytest.raises(BlazeFaceError, match=r"unknown classifier 'resnet'.*squeezenet-1\.0"):
+        build_classifier("resnet")
+    with pytest.raises(ValueError, match="5"):
+        shufflenet(groups=5)
+    assert squeezenet(classes=7)(torch.zeros(1, 3, 32, 32)).shape == (1, 7)

@@ -1,0 +1,128 @@
+"""A window only where one can be had."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from blazeface.sinks.window import KEYS, MEND, RateMeter, Window, has_windows, window_obstacle
+
+linux_only = pytest.mark.skipif(
+    sys.platform != "linux", reason="displays are asked for by environment on Linux alone"
+)
+
+HEADLESS = "\n  GUI:                           NONE\n"
+WITH_QT = "\n  GUI:                           QT5\n    QT:   YES\n"
+
+
+def test_reading_the_build_information() -> None:
+    assert has_windows(WITH_QT)
+    assert not has_windows(HEADLESS)
+    assert not has_windows("")
+
+
+@linux_only
+def test_without_a_display(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    assert window_obstacle() == "no window: there is no display (neither DISPLAY nor WAYLAND_DISPLAY is set)"
+
+
+def test_with_a_headless_opencv_the_mending_command_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DISPLAY", ":0")
+    monkeypatch.setattr(cv2, "getBuildInformation", lambda: HEADLESS)
+    assert window_obstacle() == (
+        f"no window: this OpenCV was built without windows; `{MEND}` installs one that has them"
+    )
+
+
+@linux_only
+def test_a_display_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cv2, "getBuildInformation", lambda: WITH_QT)
+    monkeypatch.setenv("DISPLAY", ":987")
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    assert window_obstacle() == "no window: none can be opened on the display :987"
+
+
+def test_what_the_keys_ask_for() -> None:
+    assert {chr(code): asked for code, asked in KEYS.items()} == {
+        **dict.fromkeys("qQ\x1b", "quit"),
+        **dict.fromkeys("sS", "save"),
+        **dict.fromkeys("bB", "hide"),
+        " ": "pause",
+    }
+
+
+def test_frames_per_second() -> None:
+    meter = RateMeter(window=2.0)
+    rates = [meter.tick(now) for now in np.arange(0, 10, 0.04)]
+    assert rates[0] == 0
+    assert rates[-1] == pytest.approx(25)
+    slower = [meter.tick(10 + n) for n in range(1, 10)]
+    assert slower[-1] == pytest.approx(1)
+
+
+@pytest.fixture
+def display(tmp_path: Path) -> Iterator[str]:
+    """A screen in memory."""
+    if not shutil.which("Xvfb"):
+        pytest.skip("Xvfb is not installed")
+    if not has_windows(cv2.getBuildInformation()):
+        pytest.skip("this OpenCV was built without windows")
+    read, write = os.pipe()
+    server = subprocess.Popen(
+        ["Xvfb", "-displayfd", str(write), "-screen", "0", "800x600x24"],
+        pass_fds=[write],
+        stderr=subprocess.DEVNULL,
+    )
+    os.close(write)
+    try:
+        with os.fdopen(read) as answer:
+            yield f":{answer.readline().strip()}"
+    finally:
+        server.terminate()
+        server.wait()
+
+
+SHOW = """
+import sys, numpy as np
+from blazeface.sinks.window import Window, window_obstacle
+assert window_obstacle() is None, window_obstacle()
+window = Window("a \\udcff name")
+image = np.zeros((240, 320, 3), np.uint8)
+image[:] = (0, 0, 255)
+print(repr(window.show(image, 0.2)), repr(window.show(image[:100], 0.2)), flush=True)
+print(window.wait(), flush=True)
+window.close()
+"""
+
+
+def test_a_real_window_shows_until_a_key(display: str) -> None:
+    if not shutil.which("xdotool"):
+        pytest.skip("xdotool is not installed")
+    environment = {**os.environ, "DISPLAY": display}
+    program = subprocess.Popen(
+        [sys.executable, "-c", SHOW], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert program.stdout is not None
+    assert program.stdout.readline() == "'' ''\n"
+    start = time.monotonic()
+    press = ["xdotool", "search", "--name", "udcff name", "key", "q"]
+    while program.poll() is None and time.monotonic() - start < 20:
+        subprocess.run(press, env=environment, capture_output=True, check=False)
+        time.sleep(0.2)
+    program.kill()
+    out, err = program.communicate()
+    assert (out, err, program.returncode) == ("quit\n", "", 0)
+
+
+def test_a_window_that_was_never_shown_closes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cv2, "destroyAllWindows", lambda: pytest.fail("there is nothing to close"))
+    Window().close()

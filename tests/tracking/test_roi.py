@@ -1,0 +1,158 @@
+"""Looking around the last frame's faces."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from video_material import RedDetector
+
+from blazeface import FaceDetector
+from blazeface.detections import Detections
+from blazeface.files.pictures import read_picture
+from blazeface.geometry import Image, box_iou
+from blazeface.tracking.roi import MOST, RoiDetector, View, joined, view_of
+
+ROOT = Path(__file__).parents[2]
+
+
+class Counting(RedDetector):
+    """Notes the sizes of what it is shown."""
+
+    def __init__(self) -> None:
+        self.shapes: list[tuple[int, ...]] = []
+
+    def detect(self, image: Image) -> Detections:
+        self.shapes.append(image.shape[:2])
+        return super().detect(image)
+
+    def detect_batch(self, images: Sequence[Image]) -> list[Detections]:
+        return [self.detect(image) for image in images]
+
+
+def red_square(left: int, top: int, side: int = 20, size: int = 400) -> Image:
+    image = np.full((size, size, 3), 90, np.uint8)
+    image[top : top + side, left : left + side] = (0, 0, 255)
+    return image
+
+
+def test_a_moving_face_is_followed_in_crops_and_searched_for_every_tenth_frame() -> None:
+    detector = Counting()
+    roi = RoiDetector(detector, every=10)
+    for n in range(21):
+        found = roi.detect(red_square(100 + 4 * n, 100 + n))
+        assert found.boxes.tolist() == [[100 + 4 * n, 100 + n, 120 + 4 * n, 120 + n]]
+        assert found.keypoints[0, 0].tolist() == [110 + 4 * n, 110 + n]
+    assert detector.shapes.count((400, 400)) == 3
+    assert detector.shapes.count((50, 50)) == 20
+
+
+def test_a_lost_face_is_looked_for_in_the_whole_frame_at_once() -> None:
+    detector = Counting()
+    roi = RoiDetector(detector)
+    roi.detect(red_square(100, 100))
+    assert roi.detect(red_square(300, 300)).boxes.tolist() == [[300, 300, 320, 320]]
+    assert detector.shapes == [(400, 400), (50, 50), (400, 400)]
+    assert len(roi.detect(np.zeros((400, 400, 3), np.uint8))) == 0
+
+
+def test_a_face_at_the_edge_is_cut_with_black_around() -> None:
+    roi = RoiDetector(Counting())
+    for _ in range(2):
+        assert roi.detect(red_square(0, 0)).boxes.tolist() == [[0, 0, 20, 20]]
+
+
+def test_a_picture_of_another_size_is_searched_whole() -> None:
+    detector = Counting()
+    roi = RoiDetector(detector)
+    roi.detect(red_square(100, 100))
+    roi.detect(red_square(100, 100, size=300))
+    assert detector.shapes == [(400, 400), (300, 300)]
+
+
+def test_too_many_faces_are_searched_in_the_whole_frame() -> None:
+    class Crowd(Counting):
+        def detect(self, image: Image) -> Detections:
+            self.shapes.append(image.shape[:2])
+            boxes = np.array([[40 * n, 0, 40 * n + 20, 20] for n in range(MOST + 1)], np.float32)
+            return Detections(
+                boxes, np.full(len(boxes), 0.5, np.float32), np.zeros((len(boxes), 6, 2), np.float32)
+            )
+
+    detector = Crowd()
+    roi = RoiDetector(detector)
+    for _ in range(3):
+        roi.detect(red_square(0, 0))
+    assert detector.shapes == [(400, 400)] * 3
+
+
+@given(
+    st.floats(-100, 500),
+    st.floats(-100, 500),
+    st.floats(4, 900),
+    st.floats(-3.1, 3.1),
+    st.floats(0, 1),
+    st.floats(0, 1),
+)
+def test_what_is_cut_out_comes_back_where_it_was(
+    x: float, y: float, side: float, angle: float, u: float, v: float
+) -> None:
+    """Points of the crop, taken to the picture by to_picture, lie where trigonometry says."""
+    view = View(x, y, side, angle)
+    point = np.array([u, v]) * view.pixels
+    faces = Detections(
+        np.array([[*point, *point]], np.float32), np.array([1.0], np.float32), point[None, None].astype(np.float32)
+    )
+    back = view.to_picture(faces)
+    right, down = (u - 0.5) * side, (v - 0.5) * side
+    expected = (
+        x + right * np.cos(angle) - down * np.sin(angle),
+        y + right * np.sin(angle) + down * np.cos(angle),
+    )
+    np.testing.assert_allclose(back.keypoints[0, 0], expected, atol=1e-2)
+    np.testing.assert_allclose(back.boxes[0, :2], expected, atol=1e-2)
+
+
+def test_a_face_that_shrinks_and_turns_stays_found() -> None:
+    """The astronaut's, from an eighth of the picture's width to a twenty-fifth and to 60 degrees, which the whole frame
+    does not show to the network."""
+    picture = read_picture(str(ROOT / "data" / "pictures" / "astronaut.png"))
+    roi, plain = RoiDetector(FaceDetector()), FaceDetector()
+    for n in range(24):
+        degrees, scale = min(60, 3 * n), max(0.4, 1.2 - 0.04 * n)
+        matrix = cv2.getRotationMatrix2D((225, 130), degrees, scale)
+        matrix[:, 2] += (600 - 225, 400 - 130)
+        frame = cv2.warpAffine(picture, matrix, (1200, 800), flags=cv2.INTER_AREA)
+        half = scale * np.array([60, 70])
+        middle = np.array([600, 400])
+        face = np.concatenate([middle - half, middle + half])[None].astype(np.float32)
+        assert box_iou(roi.detect(frame).boxes, face).max(initial=0.0) > 0.4  # type: ignore[arg-type]
+    assert len(plain.detect(frame)) == 0  # type: ignore[arg-type]
+
+
+def test_a_second_face_comes_in_with_the_next_whole_search() -> None:
+    class TwoColours(Counting):
+        def detect(self, image: Image) -> Detections:
+            red, blue = super().detect(image), super().detect(np.ascontiguousarray(image[:, :, ::-1]))
+            return joined(red, blue)
+
+    roi = RoiDetector(TwoColours(), every=4)
+    counts = []
+    for n in range(10):
+        image = red_square(100, 100)
+        if n >= 2:
+            image[300:320, 300:320] = (255, 0, 0)
+        counts.append(len(roi.detect(image)))
+    assert counts == [1, 1, 1, 1, 2, 2, 2, 2, 2, 2]
+
+
+@pytest.mark.parametrize("degrees", [-50, 5, 50])
+def test_the_view_follows_the_eyes(degrees: float) -> None:
+    turn = np.radians(degrees)
+    eyes = 20 * np.array([[-np.cos(turn), -np.sin(turn)], [np.cos(turn), np.sin(turn)]]) + 100
+    view = view_of(np.array([60, 60, 140, 140], np.float32), eyes.astype(np.float32))
+    assert view.angle == pytest.approx(turn if abs(degrees) > 15 else 0)
+    assert (view.side, view.x, view.y) == (200, 100, 100)

@@ -1,0 +1,177 @@
+"""Write the tables of measured results into the README, from the shipped reports.
+
+python tools/results_table.py            # rewrite README.md and benchmarks/results/accuracy.md
+python tools/results_table.py --check    # status 1 when README.md says something else
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from blazeface.evaluation.columns import BINS
+from blazeface.evaluation.table import HEADINGS, grid, number
+
+ROOT = Path(__file__).parents[1]
+README = ROOT / "README.md"
+END = "<!-- end of results -->"
+
+WEIGHTS, RESULTS = ROOT / "blazeface" / "weights", ROOT / "benchmarks" / "results"
+PEERS = RESULTS / "peers"
+REPORTS = {
+    "**front-128** (this project, 128 px)": WEIGHTS / "front-128.report.json",
+    "**back-256** (this project, 256 px)": WEIGHTS / "back-256.report.json",
+    "MediaPipe short range, imported (128 px)": RESULTS / "short-range.report.json",
+    "MediaPipe short range, fine-tuned here (128 px)": RESULTS / "short-range-finetuned.report.json",
+    "MediaPipe full range dense, imported (192 px)": RESULTS / "full-range-dense.report.json",
+    "MediaPipe back camera, imported (256 px)": RESULTS / "back-camera.report.json",
+    "MediaPipe 0.10.21, short range (128 px)": PEERS / "mediapipe-short.report.json",
+    "MediaPipe 0.10.21, full range sparse (192 px)": PEERS / "mediapipe-full-sparse.report.json",
+    "YuNet 2023mar (128 px)": PEERS / "yunet-128.report.json",
+    "YuNet 2023mar (320 px)": PEERS / "yunet-320.report.json",
+    "CenterFace (640 px)": PEERS / "centerface-640.report.json",
+    "MTCNN (whole picture)": PEERS / "mtcnn.report.json",
+    "Haar cascade (whole picture)": PEERS / "haar.report.json",
+}
+"""Row title and the report of `blazeface evaluate`, or of benchmarks/accuracy.py, behind it; a row without its report is
+left out."""
+
+Content = dict[str, Any]
+
+
+def table(reports: dict[str, Content]) -> str:
+    """The table in Markdown: what was counted, then a row a model, a column a figure."""
+    first = next(iter(reports.values()))
+    for title, report in reports.items():
+        if (report["pictures"], report["faces"]) != (first["pictures"], first["faces"]):
+            sys.exit(f"{title}: was measured on other pictures than the first row")
+    counted = [*first["faces"].values(), first["faceless_pictures"], first["measured_keypoints"]]
+    rows = [
+        [f"counted, in {first['pictures']:,} pictures", *(f"{count:,}" for count in counted)],
+        *([title, *(number(report["figures"][key]) for key in HEADINGS)] for title, report in reports.items()),
+    ]
+    return grid(["", *HEADINGS.values()], rows)
+
+
+def accuracy() -> str:
+    """The README's table of accuracy."""
+    reports = load()
+    if not reports:
+        sys.exit(f"there is no report yet: {WEIGHTS / 'front-128.report.json'} is the first")
+    return table(reports)
+
+
+def speed() -> str:
+    """The README's table of speed: one thread, medians, and the share of MediaPipe's time."""
+    path = RESULTS / "speed.json"
+    if not path.exists():
+        return "Not measured yet: `make benchmark-speed`."
+    content = json.loads(path.read_text(encoding="utf-8"))
+    about, found, starts = content["machine"], content["threads"]["1"], content["starts"]
+    rows = [
+        [
+            f"**{title}**" if title.startswith("front-128") else title,
+            *(f"{row[column]:.2f}" for column in ("median_ms", "p95_ms")),
+            f"{row['peak_mb']:.0f}" if row["peak_mb"] else "-",
+            f"{starts[title]['install_mb']:.0f}",
+            f"{starts[title]['import_s']:.2f}",
+        ]
+        for title, row in sorted(found.items(), key=lambda item: item[1]["median_ms"])
+    ]
+    busy = " **Provisional: measured on a busy machine.**" if about["busy"] else ""
+    return f"One thread of {about['cpu']} ({about['cores']} cores), {about['date']}.{busy}\n\n" + grid(
+        ["", "median ms", "p95 ms", "peak MB", "installed MB", "import s"], rows
+    )
+
+
+PLACES: dict[str, Callable[[], str]] = {
+    "<!-- results: written by tools/results_table.py -->": accuracy,
+    "<!-- speed: written by tools/results_table.py -->": speed,
+}
+"""Where a table begins in the README; each ends at END."""
+
+
+def load() -> dict[str, Content]:
+    return {
+        title: json.loads(path.read_text(encoding="utf-8")) for title, path in REPORTS.items() if path.exists()
+    }
+
+
+def rewritten(readme: str) -> str:
+    """The README with fresh tables between its markers."""
+    for begin, write in PLACES.items():
+        before, rest = readme.split(begin)
+        _, after = rest.split(END, 1)
+        readme = f"{before}{begin}\n{write()}\n{END}{after}"
+    return readme
+
+
+def full_report() -> str:
+    """All figures of all detectors, for benchmarks/results/accuracy.md."""
+    reports = load()
+    parts = [
+        "# Accuracy",
+        "Written by `tools/results_table.py` from the report of each detector. The rules are in docs/evaluation.md.",
+        "",
+        table(reports),
+        "",
+        "## By COCO's rules, AP50:95",
+        "",
+        grid(
+            ["", *BINS],
+            [
+                [title, *(number(report["coco"][name]["ap"]) for name in BINS)]
+                for title, report in reports.items()
+                if "coco" in report
+            ],
+        ),
+        "",
+        "## Keypoints: median and mean error over the distance between the eyes, share of faces over 0.1",
+        "",
+        keypoint_grid(reports),
+        "",
+        "## How other people's detectors saw the pictures",
+        *(
+            f"- {title}: {report['sees']}; {versions(report)}; {report['date']}"
+            for title, report in reports.items()
+            if "sees" in report
+        ),
+    ]
+    missing = PEERS / "missing.json"
+    if missing.exists():
+        names = json.loads(missing.read_text(encoding="utf-8"))
+        parts += ["", "## Missing", *(f"- {name}: {reason}" for name, reason in names.items())] if names else []
+    return "\n".join(parts) + "\n"
+
+
+def keypoint_grid(reports: dict[str, Content]) -> str:
+    measured = {title: report["points"] for title, report in reports.items() if report.get("points")}
+    names = list(max(measured.values(), key=len, default={}))
+    rows = [
+        [
+            title,
+            *(" ".join(number(points[name][kind]) for kind in KINDS) if name in points else "-" for name in names),
+        ]
+        for title, points in measured.items()
+    ]
+    return grid(["", *names], rows)
+
+
+KINDS = ("median", "mean", "failures")
+
+
+def versions(report: Content) -> str:
+    return ", ".join(f"{name} {version}" for name, version in report["versions"].items())
+
+
+if __name__ == "__main__":
+    text = README.read_text(encoding="utf-8")
+    new = rewritten(text)
+    if "--check" not in sys.argv:
+        README.write_text(new, encoding="utf-8")
+        (RESULTS / "accuracy.md").write_text(full_report(), encoding="utf-8")
+    elif new != text:
+        sys.exit("README.md: its results differ from the shipped reports")
