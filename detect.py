@@ -6,7 +6,7 @@ python detect.py --video cam0                                    # the first cam
 python detect.py --video clip.mp4 --output found.mp4 --no-window # a video
 """
 
-from blazeface.cli.main import leave, run_command
+from blazeface.cli.main import exit_process, run_command
 
 if __name__ == "__main__":
-    leave(run_command("detect"))
+    exit_process(run_command("detect"))

@@ -32,7 +32,7 @@ from blazeface.evaluation.record import SCORE_CUT, make_record
 from blazeface.evaluation.report import make_report
 from blazeface.evaluation.table import table_text
 from blazeface.files.pictures import read_picture
-from blazeface.files.whole import beside
+from blazeface.files.staged import staged_file
 
 RESULTS = Path(__file__).parent / "results" / "peers"
 KEPT = ROOT / "out" / "peers"
@@ -164,7 +164,7 @@ def record(sample: Sample, row: Row) -> Any:
 
 def write(path: Path, content: Any) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    with beside(path) as part:
+    with staged_file(path) as part:
         part.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 

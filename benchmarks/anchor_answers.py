@@ -63,8 +63,8 @@ def ask(network: BlazeFace, sample: Sample, rng: np.random.Generator) -> tuple[f
     """Show one face at a random size: the size in input pixels, and which anchors of a cell found it."""
     image, spec = read_picture(str(sample.path)), network.spec
     x1, y1, x2, y2 = sample.boxes[rng.choice(np.flatnonzero(~sample.ignore))]
-    wanted = spec.input_size * np.exp(rng.uniform(np.log(SMALLEST), np.log(LARGEST)))
-    scale = wanted / np.sqrt((x2 - x1) * (y2 - y1))
+    expected = spec.input_size * np.exp(rng.uniform(np.log(SMALLEST), np.log(LARGEST)))
+    scale = expected / np.sqrt((x2 - x1) * (y2 - y1))
     if scale > ENLARGE:
         return None
     place = spec.input_size * rng.uniform(0.3, 0.7, 2)
@@ -77,7 +77,7 @@ def ask(network: BlazeFace, sample: Sample, rng: np.random.Generator) -> tuple[f
     face = np.array([[x1, y1, x2, y2]]) * scale + np.tile(shift, 2)
     right = (sigmoid(logits) > 0.5) & (box_iou(boxes * spec.input_size, face)[:, 0] > 0.4)
     numbers = anchor_numbers(spec)
-    return wanted, np.array([right[numbers == number].any() for number in range(numbers.max() + 1)])
+    return expected, np.array([right[numbers == number].any() for number in range(numbers.max() + 1)])
 
 
 def anchor_numbers(spec: ModelSpec) -> NDArray[np.int_]:

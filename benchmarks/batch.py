@@ -194,15 +194,15 @@ def from_disk(args: argparse.Namespace, folder: Path) -> float:
 
 
 def seconds_for(args: argparse.Namespace, folder: Path, names: list[str]) -> float:
-    from blazeface.batch.pool import ProcessCrew
+    from blazeface.batch.pool import ProcessPool
     from blazeface.batch.run import outcomes_in_order
 
-    crew = ProcessCrew(args.jobs, (args.model, None, None, 1))
+    pool = ProcessPool(args.jobs, (args.model, None, None, 1))
     start = time.perf_counter()
     try:
-        lines = sum(len(chunk) for chunk in outcomes_in_order(names, crew, lambda: False))
+        lines = sum(len(chunk) for chunk in outcomes_in_order(names, pool, lambda: False))
     finally:
-        crew.close()
+        pool.close()
     assert lines == len(names), f"{folder}: {lines} of {len(names)}"
     return time.perf_counter() - start
 

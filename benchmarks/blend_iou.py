@@ -29,7 +29,7 @@ from blazeface.detector import FaceDetector, model_path
 from blazeface.evaluation.columns import make_columns
 from blazeface.evaluation.record import SCORE_CUT, Record, make_record
 from blazeface.files.pictures import read_picture
-from blazeface.files.whole import beside
+from blazeface.files.staged import staged_file
 from blazeface.geometry import Floats, box_iou
 
 MODELS = ("front-128", "back-256")
@@ -68,7 +68,7 @@ def main() -> None:
         (RESULT, json.dumps(result, indent=2) + "\n"),
         (RESULT.with_suffix(".md"), markdown(result)),
     ):
-        with beside(path) as part:
+        with staged_file(path) as part:
             part.write_text(text, encoding="utf-8")
     print(markdown(result), end="")
 

@@ -36,12 +36,12 @@ from blazeface.data.samples import chosen_evenly, load_split
 from blazeface.detector import FaceDetector, model_path, prepare
 from blazeface.errors import BlazeFaceError
 from blazeface.export.calibration import calibration_pictures
-from blazeface.export.labelled import Exam
-from blazeface.export.formats import FORMATS, Options, load_format
+from blazeface.export.format_table import FORMATS, Options, load_format
+from blazeface.export.labelled import LabelledSet
 from blazeface.export.make import export_network, file_size
 from blazeface.export.verify import plain_copy
 from blazeface.files.pictures import read_picture
-from blazeface.files.whole import beside
+from blazeface.files.staged import staged_file
 from blazeface.geometry import Image
 from blazeface.models.weights import load_weights
 
@@ -86,10 +86,10 @@ def main() -> int:
         print(f"export_report: {error}", file=sys.stderr)
         return 1
     print(table(results))
-    with beside(RESULTS) as part:
+    with staged_file(RESULTS) as part:
         part.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     text = rewritten(DOCS.read_text(encoding="utf-8"), results)
-    with beside(DOCS) as part:
+    with staged_file(DOCS) as part:
         part.write_text(text, encoding="utf-8")
     return 0 if passed else 1
 
@@ -108,7 +108,7 @@ def measure(model: str, data: Path, val_limit: int | None, formats: Sequence[str
     pictures = [read_picture(str(path)) for path in sorted((ROOT / "data" / "pictures").iterdir())]
     chosen = chosen_evenly(load_split(data, "val"), val_limit)
     pictures += [read_picture(str(sample.path)) for sample in chosen_evenly(chosen, 31)]
-    exam = Exam(network, chosen)
+    labelled = LabelledSet(network, chosen)
     calibration = calibration_pictures(data, CALIBRATION)
     rows: list[dict[str, Any]] = []
     passed = True
@@ -125,7 +125,7 @@ def measure(model: str, data: Path, val_limit: int | None, formats: Sequence[str
                 path = Path(folder) / f"{name}-{precision}{kind.suffix}"
                 try:
                     proof = export_network(
-                        network, path, name, options(name, precision, calibration), pictures, exam
+                        network, path, name, options(name, precision, calibration), pictures, labelled
                     )
                 except BlazeFaceError as error:
                     print(f"{name} {precision}: {error}", file=sys.stderr)
@@ -139,10 +139,10 @@ def measure(model: str, data: Path, val_limit: int | None, formats: Sequence[str
     return {
         "model": model,
         "sha256": weights_digest(model),
-        "val_pictures": exam.pictures,
+        "val_pictures": labelled.pictures,
         "compared_pictures": len(pictures),
         "calibration_pictures": len(calibration),
-        "pytorch": {key: exam.wanted[key] for key in COLUMNS},
+        "pytorch": {key: labelled.expected[key] for key in COLUMNS},
         "rows": rows,
     }, passed
 
@@ -171,7 +171,7 @@ def time_files(results: dict[str, Any], data: Path, rounds: int) -> None:
             if backend := FORMATS[name].backend:
                 path = Path(folder) / f"{name}-{precision}{FORMATS[name].suffix}"
                 chosen = options(name, precision, calibration)
-                export_network(network, path, name, chosen, [picture], report=False, exam=None)
+                export_network(network, path, name, chosen, [picture], report=False, labelled=None)
                 contenders[index] = open_backend(path, backend, threads=1)
         for index, times in latencies(contenders, picture, rounds).items():
             results["rows"][index]["latency_ms"] = times
@@ -235,8 +235,12 @@ def table(results: dict[str, Any]) -> str:
         "network, ms",
         "end to end, ms",
     ]
-    wanted = results["pytorch"]
-    rows = [head, ["---"] + ["---:"] * 7, ["PyTorch", "", "", "", *(_ap(wanted[key]) for key in COLUMNS), "", ""]]
+    expected = results["pytorch"]
+    rows = [
+        head,
+        ["---"] + ["---:"] * 7,
+        ["PyTorch", "", "", "", *(_ap(expected[key]) for key in COLUMNS), "", ""],
+    ]
     for row in results["rows"]:
         gap, figures, times = row["differences"], row["figures"], row.get("latency_ms")
         rows.append(

@@ -28,7 +28,7 @@ from blazeface.detector import model_path
 from blazeface.evaluation.jitter import MAX_SCALING, MAX_SHIFT, draw_displacements, found_points, jitter
 from blazeface.evaluation.matching import relative_size
 from blazeface.files.pictures import read_picture
-from blazeface.files.whole import beside
+from blazeface.files.staged import staged_file
 
 SMALLEST = 0.2
 MIN_EYE_DISTANCE = 3.0
@@ -59,7 +59,7 @@ def main() -> None:
     text = json.dumps(result, indent=2) + "\n"
     args.out.parent.mkdir(parents=True, exist_ok=True)
     for path, content in ((args.out, text), (args.out.with_suffix(".md"), markdown(result))):
-        with beside(path) as part:
+        with staged_file(path) as part:
             part.write_text(content, encoding="utf-8")
     print(markdown(result), end="")
 

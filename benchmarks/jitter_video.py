@@ -28,8 +28,8 @@ from blazeface.blend import blend, hard_nms
 from blazeface.detections import Detections
 from blazeface.detector import postprocess, prepare
 from blazeface.errors import BlazeFaceError
-from blazeface.sources.opening import open_clip
 from blazeface.sources.inputs import VIDEO_SUFFIXES, find_input
+from blazeface.sources.opening import open_source
 from blazeface.tracking.one_euro import OneEuro
 from blazeface.tracking.tracker import Tracker
 
@@ -60,9 +60,9 @@ def follow(path: Path, backend: Backend) -> dict[str, dict[int, Track]]:
     spec, centers = backend.spec, anchor_centers(backend.spec.anchor_maps)
     trackers = {way: Tracker(OneEuro() if way == "blend_one_euro" else None, hold=0.0) for way in WAYS}
     tracks: dict[str, dict[int, Track]] = {way: defaultdict(dict) for way in WAYS}
-    with open_clip(find_input(str(path)), 10.0, lambda: False) as clip:
+    with open_source(find_input(str(path)), 10.0, lambda: False) as source:
         try:
-            for frame in clip.frames():
+            for frame in source.frames():
                 planes, letterbox = prepare(frame.image, spec)
                 logits, regressions = backend.run(planes[None])
                 found = {

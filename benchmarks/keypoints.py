@@ -23,9 +23,9 @@ import numpy as np
 from blazeface.data.samples import load_split
 from blazeface.detector import FaceDetector, model_path
 from blazeface.evaluation.record import CENTRAL, MIN_EYE_DISTANCE, SCORE_CUT, Record, records
-from blazeface.evaluation.table import grid
+from blazeface.evaluation.table import markdown_table
 from blazeface.files.pictures import read_picture
-from blazeface.files.whole import beside
+from blazeface.files.staged import staged_file
 from blazeface.geometry import Floats
 from blazeface.spec import KEYPOINT_NAMES
 
@@ -59,7 +59,7 @@ def main() -> None:
         (args.out, json.dumps(result, indent=2) + "\n"),
         (args.out.with_suffix(".md"), markdown(result)),
     ):
-        with beside(path) as part:
+        with staged_file(path) as part:
             part.write_text(text, encoding="utf-8")
     print(markdown(result), end="")
 
@@ -140,7 +140,7 @@ def markdown(result: dict[str, Any]) -> str:
             [title, str(row["faces"]), f"{row['error']:.3f}", f"{row[OWN]:.3f}", nose] for title, row, nose in rows
         ]
         heads = ["", "faces", "median error", OWN, "nose found from label"]
-        parts.append(f"## {name}\n\n{grid(heads, cells)}")
+        parts.append(f"## {name}\n\n{markdown_table(heads, cells)}")
     return "\n".join(part.rstrip() + "\n" for part in parts)
 
 

@@ -15,7 +15,7 @@ from blazeface.data.pictures import PictureCache
 from blazeface.data.samples import Sample, load_split
 from blazeface.errors import BlazeFaceError
 from blazeface.evaluation.report import make_report
-from blazeface.files.whole import beside
+from blazeface.files.staged import staged_file
 from blazeface.models.network import BlazeFace, build
 from blazeface.models.weights import save_weights
 from blazeface.training.checkpoint import FILE, load_checkpoint
@@ -76,7 +76,7 @@ def score(network: BlazeFace, val: list[Sample], out: Path) -> None:
     save_weights(network, out / "model.safetensors")
     pictures = PictureCache([sample.path for sample in val], budget_mb=1024, quiet=True)
     report = make_report(score_network(network, val, pictures), resamples=0)
-    with beside(out / "report.json") as part:
+    with staged_file(out / "report.json") as part:
         part.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
 
 

@@ -1,4 +1,4 @@
-"""Proof that the imported networks are Google's: the same numbers, and the same faces as MediaPipe finds.
+"""Parity: the imported networks are Google's: the same numbers, and the same faces as MediaPipe finds.
 
     make parity DATA=ROOT            # ROOT in the WIDER FACE layout; needs the network once, for mediapipe==0.10.21
     python benchmarks/parity.py --data ROOT --count 300 --mediapipe .venv-parity/bin/python
@@ -39,10 +39,10 @@ from parity_drop_in import compare_drop_in
 
 from blazeface.detector import FaceDetector, model_path, prepare
 from blazeface.errors import BlazeFaceError
-from blazeface.export.onnx import export_onnx
-from blazeface.files.whole import beside
-from blazeface.models.network import BlazeFace
+from blazeface.export.formats.onnx import export_onnx
+from blazeface.files.staged import staged_file
 from blazeface.models.google_weights import import_tflite
+from blazeface.models.network import BlazeFace
 from blazeface.models.weights import load_weights
 from blazeface.spec import ModelSpec
 
@@ -131,7 +131,7 @@ def main() -> int:
         print(f"parity: {error}", file=sys.stderr)
         return 1
     args.out.parent.mkdir(parents=True, exist_ok=True)
-    with beside(args.out) as part:
+    with staged_file(args.out) as part:
         part.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     return 0 if passed else 1
 

@@ -1,4 +1,4 @@
-"""Proof that an exported .tflite is a drop-in for MediaPipe: its own Tasks `FaceDetector` opens the file and finds the
+"""Parity: an exported .tflite is a drop-in for MediaPipe: its own Tasks `FaceDetector` opens the file and finds the
 faces that blazeface finds. Part of `make parity` (`parity.py`).
 
 1. Squares: pictures that are already of the input's size, so that nobody scales anything. There both must agree: the
@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from blazeface.detections import Detections
 from blazeface.detector import FaceDetector
 from blazeface.errors import BlazeFaceError
-from blazeface.export.formats import Options
+from blazeface.export.format_table import Options
 from blazeface.export.make import export_network
 from blazeface.geometry import Floats, box_iou, letterbox_image
 from blazeface.models.network import BlazeFace

@@ -27,12 +27,12 @@ from made import mark, report_of
 from speed_report import draw, markdown
 
 from blazeface.benchmark.contender import Contender
+from blazeface.benchmark.interleave import interleaved, machine, middle
 from blazeface.benchmark.scenes import scenes
-from blazeface.benchmark.interleave import machine, middle, take_turns
 from blazeface.detector import WEIGHTS
 from blazeface.errors import BlazeFaceError
 from blazeface.files.pictures import read_picture
-from blazeface.files.whole import beside
+from blazeface.files.staged import staged_file
 
 RESULTS = Path(__file__).parent / "results"
 MADE = ROOT / "out" / "speed"
@@ -75,7 +75,7 @@ def main() -> int:
                 except BlazeFaceError as error:
                     missing[title] = reason(title, error)
                     print(f"speed: missing: {title}: {missing[title]}", file=sys.stderr, flush=True)
-            found, lost = take_turns(contenders_now, frames, args.rounds)
+            found, lost = interleaved(contenders_now, frames, args.rounds)
         missing |= {title: reason(title, error) for title, error in lost.items()}
         results[str(threads)] = found
     content = {"machine": about, "threads": results, "starts": starts, "missing": missing}
@@ -84,9 +84,9 @@ def main() -> int:
     print(text)
     if not args.only:
         write(args.out, content)
-        with beside(args.out.with_suffix(".md")) as part:
+        with staged_file(args.out.with_suffix(".md")) as part:
             part.write_text(text, encoding="utf-8")
-        with beside(args.out.with_suffix(".png")) as part:
+        with staged_file(args.out.with_suffix(".png")) as part:
             draw(content, part)
     return 0
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from blazeface.evaluation.table import grid
+from blazeface.evaluation.table import markdown_table
 
 COLUMNS = {
     "median_ms": "median",
@@ -39,7 +39,7 @@ def markdown(content: dict[str, Any]) -> str:
             for title, row in sorted(found.items(), key=lambda item: item[1]["median_ms"])
         ]
         lines += ["", f"## {threads} thread{'s' * (threads != '1')}, {threads} core{'s' * (threads != '1')}", ""]
-        lines += [grid(["", *COLUMNS.values()], rows)]
+        lines += [markdown_table(["", *COLUMNS.values()], rows)]
         for title, others in content["ratios"][threads].items():
             parts = [f"{value:.2f} of {other}" for other, value in others.items()]
             lines += ["", f"{title}: {', '.join(parts)}."] if parts else []
@@ -48,7 +48,7 @@ def markdown(content: dict[str, Any]) -> str:
         for title, row in content["starts"].items()
     ]
     lines += ["", "## Starting and installing", ""]
-    lines += [grid(["", "import s", "open s", "installed MB", "versions"], rows)]
+    lines += [markdown_table(["", "import s", "open s", "installed MB", "versions"], rows)]
     if content["missing"]:
         lines += ["", "## Missing", *(f"- {title}: {reason}" for title, reason in content["missing"].items())]
     return "\n".join(lines) + "\n"

@@ -24,14 +24,14 @@ from numpy.typing import NDArray
 from blazeface import FaceDetector
 from blazeface.detections import Detections
 from blazeface.errors import BlazeFaceError
-from blazeface.files.whole import beside
-from blazeface.sources.opening import open_clip
+from blazeface.files.staged import staged_file
 from blazeface.sources.inputs import VIDEO_SUFFIXES, find_input
+from blazeface.sources.opening import open_source
 from blazeface.tracking.one_euro import OneEuro
 from blazeface.tracking.tracker import Tracker
 
 RESULT = Path(__file__).parent / "results" / "video_jitter.json"
-MOST_LAG = 8
+MAX_LAG = 8
 SIZE, NOISE = 100.0, 0.01
 SPEEDS = (0.5, 1.0, 2.0, 4.0)
 RATES = (25.0, 30.0)
@@ -54,7 +54,7 @@ def main() -> None:
             print(detector.spec.name, path.name, videos[path.name], flush=True)
     result = {"filter": vars(OneEuro()), "moving_face": moving_face(), "models": models}
     args.out.parent.mkdir(parents=True, exist_ok=True)
-    with beside(args.out) as part:
+    with staged_file(args.out) as part:
         part.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
 
 
@@ -62,9 +62,9 @@ def follow(path: Path, detector: FaceDetector) -> tuple[list[Track], list[Track]
     """The faces of a video as found and as smoothed, the same faces and frames in both."""
     trackers = (Tracker(None, hold=0.0), Tracker(OneEuro(), hold=0.0))
     tracks: tuple[dict[int, Track], dict[int, Track]] = (defaultdict(dict), defaultdict(dict))
-    with open_clip(find_input(str(path)), 10.0, lambda: False) as clip:
+    with open_source(find_input(str(path)), 10.0, lambda: False) as source:
         try:
-            for frame in clip.frames():
+            for frame in source.frames():
                 found = detector.detect(frame.image)
                 for tracker, kept in zip(trackers, tracks, strict=True):
                     keep(kept, tracker.update(found, float(frame.time)), frame.index)
@@ -90,7 +90,7 @@ def figures(raw: list[Track], smooth: list[Track]) -> dict[str, Any]:
 
 def lag(raw: Track, smooth: Track) -> int:
     a, b = (np.array(list(track.values())) for track in (raw, smooth))
-    misfits = [np.abs(b[MOST_LAG:] - a[MOST_LAG - shift : len(a) - shift]).mean() for shift in range(MOST_LAG)]
+    misfits = [np.abs(b[MAX_LAG:] - a[MAX_LAG - shift : len(a) - shift]).mean() for shift in range(MAX_LAG)]
     return int(np.argmin(misfits))
 
 
@@ -128,8 +128,8 @@ def tracked(way: NDArray[np.float64], rate: float) -> NDArray[np.float64]:
 
 def best_delay(truth: NDArray[np.float64], seen: NDArray[np.float64]) -> float:
     frames = np.arange(len(truth))
-    delays = np.arange(0, MOST_LAG, 0.05)
-    misfit = [np.abs(np.interp(frames - delay, frames, truth) - seen)[2 * MOST_LAG :].mean() for delay in delays]
+    delays = np.arange(0, MAX_LAG, 0.05)
+    misfit = [np.abs(np.interp(frames - delay, frames, truth) - seen)[2 * MAX_LAG :].mean() for delay in delays]
     return float(delays[int(np.argmin(misfit))])
 
 

@@ -1,5 +1,5 @@
 """`python -m blazeface COMMAND ...`"""
 
-from blazeface.cli.main import door
+from blazeface.cli.main import entry_point
 
-door()
+entry_point()

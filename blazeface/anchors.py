@@ -1,4 +1,4 @@
-"""Anchor centres and sizes from the grid of a ModelSpec."""
+"""Anchor centres and sizes from the anchor_map of a ModelSpec."""
 
 from __future__ import annotations
 
@@ -15,15 +15,18 @@ def anchor_centers(anchor_maps: tuple[AnchorMap, ...]) -> NDArray[np.float32]:
     cell one entry per anchor. All anchors of a cell lie on the cell's centre.
     """
     parts = []
-    for grid in anchor_maps:
-        middle = (np.arange(grid.cells, dtype=np.float32) + 0.5) / grid.cells
+    for anchor_map in anchor_maps:
+        middle = (np.arange(anchor_map.cells, dtype=np.float32) + 0.5) / anchor_map.cells
         y, x = np.meshgrid(middle, middle, indexing="ij")
         cells = np.stack([x, y], axis=-1).reshape(-1, 2)
-        parts.append(np.repeat(cells, len(grid.sizes), axis=0))
+        parts.append(np.repeat(cells, len(anchor_map.sizes), axis=0))
     return np.concatenate(parts)
 
 
 def anchor_sizes(anchor_maps: tuple[AnchorMap, ...]) -> NDArray[np.float32]:
     """Side length of each (square) anchor: (A,) float32, in units of the input side, same order."""
-    parts = [np.tile(np.asarray(grid.sizes, np.float32), grid.cells * grid.cells) for grid in anchor_maps]
+    parts = [
+        np.tile(np.asarray(anchor_map.sizes, np.float32), anchor_map.cells * anchor_map.cells)
+        for anchor_map in anchor_maps
+    ]
     return np.concatenate(parts)

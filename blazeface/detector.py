@@ -16,7 +16,7 @@ from blazeface.blend import blend
 from blazeface.decode import decode, sigmoid
 from blazeface.detections import Detections
 from blazeface.errors import BlazeFaceError
-from blazeface.files.shipped import refuse_altered
+from blazeface.files.checksum import verify_checksum
 from blazeface.geometry import Floats, Image, Letterbox, letterbox_image
 from blazeface.spec import NAMED_SPECS, ModelSpec
 
@@ -116,7 +116,7 @@ def model_path(model: str | Path, backend: str = "onnxruntime") -> Path:
     path = WEIGHTS / f"{model}{suffix}"
     if not path.is_file():
         raise BlazeFaceError(f"no weights for {model} are shipped as {suffix}: train it, or name a model file")
-    refuse_altered(path)
+    verify_checksum(path)
     return path
 
 

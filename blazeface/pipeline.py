@@ -17,17 +17,18 @@ from blazeface.errors import BlazeFaceError
 from blazeface.files.names import printable
 from blazeface.files.pictures import read_picture, write_picture
 from blazeface.geometry import Image
-from blazeface.sources.opening import Clip, open_clip
+from blazeface.privacy.cover import CoverStyle, cover_all, cover_faces
 from blazeface.sinks.draw import draw_faces
-from blazeface.sources.frames import Frame
-from blazeface.privacy.cover import Hiding, hide_all, hide_faces
-from blazeface.sources.inputs import Input
 from blazeface.sinks.output_paths import make_folder
 from blazeface.sinks.records import Recorder
-from blazeface.tracking.roi import Detector, RoiDetector
-from blazeface.tracking.tracker import Tracker
 from blazeface.sinks.video_writer import VideoWriter, open_video_writer
 from blazeface.sinks.viewer import Viewer
+from blazeface.sources.frames import Frame
+from blazeface.sources.inputs import Input
+from blazeface.sources.opening import open_source
+from blazeface.sources.source import VideoSource
+from blazeface.tracking.roi import Detector, RoiDetector
+from blazeface.tracking.tracker import Tracker
 
 NOTHING = Detections.empty()
 
@@ -37,7 +38,7 @@ class RecordFault(BlazeFaceError):
 
 
 @dataclass
-class Tally:
+class RunCounts:
     """What a run came to. pictures and frames that were read, those of them with a face, faults that were told."""
 
     pictures: int = 0
@@ -66,14 +67,14 @@ class Pipeline:
     """Reads inputs, finds the faces, and hands both on.
 
     record: takes each frame with its faces. viewer: shows clips, and pictures where hold_pictures is
-    set, each until a key is pressed. notice: said once a clip gives its first frame (why there is no
-    window, say). track: makes what follows the faces of a clip, or None. roi: look around the faces of the last
-    frame first. hide: in what way faces are hidden in copies and in the window, where they shall be; copies then
+    set, each until a key is pressed. notice: said once a source gives its first frame (why there is no
+    window, say). track: makes what follows the faces of a source, or None. roi: look around the faces of the last
+    frame first. cover: in what way faces are hidden in copies and in the window, where they shall be; copies then
     have nothing drawn in. background: what is done to each picture before it is shown or copied, with nothing drawn
     into copies either. sound: copy it. timeout: seconds that a camera or stream may keep silent; reconnect: for
     how long it is then looked for. stop: asked between frames; True ends the run, all files completed.
 
-    What cannot be read or written is reported in `tally`, and the rest is still done. A record that cannot be written
+    What cannot be read or written is reported in `counts`, and the rest is still done. A record that cannot be written
     ends the run with a RecordFault, since the file that it is missing from must not pass for whole.
     """
 
@@ -84,23 +85,23 @@ class Pipeline:
     hold_pictures: bool = False
     track: Callable[[Input], Tracker | None] = lambda item: None
     roi: bool = False
-    hide: Hiding | None = None
+    cover: CoverStyle | None = None
     background: Callable[[Image], Image] | None = None
     sound: bool = True
     timeout: float = 4.0
     reconnect: float = 30.0
     quiet: bool = False
     stop: Callable[[], bool] = lambda: False
-    tally: Tally = field(default_factory=Tally)
+    counts: RunCounts = field(default_factory=RunCounts)
 
     def __post_init__(self) -> None:
         self._quit = False  # set by the window's q
 
-    def run(self, inputs: Sequence[Input], outputs: Sequence[Path | None]) -> Tally:
+    def run(self, inputs: Sequence[Input], outputs: Sequence[Path | None]) -> RunCounts:
         """Do all inputs in order; outputs: where the copy of each goes, if anywhere."""
         with self._bar(len(inputs), "input", hidden=len(inputs) == 1) as bar:
             for item, output in zip(inputs, outputs, strict=True):
-                if self._ended():
+                if self._should_stop():
                     break
                 try:
                     if output is not None:
@@ -108,36 +109,36 @@ class Pipeline:
                     if item.kind == "picture":
                         self._picture(item, output)
                     else:
-                        self._clip(item, output)
+                        self._video(item, output)
                 except RecordFault:
                     raise
                 except BlazeFaceError as fault:
-                    self.tally.report(fault)
+                    self.counts.report(fault)
                 bar.update()
-        return self.tally
+        return self.counts
 
     def _picture(self, item: Input, output: Path | None) -> None:
         frame = Frame(read_picture(item.address), 0, Fraction(0), item.name, alone=True)
-        self.tally.pictures += 1
+        self.counts.pictures += 1
         faces = self._find(self.detector.detect, frame)
         self._record(frame, faces)
-        image = self._open_to_all(frame.image, faces, None)
+        image = self._redacted(frame.image, faces, None)
         if output is not None:
             write_picture(output, self._copy(image, faces))
         if self.viewer is not None and self.hold_pictures:
             self._quit = not self.viewer.hold(frame, image, faces or NOTHING)
 
-    def _clip(self, item: Input, output: Path | None) -> None:
+    def _video(self, item: Input, output: Path | None) -> None:
         with ExitStack() as stack:
-            clip = stack.enter_context(open_clip(item, self.timeout, self.stop, self.reconnect, say))
-            bar = stack.enter_context(self._bar(clip.length, "frame"))
+            source = stack.enter_context(open_source(item, self.timeout, self.stop, self.reconnect, say))
+            bar = stack.enter_context(self._bar(source.length, "frame"))
             writer: VideoWriter | None = None
             if self.viewer is not None:
                 self.viewer.begin()
             tracker = self.track(item)
             size: tuple[int, ...] = ()
-            for frame in self._told(clip):
-                self.tally.frames += 1
+            for frame in self._readable_frames(source):
+                self.counts.frames += 1
                 if self.notice is not None:
                     say(self.notice)
                     self.notice = None
@@ -150,25 +151,25 @@ class Pipeline:
                 if tracker is not None and faces is not None:
                     faces = tracker.update(faces, float(frame.time))
                 self._record(frame, faces)
-                image = self._open_to_all(frame.image, faces, tracker)
+                image = self._redacted(frame.image, faces, tracker)
                 if output is not None:
                     if writer is None:  # only now is the size known
-                        writer = stack.enter_context(self._writer(output, clip, image))
+                        writer = stack.enter_context(self._writer(output, source, image))
                     writer.write(self._copy(image, faces), frame.time)
                 if self.viewer is not None:
                     self._quit = not self.viewer.show(frame, image, faces or NOTHING)
                 bar.update()
-                if self._ended():
+                if self._should_stop():
                     break
 
     def _find(self, look: Callable[[Image], Detections], frame: Frame) -> Detections | None:
-        """The faces; None where looking for them failed, which is told of in `tally`."""
+        """The faces; None where looking for them failed, which is told of in `counts`."""
         try:
             faces = look(frame.image)
         except Exception as error:  # whatever a runtime may throw: the other frames are still done
-            self.tally.fail(frame, error)
+            self.counts.fail(frame, error)
             return None
-        self.tally.with_face += len(faces) > 0
+        self.counts.with_face += len(faces) > 0
         return faces
 
     def _record(self, frame: Frame, faces: Detections | None) -> None:
@@ -179,38 +180,38 @@ class Pipeline:
         except BlazeFaceError as fault:
             raise RecordFault(str(fault)) from fault
 
-    def _open_to_all(self, image: Image, faces: Detections | None, tracker: Tracker | None) -> Image:
+    def _redacted(self, image: Image, faces: Detections | None, tracker: Tracker | None) -> Image:
         """The picture as others may see it: without its faces where they shall be hidden."""
         if self.background is not None:
             image = self.background(image)
-        if self.hide is None:
+        if self.cover is None:
             return image
         if faces is None:
-            return hide_all(image, self.hide)  # nobody knows where they are
-        return hide_faces(image, faces, self.hide, None if tracker is None else tracker.reach)
+            return cover_all(image, self.cover)  # nobody knows where they are
+        return cover_faces(image, faces, self.cover, None if tracker is None else tracker.reach)
 
     def _copy(self, image: Image, faces: Detections | None) -> Image:
-        if faces is None or self.hide is not None or self.background is not None:
+        if faces is None or self.cover is not None or self.background is not None:
             return image
         return draw_faces(image, faces)
 
     @contextmanager
-    def _writer(self, output: Path, clip: Clip, image: Image) -> Iterator[VideoWriter]:
+    def _writer(self, output: Path, source: VideoSource, image: Image) -> Iterator[VideoWriter]:
         height, width = image.shape[:2]
-        sound = clip.sound if self.sound else None
-        with open_video_writer(output, width, height, clip.rate, clip.tick, sound) as writer:
+        sound = source.audio if self.sound else None
+        with open_video_writer(output, width, height, source.rate, source.tick, sound) as writer:
             if writer.soundless is not None:
                 say(f"{writer.soundless}; {printable(str(output))} is written without it")
             yield writer
 
-    def _told(self, clip: Clip) -> Iterator[Frame]:
+    def _readable_frames(self, source: VideoSource) -> Iterator[Frame]:
         """The frames that can be read; the fault that ends them early is reported, and what was read counts."""
         try:
-            yield from clip.frames()
+            yield from source.frames()
         except BlazeFaceError as fault:
-            self.tally.report(fault)
+            self.counts.report(fault)
 
-    def _ended(self) -> bool:
+    def _should_stop(self) -> bool:
         return self._quit or self.stop()
 
     def _bar(self, total: int | None, unit: str, hidden: bool = False) -> Any:

@@ -16,7 +16,7 @@ from blazeface.backends.onnx_backend import open_session
 from blazeface.crop import CROP_KEY, CropSpec, apply, cut, face_matrix, inverse, normalised
 from blazeface.detections import Detections
 from blazeface.errors import BlazeFaceError
-from blazeface.files.shipped import refuse_altered
+from blazeface.files.checksum import verify_checksum
 from blazeface.geometry import Image
 from blazeface.spec import KEYPOINT_NAMES
 
@@ -34,7 +34,7 @@ class KeypointRefiner:
         if not path.is_file():
             raise BlazeFaceError(f"{path}: no such model file")
         if path == WEIGHTS:
-            refuse_altered(path)
+            verify_checksum(path)
         self._session = open_session(path, threads)
         metadata = self._session.get_modelmeta().custom_metadata_map
         if CROP_KEY not in metadata:

@@ -89,15 +89,19 @@ class ModelSpec:
             raise BlazeFaceError(f"ModelSpec.resampling must be one of {RESAMPLINGS}, not {self.resampling!r}")
         if not self.anchor_maps:
             raise BlazeFaceError("ModelSpec.anchor_maps must name at least one feature map")
-        for grid in self.anchor_maps:
-            if not isinstance(grid.cells, int) or not 0 < grid.cells <= 1024 or not 0 < len(grid.sizes) <= 64:
-                raise BlazeFaceError(f"ModelSpec.anchor_maps holds an impossible map: {grid!r}")
-            if not all(_is_number(size) and 0 < size <= 4 for size in grid.sizes):
-                raise BlazeFaceError(f"ModelSpec.anchor_maps holds an impossible anchor size: {grid!r}")
+        for anchor_map in self.anchor_maps:
+            if (
+                not isinstance(anchor_map.cells, int)
+                or not 0 < anchor_map.cells <= 1024
+                or not 0 < len(anchor_map.sizes) <= 64
+            ):
+                raise BlazeFaceError(f"ModelSpec.anchor_maps holds an impossible map: {anchor_map!r}")
+            if not all(_is_number(size) and 0 < size <= 4 for size in anchor_map.sizes):
+                raise BlazeFaceError(f"ModelSpec.anchor_maps holds an impossible anchor size: {anchor_map!r}")
 
     @property
     def num_anchors(self) -> int:
-        return sum(grid.count for grid in self.anchor_maps)
+        return sum(anchor_map.count for anchor_map in self.anchor_maps)
 
     @property
     def num_keypoints(self) -> int:
@@ -122,7 +126,8 @@ class ModelSpec:
             if unknown:
                 raise TypeError(f"unknown fields {sorted(unknown)}")
             maps = tuple(
-                AnchorMap(cells=grid["cells"], sizes=tuple(grid["sizes"])) for grid in data.pop("anchor_maps")
+                AnchorMap(cells=anchor_map["cells"], sizes=tuple(anchor_map["sizes"]))
+                for anchor_map in data.pop("anchor_maps")
             )
             if "keypoint_names" in data:
                 data["keypoint_names"] = tuple(str(name) for name in data["keypoint_names"])

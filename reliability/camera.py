@@ -20,7 +20,7 @@ STAMP = struct.Struct("<d")
 
 
 class BadCamera:
-    """Makes the captures of one simulated camera; `open` is what `LiveClip` calls.
+    """Makes the captures of one simulated camera; `open` is what `LiveSource` calls.
 
     picture: BGR uint8, shown in all sizes. rate: pictures a second. every: mean seconds between two mishaps.
     """

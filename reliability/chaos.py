@@ -37,7 +37,7 @@ ROOT = Path(__file__).parents[1]
 LATEST = 15.0
 """Seconds after which a round is killed at the latest; what goes on where it was killed comes to its end all the same."""
 
-MOST_SECONDS = 300.0
+MAX_SECONDS = 300.0
 """A round that takes longer hangs."""
 
 
@@ -138,7 +138,7 @@ def round_of(trial: Trial, kill_after: float | None, said: Path) -> tuple[int, s
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(status)
-    end = time.monotonic() + (MOST_SECONDS if kill_after is None else kill_after)
+    end = time.monotonic() + (MAX_SECONDS if kill_after is None else kill_after)
     while time.monotonic() < end:
         done, state = os.waitpid(child, os.WNOHANG)
         if done:
@@ -269,7 +269,7 @@ def detecting(place: Path) -> Trial:
     return Trial("detect", arguments, look, ended)
 
 
-def detecting_many(place: Path) -> Trial:
+def detecting_a_batch(place: Path) -> Trial:
     """The same by two processes at once, each run going on where the one before was killed."""
     count = 60
     shown = pictures_for_detection(place / "pictures", count)
@@ -323,8 +323,8 @@ def load_everything() -> None:
     from matplotlib import pyplot  # noqa: F401
 
     import blazeface.data.dataset
-    import blazeface.export.onnx
-    import blazeface.export.tflite
+    import blazeface.export.formats.onnx
+    import blazeface.export.formats.tflite
     import blazeface.training.finish
     import blazeface.training.loop  # noqa: F401
 
@@ -362,7 +362,12 @@ def as_text(figures: dict[str, Any]) -> str:
     )
 
 
-TRIALS = {"training": training, "export": exporting, "detection": detecting, "detection, 2 jobs": detecting_many}
+TRIALS = {
+    "training": training,
+    "export": exporting,
+    "detection": detecting,
+    "detection, 2 jobs": detecting_a_batch,
+}
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -34,9 +34,9 @@ from reliability.report import table, write_report
 from reliability.targets import COVERED, TARGETS, Target
 
 OUT = Path(__file__).parents[1] / "out" / "fuzz"
-MOST_SECONDS = 5
-MOST_MEMORY_MB = 1024
-MOST_PIXELS = 2**25
+MAX_SECONDS = 5
+MAX_MEMORY_MB = 1024
+MAX_PIXELS = 2**25
 """So that a picture, which may be large, is not taken for a bug; see files/pictures.py."""
 
 ANSWERS = ("read", "refused")
@@ -75,7 +75,7 @@ def main() -> int:
         "coverage_guided": guided,
         "inputs": inputs,
         "findings": findings,
-        "limits": {"seconds": MOST_SECONDS, "memory_mb": MOST_MEMORY_MB, "pixels": MOST_PIXELS},
+        "limits": {"seconds": MAX_SECONDS, "memory_mb": MAX_MEMORY_MB, "pixels": MAX_PIXELS},
         "targets": {row["target"]: row for row in rows},
         "passed": not findings,
     }
@@ -129,7 +129,7 @@ def supervise(command: list[str], shared: Any, said: Any) -> tuple[int, bool]:
             now = Path(shared.name).read_bytes()
             if now != before:
                 before, since = now, time.monotonic()
-            elif time.monotonic() - since > (12 * MOST_SECONDS if any(now[24:]) else 600):
+            elif time.monotonic() - since > (12 * MAX_SECONDS if any(now[24:]) else 600):
                 # CPU time is limited already, so this is a wait; before its first input a child may take long to load.
                 child.kill()
                 child.wait()
@@ -139,7 +139,7 @@ def supervise(command: list[str], shared: Any, said: Any) -> tuple[int, bool]:
 def feed(name: str, seed: int, start: int, seconds: float) -> int:
     """The child: read mutants from number `start` on until the time is up. A finding ends the process."""
     target = TARGETS[name]
-    seeds, call = target.seeds(), target.door()
+    seeds, call = target.seeds(), target.entry_point()
     text = target.suffix in (".txt", ".json")
     with (
         open(os.environ["BLAZEFACE_FUZZ_SHARED"], "r+b") as file,
@@ -152,7 +152,7 @@ def feed(name: str, seed: int, start: int, seconds: float) -> int:
         while time.monotonic() < end:
             shared[:] = COUNTERS.pack(number, counts["read"], counts["refused"], peak())
             counts[one(target, call, path, mutant(seeds, text, seed, number))] += 1
-            if peak() > MOST_MEMORY_MB * 1024:
+            if peak() > MAX_MEMORY_MB * 1024:
                 raise MemoryError(f"{peak() >> 10} MB were taken")
             number += 1
         shared[:] = COUNTERS.pack(number, counts["read"], counts["refused"], peak())
@@ -160,9 +160,9 @@ def feed(name: str, seed: int, start: int, seconds: float) -> int:
 
 
 def one(target: Target, call: Any, path: Path, data: bytes) -> str:
-    """Read one file within MOST_SECONDS of CPU time; what came of it."""
+    """Read one file within MAX_SECONDS of CPU time; what came of it."""
     path.write_bytes(data)
-    signal.setitimer(signal.ITIMER_PROF, MOST_SECONDS)  # unhandled: the process ends, whatever it hangs in
+    signal.setitimer(signal.ITIMER_PROF, MAX_SECONDS)  # unhandled: the process ends, whatever it hangs in
     try:
         call(path)
         return "read"
@@ -203,7 +203,7 @@ def watch_coverage(name: str, seconds: int) -> int:
     import atheris  # type: ignore[import-untyped, import-not-found, unused-ignore]
 
     with atheris.instrument_imports(include=["blazeface"]):
-        call = TARGETS[name].door()
+        call = TARGETS[name].entry_point()
     target = TARGETS[name]
     with tempfile.TemporaryDirectory(dir=fast()) as folder:
         path = Path(folder) / f"x{target.suffix}"
@@ -213,7 +213,7 @@ def watch_coverage(name: str, seconds: int) -> int:
             with suppress(BlazeFaceError):
                 call(path)
 
-        limits = [f"-max_total_time={seconds}", f"-timeout={MOST_SECONDS}", f"-rss_limit_mb={MOST_MEMORY_MB}"]
+        limits = [f"-max_total_time={seconds}", f"-timeout={MAX_SECONDS}", f"-rss_limit_mb={MAX_MEMORY_MB}"]
         places = [f"-artifact_prefix={OUT / 'findings'}/{name}-guided-", str(OUT / "corpus" / name)]
         atheris.Setup(
             [sys.argv[0], *limits, "-print_final_stats=1", "-max_len=8192", "-verbosity=0", *places], read
@@ -224,9 +224,9 @@ def watch_coverage(name: str, seconds: int) -> int:
 
 def verdict(code: int, silent: bool, complaint: str) -> str:
     if silent:
-        return f"stood still for {12 * MOST_SECONDS} s"
+        return f"stood still for {12 * MAX_SECONDS} s"
     if code == -signal.SIGPROF:
-        return f"over {MOST_SECONDS} s"
+        return f"over {MAX_SECONDS} s"
     if code < 0:
         return f"killed by {signal.Signals(-code).name}"
     return complaint[:200]
@@ -243,7 +243,7 @@ def keep(name: str, data: bytes, what: str) -> str:
 
 def child_environment() -> dict[str, str]:
     threads = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL")}
-    return {**os.environ, **threads, "BLAZEFACE_MAX_PIXELS": str(MOST_PIXELS)}
+    return {**os.environ, **threads, "BLAZEFACE_MAX_PIXELS": str(MAX_PIXELS)}
 
 
 def peak() -> int:
@@ -265,8 +265,8 @@ def as_text(figures: dict[str, Any]) -> str:
     found = "".join(f"\n- {line}" for line in figures["findings"]) or " none."
     return (
         f"{figures['inputs']:,} inputs in {figures['seconds']:g} seconds, seed {figures['seed']}. A finding is a crash,"
-        f" an exception other than BlazeFaceError, {MOST_SECONDS} s of CPU time, or {MOST_MEMORY_MB} MB of memory;"
-        f" pictures were limited to {MOST_PIXELS:,} pixels. `read` and `refused` are of the mutants.\n\n"
+        f" an exception other than BlazeFaceError, {MAX_SECONDS} s of CPU time, or {MAX_MEMORY_MB} MB of memory;"
+        f" pictures were limited to {MAX_PIXELS:,} pixels. `read` and `refused` are of the mutants.\n\n"
         f"{table(head, rows)}\n\nFindings:{found}"
     )
 

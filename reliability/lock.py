@@ -16,7 +16,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from blazeface.files.whole import beside
+from blazeface.files.staged import staged_file
 
 ROOT = Path(__file__).parents[1]
 LOCK = ROOT / "requirements-dev.lock"
@@ -31,7 +31,7 @@ def main() -> None:
         command = [sys.executable, "-m", "pip", "install", "--quiet", *asked, "--requirement", str(pins)]
         subprocess.run(command, check=True)
         text = lock_text(json.loads(report.read_text(encoding="utf-8")))
-    with beside(LOCK) as part:
+    with staged_file(LOCK) as part:
         part.write_text(text, encoding="utf-8")
 
 

@@ -17,7 +17,7 @@ from blazeface.spec import AnchorMap, ModelSpec
 def tiny_network(seed: int) -> BlazeFace:
     """32 x 32 pixels, 144 anchors, blocks of both kinds."""
     spec = ModelSpec("tiny", 32, (AnchorMap(8, (0.2, 0.4)), AnchorMap(4, (0.8,))), decode_scale=32.0)
-    blocks = (Block(8, stride=2, tap=True), Block(12, stride=2, bottleneck=6, tap=True))
+    blocks = (Block(8, stride=2, feeds_head=True), Block(12, stride=2, bottleneck=6, feeds_head=True))
     torch.manual_seed(seed)
     return BlazeFace(spec, Layout(8, 3, blocks)).eval()
 

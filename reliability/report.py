@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from blazeface.files.whole import beside
+from blazeface.files.staged import staged_file
 from blazeface.version import __version__
 
 FOLDER = Path(__file__).parents[1] / "docs" / "reliability"
@@ -41,9 +41,9 @@ def write_report(kind: str, figures: dict[str, Any], text: str, folder: Path = F
         f" {about['python']}, {about['machine']}; "
         f"load average at the end {about['load'][0]}.\n\n"
     )
-    with beside(name.with_suffix(".json")) as part:
+    with staged_file(name.with_suffix(".json")) as part:
         part.write_text(json.dumps(about | figures, indent=2) + "\n", encoding="utf-8")
-    with beside(name.with_suffix(".md")) as part:
+    with staged_file(name.with_suffix(".md")) as part:
         part.write_text(heading + text.strip() + "\n", encoding="utf-8")
     return name.with_suffix(".md")
 

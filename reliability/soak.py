@@ -29,8 +29,8 @@ import numpy as np
 from blazeface.detector import FaceDetector
 from blazeface.errors import BlazeFaceError
 from blazeface.files.pictures import read_picture
-from blazeface.sources.live import LiveClip
 from blazeface.sinks.records import record
+from blazeface.sources.live import LiveSource
 from blazeface.tracking.one_euro import OneEuro
 from blazeface.tracking.tracker import Tracker
 from reliability.camera import LONGEST_STALL, BadCamera, taken_at
@@ -38,7 +38,7 @@ from reliability.report import table, write_report
 
 PICTURE = Path(__file__).parents[1] / "data" / "pictures" / "astronaut.png"
 TIMEOUT = 2.0
-MOST_GROWTH_MB = 5.0
+MAX_GROWTH_MB = 5.0
 SAMPLE_SECONDS = 2.0
 
 
@@ -104,7 +104,7 @@ def watch(camera: BadCamera, detector: FaceDetector, end: float, reconnect: floa
             started = time.monotonic()
             log.begun += 1
             try:
-                with LiveClip("cam0", camera.open, TIMEOUT, stop, True, reconnect, told) as clip:
+                with LiveSource("cam0", camera.open, TIMEOUT, stop, True, reconnect, told) as clip:
                     for frame in clip.frames():
                         faces = detector.detect(frame.image)
                         sink.write(json.dumps(record(frame, tracker.update(faces, started + float(frame.time)))))
@@ -145,7 +145,7 @@ def summary(log: Log, camera: BadCamera, before: tuple[int, int], minutes: float
         },
         "threads": {"before": before[0], "after": after[0], "most": max(log.threads)},
         "files": {"before": before[1], "after": after[1], "most": max(log.files)},
-        "passed": late - early < MOST_GROWTH_MB and after[0] <= before[0] and after[1] <= before[1],
+        "passed": late - early < MAX_GROWTH_MB and after[0] <= before[0] and after[1] <= before[1],
     }
 
 
@@ -173,7 +173,7 @@ def as_text(figures: dict[str, Any]) -> str:
     return (
         f"A simulated camera of {figures['rate']:g} pictures a second that stalls, gives nothing, breaks off, throws,"
         " changes its size and refuses to be opened. Latency: from the driver's picture to its JSON line. "
-        f"{'Passed' if figures['passed'] else '**Failed**'}: memory may grow by less than {MOST_GROWTH_MB:g} MB, and no"
+        f"{'Passed' if figures['passed'] else '**Failed**'}: memory may grow by less than {MAX_GROWTH_MB:g} MB, and no"
         f" thread and no open file may be left.\n\n{table(['', 'value'], rows)}"
     )
 

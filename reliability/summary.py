@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from blazeface.files.whole import beside
+from blazeface.files.staged import staged_file
 from reliability.report import FOLDER, newest
 
 README = Path(__file__).parents[1] / "README.md"
@@ -13,7 +13,7 @@ BEGIN, END = "<!-- reliability: written by python -m reliability.summary -->\n",
 
 def main() -> None:
     text = README.read_text(encoding="utf-8")
-    with beside(README) as part:
+    with staged_file(README) as part:
         part.write_text(text.replace(section(text), summary()), encoding="utf-8")
 
 

@@ -1,4 +1,4 @@
-"""What is fed with wrong bytes: each kind of file that a stranger may hand over, and the door it goes through."""
+"""What is fed with wrong bytes: each kind of file that a stranger may hand over, and the entry_point it goes through."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ Call = Callable[[Path], object]
 
 @dataclass(frozen=True)
 class Target:
-    """suffix: of the file. seeds: a function that makes whole files to begin with. door: a function that imports what
+    """suffix: of the file. seeds: a function that makes whole files to begin with. entry_point: a function that imports what
     is needed and gives the call to be made with each file. share: of the time.
     """
 
     suffix: str
     seeds: Callable[[], list[bytes]]
-    door: Callable[[], Call]
+    entry_point: Callable[[], Call]
     share: float
 
 
@@ -94,7 +94,7 @@ def model_seeds(suffix: str) -> list[bytes]:
     """A tiny network, so that most of its file says what it is rather than what its weights are."""
     import torch
 
-    from blazeface.export.formats import Options, load_format
+    from blazeface.export.format_table import Options, load_format
     from blazeface.models.layouts import Block, Layout
     from blazeface.models.network import BlazeFace
     from blazeface.models.weights import save_weights
@@ -105,7 +105,7 @@ def model_seeds(suffix: str) -> list[bytes]:
     from blazeface.training.loop import Machine, Trainer
 
     spec = ModelSpec("tiny", 16, (AnchorMap(4, (0.3,)), AnchorMap(2, (0.6, 0.9))), decode_scale=16.0)
-    layout = Layout(4, 3, (Block(4, stride=2, tap=True), Block(6, stride=2, bottleneck=3, tap=True)))
+    layout = Layout(4, 3, (Block(4, stride=2, feeds_head=True), Block(6, stride=2, bottleneck=3, feeds_head=True)))
     torch.manual_seed(0)
     network = BlazeFace(spec, layout).eval()
     with tempfile.TemporaryDirectory() as folder:

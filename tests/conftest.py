@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 # OpenCV reads this once, when a video is opened for the first time in the process, whichever test that is.
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 
+import cv2
+import numpy as np
 import pytest
 from hypothesis import settings
 from video_material import RedDetector, VideoMaker
 from video_material import make_video as make
 from wider_material import write_data
+
+from blazeface.geometry import Image
+
+if TYPE_CHECKING:
+    from blazeface.models.network import BlazeFace
+
+SHIPPED_PICTURES = Path(__file__).parents[1] / "data" / "pictures"
 
 settings.register_profile("unhurried", deadline=None)  # a busy machine is no fault
 settings.load_profile("unhurried")
@@ -34,3 +44,19 @@ def make_video() -> VideoMaker:
     """make_video(path, count=, rate=, width=, height=, rotation=, ticks=, tick=): a video of the walking square."""
     pytest.importorskip("av")
     return make
+
+
+@pytest.fixture(scope="session")
+def network() -> BlazeFace:
+    """A small network with every kind of block, in eval mode."""
+    from small_network import small_network  # only here: most tests need no PyTorch
+
+    return small_network()
+
+
+@pytest.fixture(scope="session")
+def photographs() -> list[Image]:
+    """Parts of the shipped portrait, in several shapes."""
+    portrait = cv2.imread(str(SHIPPED_PICTURES / "astronaut.png"))
+    assert portrait is not None
+    return [np.ascontiguousarray(part) for part in (portrait, portrait[:200, 150:330], portrait[::-2, 40:60])]

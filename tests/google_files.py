@@ -44,9 +44,9 @@ def kind(model: Any, operation: Any) -> int:
     return max(code.builtinCode, code.deprecatedBuiltinCode)
 
 
-def first(model: Any, wanted: int, nth: int = 0) -> Any:
+def first(model: Any, expected: int, nth: int = 0) -> Any:
     """The nth operation of a kind."""
-    return [operation for operation in model.subgraphs[0].operators if kind(model, operation) == wanted][nth]
+    return [operation for operation in model.subgraphs[0].operators if kind(model, operation) == expected][nth]
 
 
 def to_float32(model: Any, schema: Any) -> None:

@@ -13,7 +13,11 @@ from blazeface.spec import AnchorMap, ModelSpec
 def small_network() -> BlazeFace:
     """Every kind of block at 32 x 32, with batch norms that have seen something."""
     spec = ModelSpec("small", 32, (AnchorMap(8, (0.2, 0.4)), AnchorMap(4, (0.8,))), decode_scale=32.0)
-    blocks = (Block(12, stride=2), Block(16, bottleneck=8, tap=True), Block(20, stride=2, bottleneck=8, tap=True))
+    blocks = (
+        Block(12, stride=2),
+        Block(16, bottleneck=8, feeds_head=True),
+        Block(20, stride=2, bottleneck=8, feeds_head=True),
+    )
     torch.manual_seed(0)
     network = BlazeFace(spec, Layout(8, 5, blocks))
     with torch.no_grad():

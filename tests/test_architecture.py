@@ -12,53 +12,74 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "blazeface"
 
 CORE = {"errors", "version", "spec", "detections", "geometry", "anchors", "decode", "blend", "crop", "files"}
+DETECTOR = CORE | {"backends", "detector"}
 ALLOWED = {
-    "backends": CORE | {"backends", "models"},
+    "backends": CORE | {"backends", "models", "tflite"},
     "detector": CORE | {"backends"},
     "refine": CORE | {"backends"},
-    "inspection": CORE | {"inspection"},
-    "models": CORE | {"models"},
+    "tflite": CORE | {"tflite", "inspection"},
+    "inspection": CORE | {"inspection", "tflite"},
+    "models": CORE | {"models", "tflite"},
     "data": CORE | {"data"},
-    "evaluation": CORE | {"evaluation", "data", "detector", "backends"},
-    "export": CORE | {"export", "models", "backends", "detector", "refine", "data", "evaluation"},
-    "training": CORE | {"training", "data", "models", "evaluation", "export", "detector", "backends"},
-    "video": CORE | {"video", "detector", "backends"},
-    "benchmark": CORE | {"benchmark", "detector", "backends"},
-    "web": CORE | {"web", "backends", "detector"},
-    "cli": CORE
+    "evaluation": DETECTOR | {"evaluation", "data"},
+    "export": DETECTOR | {"export", "models", "tflite", "refine", "data", "evaluation"},
+    "training": DETECTOR | {"training", "data", "models", "evaluation", "export"},
+    "sources": CORE | {"sources"},
+    "tracking": DETECTOR | {"tracking"},
+    "privacy": DETECTOR | {"privacy"},
+    "sinks": CORE | {"sinks", "sources", "privacy"},
+    "pipeline": DETECTOR | {"sources", "tracking", "privacy", "sinks"},
+    "batch": DETECTOR | {"batch", "sources", "sinks"},
+    "benchmark": DETECTOR | {"benchmark"},
+    "web": DETECTOR | {"web"},
+    "cli": DETECTOR
     | {
+        "__init__",
+        "batch",
         "benchmark",
         "cli",
-        "inspection",
-        "video",
-        "web",
-        "export",
-        "training",
-        "evaluation",
-        "detector",
-        "refine",
-        "backends",
-        "models",
         "data",
-        "__init__",
+        "evaluation",
+        "export",
+        "inspection",
+        "models",
+        "pipeline",
+        "privacy",
+        "refine",
+        "sinks",
+        "sources",
+        "tflite",
+        "tracking",
+        "training",
+        "web",
     },
     "__init__": CORE | {"detector"},
     "__main__": {"cli"},
 }
 """Which rooms each room may import."""
 
-DETECTING = CORE | {"__init__", "__main__", "backends", "detector", "refine", "video"}
+DETECTING = DETECTOR | {
+    "__init__",
+    "__main__",
+    "refine",
+    "sources",
+    "tracking",
+    "privacy",
+    "sinks",
+    "pipeline",
+    "batch",
+}
 DETECTING_COMMANDS = {
     "cli/__init__.py",
     "cli/main.py",
-    "cli/detect.py",
+    "cli/detect/__init__.py",
     "cli/detect/flags.py",
     "cli/detect/batch.py",
 }
-TRAINING = {f"blazeface.{room}" for room in ("models", "data", "training", "evaluation", "export")}
+TRAINING = {f"blazeface.{room}" for room in ("models", "data", "training", "evaluation", "export", "tflite")}
 OPTIONAL = {
     "backends/torch_backend.py": {"torch", "blazeface.models"},
-    "backends/tflite_backend.py": {"ai_edge_litert", "blazeface.models"},
+    "backends/tflite_backend.py": {"ai_edge_litert", "blazeface.tflite"},
     "backends/openvino_backend.py": {"openvino"},
     "backends/ncnn_backend.py": {"ncnn"},
     "sources/av_reader.py": {"av"},
@@ -142,3 +163,34 @@ def test_files_stay_short() -> None:
     lengths = sorted(len(path.read_text(encoding="utf-8").splitlines()) for path in PACKAGE.rglob("*.py"))
     assert lengths[-1] <= 450
     assert lengths[len(lengths) // 2] <= 130
+
+
+def test_no_room_is_crowded() -> None:
+    for folder in (
+        PACKAGE,
+        *(path for path in PACKAGE.rglob("*") if path.is_dir() and path.name != "__pycache__"),
+    ):
+        assert len([path for path in folder.glob("*.py") if path.name != "__init__.py"]) <= 16, folder
+
+
+def test_no_two_files_import_each_other() -> None:
+    files = {module_name(path): path for path in PACKAGE.rglob("*.py")}
+    imports = {name: files_imported(path, set(files)) - {name} for name, path in files.items()}
+    assert [(a, b) for a in imports for b in imports[a] if a < b and a in imports[b]] == []
+
+
+def module_name(path: Path) -> str:
+    parts = ("blazeface", *path.relative_to(PACKAGE).with_suffix("").parts)
+    return ".".join(parts).removesuffix(".__init__")
+
+
+def files_imported(path: Path, files: set[str]) -> set[str]:
+    """Those of `files` that a file imports: `from blazeface.inspection import macs` is blazeface.inspection.macs."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            longer = {f"{node.module}.{alias.name}" for alias in node.names}
+            names |= {name if name in files else str(node.module) for name in longer}
+    return names & files

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from blazeface.export.formats import FORMATS
-from blazeface.export.proof import LIMITS
+from blazeface.export.format_table import FORMATS
+from blazeface.export.parity import LIMITS
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs" / "export.md"

@@ -114,5 +114,5 @@ def test_picking_the_middles_of_pixels_is_bilinear_sampling(step: int, width: in
     if step * step * width * height > 10**7:
         width, height = 10, 6
     image = np.random.default_rng(step).integers(0, 256, (height * step, width * step, 3), np.uint8)
-    wanted = cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
-    np.testing.assert_array_equal(_bilinear(image, width, height), wanted)
+    expected = cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
+    np.testing.assert_array_equal(_bilinear(image, width, height), expected)

@@ -14,7 +14,7 @@ from lightweight_tables import NEARBY, TABLES, write_tables
 from ship_small import ship
 
 from blazeface.errors import BlazeFaceError
-from blazeface.files.shipped import refuse_altered
+from blazeface.files.checksum import verify_checksum
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results" / "lightweight"
@@ -77,10 +77,10 @@ def test_a_shipped_second_stage_matches_its_card(tmp_path: Path) -> None:
     (run / "back-256.json").write_text(json.dumps({**measured, "before": 0.09}))
     ship("refine", run, "in no time", folder)
     for name in ("refine.onnx", "refine.safetensors"):
-        refuse_altered(folder / name)
+        verify_checksum(folder / name)
     card = (folder / "refine.md").read_text()
     assert "| front-128 | 10 | 0.1000 | 0.0750 | 25.0% |" in card and "| back-256 | lfw | 10 |" in card
     assert "--kind dense --epochs 16" in card and "--kind separable --epochs 6 --init" in card
     (folder / "refine.onnx").write_bytes(b"three")
     with pytest.raises(BlazeFaceError, match="not the weights that were shipped"):
-        refuse_altered(folder / "refine.onnx")
+        verify_checksum(folder / "refine.onnx")

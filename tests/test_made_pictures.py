@@ -14,10 +14,10 @@ import pytest
 
 from blazeface import FaceDetector
 from blazeface.geometry import box_iou
-from blazeface.sources.opening import open_clip
 from blazeface.sources.inputs import find_input
+from blazeface.sources.opening import open_source
 
-SCRIPT = Path(__file__).parents[1] / "data" / "make_pictures.py"
+SCRIPT = Path(__file__).parents[1] / "tools" / "make_pictures.py"
 
 
 @pytest.fixture(scope="module")
@@ -63,8 +63,8 @@ def test_the_larger_faces_of_a_crowd_are_found(made: Path, truth: dict[str, Any]
 def test_a_panning_window_moves_the_face_as_it_should(
     made: Path, truth: dict[str, Any], detector: FaceDetector
 ) -> None:
-    with open_clip(find_input(str(made / "pan.avi")), timeout=10, stop=lambda: False) as clip:
-        frames = [frame.image for frame in clip.frames()]
+    with open_source(find_input(str(made / "pan.avi")), timeout=10, stop=lambda: False) as source:
+        frames = [frame.image for frame in source.frames()]
     lefts = []
     for frame, boxes in zip(frames, truth["pan.avi"], strict=True):
         assert best_iou(detector, frame, boxes[0]) > 0.6

@@ -53,7 +53,7 @@ def test_make_demo_finds_exactly_one_face(demo: subprocess.CompletedProcess[str]
     record = json.loads(demo.stdout)
     assert (record["width"], record["height"]) == (512, 512)
     (face,) = record["faces"]
-    portrait = runpy.run_path(str(ROOT / "data" / "make_pictures.py"))
+    portrait = runpy.run_path(str(ROOT / "tools" / "make_pictures.py"))
     side = portrait["FACE"][2] - portrait["FACE"][0]
     assert face["box"] == pytest.approx(portrait["FACE"], abs=side / 6)
     assert len(face["keypoints"]) == 6

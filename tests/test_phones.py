@@ -164,15 +164,15 @@ def test_the_document_finds_what_the_detector_finds() -> None:
     session = onnxruntime.InferenceSession(str(FRONT), providers=["CPUExecutionProvider"])
     compared = 0
     for picture in pictures():
-        wanted = detector.detect(picture)
+        expected = detector.detect(picture)
         found = found_by_the_document(picture[:, :, ::-1], row, session)
         # OpenCV resizes in whole numbers, so a byte may be off by one, and a score by so much that a face on the
         # threshold is on its other side.
-        assert all(score < 0.53 for score, _ in found[len(wanted) :])
-        for i, score in enumerate(wanted.scores):
+        assert all(score < 0.53 for score, _ in found[len(expected) :])
+        for i, score in enumerate(expected.scores):
             if score < 0.53:
                 continue
-            points = [*map(float, wanted.boxes[i]), *map(float, wanted.keypoints[i].ravel())]
+            points = [*map(float, expected.boxes[i]), *map(float, expected.keypoints[i].ravel())]
             gaps = [max(abs(a - b) for a, b in zip(face, points, strict=True)) for _, face in found]
             nearest = min(range(len(found)), key=gaps.__getitem__)
             assert gaps[nearest] * row["side"] / max(picture.shape[:2]) < GAP

@@ -9,22 +9,22 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from video_material import ClipMaker, RedDetector, walking_square
+from video_material import RedDetector, VideoMaker, walking_square
 
 from blazeface.detections import Detections
 from blazeface.errors import BlazeFaceError
 from blazeface.files.pictures import read_picture, write_picture
-from blazeface.sources import opening as clips
+from blazeface.pipeline import Pipeline
 from blazeface.sinks import video_writer
-from blazeface.sources.cv2_reader import hush_opencv
 from blazeface.sinks.draw import BOX
+from blazeface.sinks.labels import csv_file
+from blazeface.sinks.records import json_file
+from blazeface.sinks.viewer import Viewer
+from blazeface.sources import opening as clips
+from blazeface.sources.cv2_reader import silence_opencv
 from blazeface.sources.frames import Frame
 from blazeface.sources.inputs import Input, find_input
-from blazeface.sinks.labels import csv_file
-from blazeface.pipeline import Pipeline
-from blazeface.sinks.records import json_file
 from blazeface.tracking.tracker import Tracker
-from blazeface.sinks.viewer import Viewer
 
 
 class FakeWindow:
@@ -58,7 +58,7 @@ def picture(path: Path, index: int = 0) -> Input:
 
 
 def frames_of(path: Path) -> int:
-    hush_opencv()  # FFmpeg settles how much it prints when a process opens its first video
+    silence_opencv()  # FFmpeg settles how much it prints when a process opens its first video
     capture = cv2.VideoCapture(str(path))
     count = 0
     while capture.read()[0]:
@@ -70,8 +70,8 @@ def test_pictures_are_found_in_recorded_and_annotated(tmp_path: Path, red_detect
     items = [picture(tmp_path / f"{n}.png", n) for n in range(3)]
     notes = Notes()
     targets = [tmp_path / "out" / "deep" / item.relative for item in items]
-    tally = Pipeline(red_detector, record=notes).run(items, targets)
-    assert (tally.pictures, tally.frames, tally.with_face, tally.faults) == (3, 0, 3, 0)
+    counts = Pipeline(red_detector, record=notes).run(items, targets)
+    assert (counts.pictures, counts.frames, counts.with_face, counts.faults) == (3, 0, 3, 0)
     for n, (frame, faces) in enumerate(notes.seen):
         assert (frame.source, frame.index, frame.time) == (str(tmp_path / f"{n}.png"), 0, 0)
         assert faces.boxes.tolist() == [[4 + 2 * n, 4, 12 + 2 * n, 12]]
@@ -83,7 +83,7 @@ def test_pictures_are_found_in_recorded_and_annotated(tmp_path: Path, red_detect
 
 @pytest.mark.parametrize("with_av", [True, False])
 def test_a_clip_gives_one_record_per_frame_and_a_clip_of_the_same_length(
-    make_clip: ClipMaker,
+    make_video: VideoMaker,
     tmp_path: Path,
     red_detector: RedDetector,
     monkeypatch: pytest.MonkeyPatch,
@@ -91,10 +91,10 @@ def test_a_clip_gives_one_record_per_frame_and_a_clip_of_the_same_length(
 ) -> None:
     monkeypatch.setattr(video_writer, "have_av", lambda: with_av)
     monkeypatch.setattr(clips, "have_av", lambda: with_av)
-    item = find_input(str(make_clip(tmp_path / "a.mp4", count=12)))
+    item = find_input(str(make_video(tmp_path / "a.mp4", count=12)))
     with json_file(tmp_path / "f.jsonl") as record:
-        tally = Pipeline(red_detector, record=record).run([item], [tmp_path / "b.mp4"])
-    assert (tally.pictures, tally.frames, tally.with_face, tally.faults) == (0, 12, 12, 0)
+        counts = Pipeline(red_detector, record=record).run([item], [tmp_path / "b.mp4"])
+    assert (counts.pictures, counts.frames, counts.with_face, counts.faults) == (0, 12, 12, 0)
     records = [json.loads(line) for line in (tmp_path / "f.jsonl").read_text().splitlines()]
     assert [record["index"] for record in records] == list(range(12))
     assert [record["time"] for record in records] == [
@@ -107,7 +107,7 @@ def test_a_clip_gives_one_record_per_frame_and_a_clip_of_the_same_length(
 
 
 def test_what_cannot_be_read_is_said_and_the_rest_is_done(
-    make_clip: ClipMaker, tmp_path: Path, red_detector: RedDetector, capsys: pytest.CaptureFixture[str]
+    make_video: VideoMaker, tmp_path: Path, red_detector: RedDetector, capsys: pytest.CaptureFixture[str]
 ) -> None:
     broken = tmp_path / "broken.png"
     broken.write_bytes(b"no")
@@ -117,11 +117,11 @@ def test_what_cannot_be_read_is_said_and_the_rest_is_done(
         Input("picture", str(broken), str(broken), PurePath("broken.png")),
         Input("video", str(torn), str(torn), PurePath("torn.mp4")),
         picture(tmp_path / "a.png"),
-        find_input(str(make_clip(tmp_path / "a.mp4"))),
+        find_input(str(make_video(tmp_path / "a.mp4"))),
     ]
     targets = [tmp_path / "out" / f"{n}{item.relative.suffix}" for n, item in enumerate(items)]
-    tally = Pipeline(red_detector).run(items, targets)
-    assert (tally.pictures, tally.frames, tally.faults) == (1, 12, 2)
+    counts = Pipeline(red_detector).run(items, targets)
+    assert (counts.pictures, counts.frames, counts.faults) == (1, 12, 2)
     assert capsys.readouterr().err.splitlines() == [
         f"{broken}: not a picture, or a damaged one",
         f"{torn}: not a video, or a damaged one",
@@ -130,47 +130,47 @@ def test_what_cannot_be_read_is_said_and_the_rest_is_done(
 
 
 def test_the_readable_part_of_a_damaged_video_is_kept(
-    make_clip: ClipMaker, tmp_path: Path, red_detector: RedDetector, capsys: pytest.CaptureFixture[str]
+    make_video: VideoMaker, tmp_path: Path, red_detector: RedDetector, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    path = make_clip(tmp_path / "a.mkv", count=60, rate=Fraction(30))
+    path = make_video(tmp_path / "a.mkv", count=60, rate=Fraction(30))
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    tally = Pipeline(red_detector).run([find_input(str(path))], [tmp_path / "b.mp4"])
-    assert 10 < tally.frames < 50
-    assert tally.faults == 1
-    assert frames_of(tmp_path / "b.mp4") == tally.frames
+    counts = Pipeline(red_detector).run([find_input(str(path))], [tmp_path / "b.mp4"])
+    assert 10 < counts.frames < 50
+    assert counts.faults == 1
+    assert frames_of(tmp_path / "b.mp4") == counts.frames
     assert "a.mkv: damaged: it ends after" in capsys.readouterr().err
 
 
-def test_stopping_completes_the_files(make_clip: ClipMaker, tmp_path: Path, red_detector: RedDetector) -> None:
+def test_stopping_completes_the_files(make_video: VideoMaker, tmp_path: Path, red_detector: RedDetector) -> None:
     notes = Notes()
-    items = [find_input(str(make_clip(tmp_path / "a.mp4"))), picture(tmp_path / "late.png")]
+    items = [find_input(str(make_video(tmp_path / "a.mp4"))), picture(tmp_path / "late.png")]
     targets = [tmp_path / "b.mp4", tmp_path / "c.png"]
-    tally = Pipeline(red_detector, record=notes, stop=lambda: len(notes.seen) >= 5).run(items, targets)
-    assert (tally.frames, tally.pictures) == (5, 0)
+    counts = Pipeline(red_detector, record=notes, stop=lambda: len(notes.seen) >= 5).run(items, targets)
+    assert (counts.frames, counts.pictures) == (5, 0)
     assert frames_of(tmp_path / "b.mp4") == 5
     assert not targets[1].exists()
 
 
 def test_what_cannot_be_written_is_said_and_the_rest_is_done(
-    make_clip: ClipMaker, tmp_path: Path, red_detector: RedDetector, capsys: pytest.CaptureFixture[str]
+    make_video: VideoMaker, tmp_path: Path, red_detector: RedDetector, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    item = find_input(str(make_clip(tmp_path / "a.mp4")))
+    item = find_input(str(make_video(tmp_path / "a.mp4")))
     (tmp_path / "file").touch()
     targets = [tmp_path / "file" / "b.mp4", tmp_path / "c.mp4"]
-    tally = Pipeline(red_detector).run([item, item], targets)
-    assert (tally.frames, tally.faults) == (12, 1)
+    counts = Pipeline(red_detector).run([item, item], targets)
+    assert (counts.frames, counts.faults) == (12, 1)
     assert frames_of(targets[1]) == 12
     assert capsys.readouterr().err.startswith(f"{tmp_path / 'file'}: cannot be written: ")
 
 
 def test_the_window_shows_clips_with_their_rate_until_q(
-    make_clip: ClipMaker, tmp_path: Path, red_detector: RedDetector
+    make_video: VideoMaker, tmp_path: Path, red_detector: RedDetector
 ) -> None:
     window = FakeWindow(last=4)
-    item = find_input(str(make_clip(tmp_path / "a.mp4", width=200, height=150, rate=Fraction(1))))
+    item = find_input(str(make_video(tmp_path / "a.mp4", width=200, height=150, rate=Fraction(1))))
     pipeline = Pipeline(red_detector, viewer=Viewer(window, pace=True))  # type: ignore[arg-type]
-    tally = pipeline.run([item, item], [tmp_path / "b.mp4", None])
-    assert tally.frames == 4
+    counts = pipeline.run([item, item], [tmp_path / "b.mp4", None])
+    assert counts.frames == 4
     assert window.waited == 0
     assert all((image[:12, :40] == 25).any() for image, _ in window.shown)  # the field behind the rate
     assert window.shown[3][1] > 0.02  # three frames of a second in less than that: it is early
@@ -187,9 +187,9 @@ def test_pictures_are_held_only_when_asked(tmp_path: Path, red_detector: RedDete
 
 
 def test_the_notice_comes_with_the_first_frame_and_once(
-    make_clip: ClipMaker, tmp_path: Path, red_detector: RedDetector, capsys: pytest.CaptureFixture[str]
+    make_video: VideoMaker, tmp_path: Path, red_detector: RedDetector, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    item = find_input(str(make_clip(tmp_path / "a.mp4")))
+    item = find_input(str(make_video(tmp_path / "a.mp4")))
     missing = Input("video", "gone.mp4", str(tmp_path / "gone.mp4"), PurePath("gone.mp4"))
     Pipeline(red_detector, notice="no window").run([missing], [None])
     assert "no window" not in capsys.readouterr().err
@@ -211,7 +211,7 @@ class Failing(RedDetector):
 
 
 def read_all(path: Path) -> list[np.ndarray]:
-    hush_opencv()
+    silence_opencv()
     capture = cv2.VideoCapture(str(path))
     pictures = []
     while True:
@@ -226,36 +226,36 @@ def reddest(image: np.ndarray) -> int:
 
 
 def test_a_frame_that_cannot_be_looked_at_is_never_written_with_its_faces(
-    make_clip: ClipMaker, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    make_video: VideoMaker, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    item = find_input(str(make_clip(tmp_path / "a.mp4", count=10, width=200, height=150)))
+    item = find_input(str(make_video(tmp_path / "a.mp4", count=10, width=200, height=150)))
     notes = Notes()
-    pipeline = Pipeline(Failing(fails=(3, 4)), record=notes, hide="solid")
-    tally = pipeline.run([item], [tmp_path / "b.mp4"])
+    pipeline = Pipeline(Failing(fails=(3, 4)), record=notes, cover="solid")
+    counts = pipeline.run([item], [tmp_path / "b.mp4"])
     pictures = read_all(tmp_path / "b.mp4")
     assert len(pictures) == 10
     assert all(reddest(image) < 40 for image in pictures)
     assert [bool(image.mean() < 5) for image in pictures] == [n in (3, 4) for n in range(10)]
     assert [frame.index for frame, _ in notes.seen] == [0, 1, 2, 5, 6, 7, 8, 9]
-    assert (tally.frames, tally.faults) == (10, 2)
+    assert (counts.frames, counts.faults) == (10, 2)
     assert capsys.readouterr().err == f"{item.name}, frame 3: faces could not be looked for: out of memory\n"
 
 
-def test_a_face_stays_hidden_in_the_gaps_of_its_track(make_clip: ClipMaker, tmp_path: Path) -> None:
-    item = find_input(str(make_clip(tmp_path / "a.mp4", count=24, width=200, height=150, rate=Fraction(25))))
+def test_a_face_stays_hidden_in_the_gaps_of_its_track(make_video: VideoMaker, tmp_path: Path) -> None:
+    item = find_input(str(make_video(tmp_path / "a.mp4", count=24, width=200, height=150, rate=Fraction(25))))
     blind = (6, 7, 8, 9, 10, 15)
     seen = []
     for tracker in (None, Tracker(hold=1.0)):
-        pipeline = Pipeline(Failing(blind=blind), hide="solid", track=lambda item, tracker=tracker: tracker)
+        pipeline = Pipeline(Failing(blind=blind), cover="solid", track=lambda item, tracker=tracker: tracker)
         pipeline.run([item], [tmp_path / "b.mp4"])
         seen.append([n for n, image in enumerate(read_all(tmp_path / "b.mp4")) if reddest(image) > 40])
     assert seen == [list(blind), []]
 
 
-def test_without_hiding_a_frame_that_fails_is_written_as_it_is(make_clip: ClipMaker, tmp_path: Path) -> None:
-    item = find_input(str(make_clip(tmp_path / "a.mp4", count=5, width=200, height=150)))
-    tally = Pipeline(Failing(fails=(2,))).run([item], [tmp_path / "b.mp4"])
-    assert (tally.faults, len(read_all(tmp_path / "b.mp4"))) == (1, 5)
+def test_without_hiding_a_frame_that_fails_is_written_as_it_is(make_video: VideoMaker, tmp_path: Path) -> None:
+    item = find_input(str(make_video(tmp_path / "a.mp4", count=5, width=200, height=150)))
+    counts = Pipeline(Failing(fails=(2,))).run([item], [tmp_path / "b.mp4"])
+    assert (counts.faults, len(read_all(tmp_path / "b.mp4"))) == (1, 5)
 
 
 def test_a_hidden_picture_has_no_metadata_and_nothing_drawn(tmp_path: Path, red_detector: RedDetector) -> None:
@@ -264,13 +264,13 @@ def test_a_hidden_picture_has_no_metadata_and_nothing_drawn(tmp_path: Path, red_
     comment = b"GPS 48.1 N 11.6 E"
     data = data[:2] + b"\xff\xfe" + (len(comment) + 2).to_bytes(2, "big") + comment + data[2:]
     (tmp_path / "a.jpg").write_bytes(data)
-    Pipeline(red_detector, hide="pixelate").run([find_input(str(tmp_path / "a.jpg"))], [tmp_path / "b.jpg"])
+    Pipeline(red_detector, cover="pixelate").run([find_input(str(tmp_path / "a.jpg"))], [tmp_path / "b.jpg"])
     assert b"GPS" not in (tmp_path / "b.jpg").read_bytes()
     assert not (read_picture(str(tmp_path / "b.jpg")) == BOX).all(axis=2).any()
 
 
-def test_ids_come_with_the_records(make_clip: ClipMaker, tmp_path: Path, red_detector: RedDetector) -> None:
-    item = find_input(str(make_clip(tmp_path / "a.mp4")))
+def test_ids_come_with_the_records(make_video: VideoMaker, tmp_path: Path, red_detector: RedDetector) -> None:
+    item = find_input(str(make_video(tmp_path / "a.mp4")))
     with json_file(tmp_path / "f.jsonl") as record:
         Pipeline(red_detector, record=record, track=lambda item: Tracker()).run([item, item], [None, None])
     records = [json.loads(line) for line in (tmp_path / "f.jsonl").read_text().splitlines()]
@@ -280,7 +280,7 @@ def test_ids_come_with_the_records(make_clip: ClipMaker, tmp_path: Path, red_det
 class Changing:
     """A stream that turns from 64 x 48 to 96 x 96 in the middle."""
 
-    rate, tick, length, sound = Fraction(25), Fraction(1, 25), None, None
+    rate, tick, length, audio = Fraction(25), Fraction(1, 25), None, None
 
     def __enter__(self) -> "Changing":
         return self
@@ -296,7 +296,7 @@ class Changing:
 def test_a_size_that_changes_in_the_middle_is_followed(
     tmp_path: Path, red_detector: RedDetector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("blazeface.pipeline.open_clip", lambda *_: Changing())
+    monkeypatch.setattr("blazeface.pipeline.open_source", lambda *_: Changing())
     window, made = FakeWindow(), []
 
     def track(item: Input) -> Tracker:
@@ -321,12 +321,12 @@ def test_a_size_that_changes_in_the_middle_is_followed(
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
 def test_a_full_disk_ends_the_run_with_one_sentence(
-    make_clip: ClipMaker,
+    make_video: VideoMaker,
     tmp_path: Path,
     red_detector: RedDetector,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    item = find_input(str(make_clip(tmp_path / "a.mp4", count=100, width=220)))
+    item = find_input(str(make_video(tmp_path / "a.mp4", count=100, width=220)))
     real_open = Path.open
     monkeypatch.setattr(Path, "open", lambda self, *a, **k: real_open(Path("/dev/full"), *a, **k))
     run = Pipeline(red_detector)
@@ -336,5 +336,5 @@ def test_a_full_disk_ends_the_run_with_one_sentence(
     ):
         run.record = record
         run.run([item] * 5, [tmp_path / f"{n}.mp4" for n in range(5)])
-    assert 0 < run.tally.frames < 100
+    assert 0 < run.counts.frames < 100
     assert os.listdir(tmp_path) == ["a.mp4"]

@@ -49,7 +49,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("detect.py", "train.py", "export.py", "blazeface"):
         (folder / name).symlink_to(ROOT / name)
     made = folder / "made"
-    subprocess.run([sys.executable, ROOT / "data" / "make_pictures.py", made], check=True)
+    subprocess.run([sys.executable, ROOT / "tools" / "make_pictures.py", made], check=True)
     shutil.copy(made / "size-40.jpg", folder / "photo.jpg")
     (folder / "holiday").mkdir()
     for name in ("size-20.jpg", "size-60.jpg"):
@@ -136,7 +136,7 @@ def test_the_python_example(home: Path) -> None:
 
 def test_the_results_are_those_of_the_shipped_reports() -> None:
     result = subprocess.run(
-        [sys.executable, ROOT / "docs" / "results_table.py", "--check"], capture_output=True, text=True
+        [sys.executable, ROOT / "tools" / "results_table.py", "--check"], capture_output=True, text=True
     )
     assert result.returncode == 0, result.stderr
 

@@ -9,18 +9,18 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from video_material import ClipMaker, RedDetector, walking_square
+from video_material import RedDetector, VideoMaker, walking_square
 
 from blazeface.errors import BlazeFaceError
 from blazeface.sinks import video_writer
+from blazeface.sinks.video_writer import open_video_writer
 from blazeface.sources.cv2_reader import Cv2Reader, exact_rate
 from blazeface.sources.frames import Frame
-from blazeface.sinks.video_writer import open_video_writer
 
 av = pytest.importorskip("av")
 
-from blazeface.sources.av_reader import AvReader  # noqa: E402
 from blazeface.sinks.av_writer import common_tick  # noqa: E402
+from blazeface.sources.av_reader import AvReader  # noqa: E402
 
 NTSC = Fraction(30000, 1001)
 Reader = Callable[[str], Any]
@@ -28,8 +28,8 @@ both_readers = pytest.mark.parametrize("reader", [AvReader, Cv2Reader])
 
 
 def read(reader: Reader, path: Path) -> tuple[Any, list[Frame]]:
-    with reader(str(path)) as clip:
-        return clip, list(clip.frames())
+    with reader(str(path)) as source:
+        return source, list(source.frames())
 
 
 def red_left(image: np.ndarray) -> float:
@@ -50,12 +50,12 @@ def stored(path: Path) -> tuple[Fraction, list[Fraction], Any]:
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".mov", ".avi"])
 @pytest.mark.parametrize("rate", [NTSC, Fraction(25), Fraction(24000, 1001)])
 def test_reading_gives_every_frame_at_its_exact_time(
-    make_clip: ClipMaker, tmp_path: Path, reader: Reader, suffix: str, rate: Fraction
+    make_video: VideoMaker, tmp_path: Path, reader: Reader, suffix: str, rate: Fraction
 ) -> None:
-    path = make_clip(tmp_path / f"a{suffix}", count=12, rate=rate)
-    clip, frames = read(reader, path)
-    assert clip.rate == rate
-    assert clip.length == 12
+    path = make_video(tmp_path / f"a{suffix}", count=12, rate=rate)
+    source, frames = read(reader, path)
+    assert source.rate == rate
+    assert source.length == 12
     assert [frame.index for frame in frames] == list(range(12))
     if reader is AvReader:
         assert [frame.time for frame in frames] == [n / rate for n in range(12)]
@@ -84,10 +84,10 @@ def test_writing_keeps_length_and_rate_as_a_fraction(tmp_path: Path, suffix: str
     assert os.listdir(tmp_path) == [path.name]
 
 
-def test_a_video_in_milliseconds_becomes_an_exact_one(make_clip: ClipMaker, tmp_path: Path) -> None:
-    clip, frames = read(AvReader, make_clip(tmp_path / "a.mkv", count=40))
+def test_a_video_in_milliseconds_becomes_an_exact_one(make_video: VideoMaker, tmp_path: Path) -> None:
+    source, frames = read(AvReader, make_video(tmp_path / "a.mkv", count=40))
     assert stored(tmp_path / "a.mkv")[1][1] == Fraction(33, 1000)  # what Matroska made of 1001/30000
-    with open_video_writer(tmp_path / "b.mp4", 64, 48, clip.rate, clip.tick) as writer:
+    with open_video_writer(tmp_path / "b.mp4", 64, 48, source.rate, source.tick) as writer:
         for frame in frames:
             writer.write(frame.image, frame.time)
     rate, times, _ = stored(tmp_path / "b.mp4")
@@ -95,21 +95,23 @@ def test_a_video_in_milliseconds_becomes_an_exact_one(make_clip: ClipMaker, tmp_
     assert times == [Fraction(1001 * n, 30000) for n in range(40)]
 
 
-def test_a_varying_rate_keeps_its_time_stamps(make_clip: ClipMaker, tmp_path: Path) -> None:
+def test_a_varying_rate_keeps_its_time_stamps(make_video: VideoMaker, tmp_path: Path) -> None:
     ticks = [0, 3000, 6100, 12000, 12500, 90000, 93000]
     tick = Fraction(1, 90000)
-    path = make_clip(tmp_path / "a.mp4", count=7, rate=Fraction(30), ticks=ticks, tick=tick)
-    clip, frames = read(AvReader, path)
+    path = make_video(tmp_path / "a.mp4", count=7, rate=Fraction(30), ticks=ticks, tick=tick)
+    source, frames = read(AvReader, path)
     assert [frame.time for frame in frames] == [n * tick for n in ticks]
-    with open_video_writer(tmp_path / "b.mp4", 64, 48, clip.rate, clip.tick) as writer:
+    with open_video_writer(tmp_path / "b.mp4", 64, 48, source.rate, source.tick) as writer:
         for frame in frames:
             writer.write(frame.image, frame.time)
     assert stored(tmp_path / "b.mp4")[1] == [n * tick for n in ticks]
     assert stored(tmp_path / "b.mp4")[2].duration * tick == pytest.approx(float(96000 * tick), abs=0.005)
 
 
-def test_times_start_with_the_first_frame(make_clip: ClipMaker, tmp_path: Path) -> None:
-    path = make_clip(tmp_path / "a.mkv", count=3, rate=Fraction(25), ticks=[200, 240, 280], tick=Fraction(1, 1000))
+def test_times_start_with_the_first_frame(make_video: VideoMaker, tmp_path: Path) -> None:
+    path = make_video(
+        tmp_path / "a.mkv", count=3, rate=Fraction(25), ticks=[200, 240, 280], tick=Fraction(1, 1000)
+    )
     for reader in (AvReader, Cv2Reader):
         assert [frame.time for frame in read(reader, path)[1]] == [0, Fraction(1, 25), Fraction(2, 25)]
 
@@ -117,9 +119,9 @@ def test_times_start_with_the_first_frame(make_clip: ClipMaker, tmp_path: Path) 
 @both_readers
 @pytest.mark.parametrize(("rotation", "turns"), [(90, 1), (180, 2), (-90, 3)])
 def test_rotation_is_applied(
-    make_clip: ClipMaker, tmp_path: Path, reader: Reader, rotation: int, turns: int
+    make_video: VideoMaker, tmp_path: Path, reader: Reader, rotation: int, turns: int
 ) -> None:
-    _, frames = read(reader, make_clip(tmp_path / "a.mp4", count=2, rotation=rotation))
+    _, frames = read(reader, make_video(tmp_path / "a.mp4", count=2, rotation=rotation))
     expected = np.rot90(walking_square(0), turns)  # 90 degrees against the clock are one turn
     image = frames[0].image
     assert image.shape == expected.shape
@@ -181,7 +183,7 @@ def test_a_file_that_changes_its_size_is_read_in_both(tmp_path: Path) -> None:
 
 
 def with_sound(path: Path, seconds: float = 2.0, video_from: int = 0) -> Path:
-    """A clip of the walking square with a tone that starts at its half; the pictures begin at frame `video_from`."""
+    """A source of the walking square with a tone that starts at its half; the pictures begin at frame `video_from`."""
     rate = 25
     with av.open(str(path), "w") as container:
         stream = container.add_stream("mpeg4", rate=rate)
@@ -215,11 +217,11 @@ def tone_starts(path: Path) -> float:
 
 
 def copy(source: Path, target: Path, frames: int = 10**6) -> None:
-    with AvReader(str(source)) as clip:
-        pictures = clip.frames()
+    with AvReader(str(source)) as source:
+        pictures = source.frames()
         first = next(pictures)
         height, width = first.image.shape[:2]
-        with open_video_writer(target, width, height, clip.rate, clip.tick, clip.sound) as writer:
+        with open_video_writer(target, width, height, source.rate, source.tick, source.audio) as writer:
             writer.write(first.image, first.time)
             for _, frame in zip(range(frames - 1), pictures, strict=False):
                 writer.write(frame.image, frame.time)
@@ -301,9 +303,9 @@ class TestOpenCVAlone:
         with open_video_writer(path, 64, 48, NTSC, 1 / NTSC) as writer:
             for n in range(12):
                 writer.write(walking_square(n), n / NTSC)
-        clip, frames = read(Cv2Reader, path)
+        source, frames = read(Cv2Reader, path)
         assert len(frames) == 12
-        assert abs(clip.rate - NTSC) < Fraction(1, 1000)
+        assert abs(source.rate - NTSC) < Fraction(1, 1000)
         assert [round(red_left(frame.image)) for frame in frames] == [4 + 2 * n for n in range(12)]
 
     def test_a_varying_rate_becomes_a_steady_one_of_the_same_length(self, tmp_path: Path) -> None:
@@ -322,9 +324,9 @@ class TestOpenCVAlone:
             pass
         assert os.listdir(tmp_path) == []
 
-    def test_a_name_that_would_crash_opencv_is_refused(self, make_clip: ClipMaker, tmp_path: Path) -> None:
+    def test_a_name_that_would_crash_opencv_is_refused(self, make_video: VideoMaker, tmp_path: Path) -> None:
         path = tmp_path / os.fsdecode(b"\xff.mp4")
-        path.write_bytes(make_clip(tmp_path / "a.mp4").read_bytes())
+        path.write_bytes(make_video(tmp_path / "a.mp4").read_bytes())
         with pytest.raises(BlazeFaceError, match="OpenCV cannot open such a name"):
             Cv2Reader(str(path))
         with (
@@ -338,8 +340,8 @@ class TestOpenCVAlone:
 def fault_of(reader: Reader, path: Path) -> tuple[int, str]:
     """How many frames could be read, and what was said then."""
     count = 0
-    with pytest.raises(BlazeFaceError) as caught, reader(str(path)) as clip:
-        for _ in clip.frames():
+    with pytest.raises(BlazeFaceError) as caught, reader(str(path)) as source:
+        for _ in source.frames():
             count += 1
     return count, str(caught.value).removeprefix(f"{path}: ")
 
@@ -357,17 +359,17 @@ def test_what_is_no_video(tmp_path: Path, reader: Reader, capfd: pytest.CaptureF
 
 
 @both_readers
-def test_half_a_file_without_its_index(make_clip: ClipMaker, tmp_path: Path, reader: Reader) -> None:
-    path = make_clip(tmp_path / "a.mp4")
+def test_half_a_file_without_its_index(make_video: VideoMaker, tmp_path: Path, reader: Reader) -> None:
+    path = make_video(tmp_path / "a.mp4")
     path.write_bytes(path.read_bytes()[:400])
     assert fault_of(reader, path) == (0, "not a video, or a damaged one")
 
 
 @both_readers
 def test_a_video_that_ends_too_early_gives_what_it_has_and_says_so(
-    make_clip: ClipMaker, tmp_path: Path, reader: Reader
+    make_video: VideoMaker, tmp_path: Path, reader: Reader
 ) -> None:
-    path = make_clip(tmp_path / "a.mkv", count=90, rate=Fraction(30))
+    path = make_video(tmp_path / "a.mkv", count=90, rate=Fraction(30))
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     count, message = fault_of(reader, path)
     assert 20 < count < 70
@@ -432,10 +434,10 @@ def test_units_of_time() -> None:
     assert common_tick(".mp4", NTSC, Fraction(1, 90_000), 65_535) == Fraction(1, 60_000)
 
 
-def test_frames_are_not_shared(make_clip: ClipMaker, tmp_path: Path) -> None:
+def test_frames_are_not_shared(make_video: VideoMaker, tmp_path: Path) -> None:
     """A frame stays what it was when the next one is read."""
     for reader in (AvReader, Cv2Reader):
-        _, frames = read(reader, make_clip(tmp_path / "a.mp4", count=3))
+        _, frames = read(reader, make_video(tmp_path / "a.mp4", count=3))
         lefts = [round(red_left(frame.image)) for frame in frames]
         assert lefts == [4, 6, 8]
         assert cv2.countNonZero(cv2.absdiff(frames[0].image, frames[1].image).reshape(-1)) > 0

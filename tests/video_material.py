@@ -11,7 +11,7 @@ import numpy as np
 from blazeface.detections import Detections
 from blazeface.geometry import Image
 
-ClipMaker = Callable[..., Path]
+VideoMaker = Callable[..., Path]
 
 
 def walking_square(index: int, width: int = 64, height: int = 48) -> Image:
@@ -35,7 +35,7 @@ class RedDetector:
         return Detections(box, np.array([0.75], np.float32), np.repeat(center[:, None], 6, axis=1))
 
 
-def make_clip(
+def make_video(
     path: Path,
     count: int = 12,
     rate: Fraction = Fraction(30000, 1001),

@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[1]
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as folder:
-        script = str(ROOT / "data" / "make_pictures.py")
+        script = str(ROOT / "tools" / "make_pictures.py")
         subprocess.run([sys.executable, script, folder], check=True)
         out = ROOT / "docs" / "images" / "crowd.jpg"
         out.parent.mkdir(exist_ok=True)

@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-PORTRAIT = Path(__file__).parent / "pictures" / "astronaut.png"
+PORTRAIT = Path(__file__).parents[1] / "data" / "pictures" / "astronaut.png"
 
 FACE = (178.0, 73.0, 275.0, 170.0)
 """The face in the portrait: a square from the hair to the chin, laid around the keypoints by the rule of the

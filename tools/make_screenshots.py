@@ -36,7 +36,7 @@ FRAMES = 150
 def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        make_clip(folder / "clip.mp4")
+        make_video(folder / "clip.mp4")
         with screen() as display:
             environment = {**os.environ, "DISPLAY": display}
             command = [
@@ -59,7 +59,7 @@ def main() -> None:
     write_picture(OUT, np.hstack([pictures[0], line, pictures[1]]).astype(np.uint8))
 
 
-def make_clip(path: Path) -> None:
+def make_video(path: Path) -> None:
     portrait = read_picture(str(ROOT / "data" / "pictures" / "astronaut.png"))
     mirrored = np.ascontiguousarray(portrait[:, ::-1])
     with open_video_writer(path, WIDTH, HEIGHT, Fraction(25), Fraction(1, 25)) as writer:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from blazeface.evaluation.columns import BINS
-from blazeface.evaluation.table import HEADINGS, grid, number
+from blazeface.evaluation.table import HEADINGS, markdown_table, number
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
@@ -53,7 +53,7 @@ def table(reports: dict[str, Content]) -> str:
         [f"counted, in {first['pictures']:,} pictures", *(f"{count:,}" for count in counted)],
         *([title, *(number(report["figures"][key]) for key in HEADINGS)] for title, report in reports.items()),
     ]
-    return grid(["", *HEADINGS.values()], rows)
+    return markdown_table(["", *HEADINGS.values()], rows)
 
 
 def accuracy() -> str:
@@ -82,7 +82,7 @@ def speed() -> str:
         for title, row in sorted(found.items(), key=lambda item: item[1]["median_ms"])
     ]
     busy = " **Provisional: measured on a busy machine.**" if about["busy"] else ""
-    return f"One thread of {about['cpu']} ({about['cores']} cores), {about['date']}.{busy}\n\n" + grid(
+    return f"One thread of {about['cpu']} ({about['cores']} cores), {about['date']}.{busy}\n\n" + markdown_table(
         ["", "median ms", "p95 ms", "peak MB", "installed MB", "import s"], rows
     )
 
@@ -120,7 +120,7 @@ def full_report() -> str:
         "",
         "## By COCO's rules, AP50:95",
         "",
-        grid(
+        markdown_table(
             ["", *BINS],
             [
                 [title, *(number(report["coco"][name]["ap"]) for name in BINS)]
@@ -131,7 +131,7 @@ def full_report() -> str:
         "",
         "## Keypoints: median and mean error over the distance between the eyes, share of faces over 0.1",
         "",
-        keypoint_grid(reports),
+        keypoint_table(reports),
         "",
         "## How other people's detectors saw the pictures",
         *(
@@ -147,7 +147,7 @@ def full_report() -> str:
     return "\n".join(parts) + "\n"
 
 
-def keypoint_grid(reports: dict[str, Content]) -> str:
+def keypoint_table(reports: dict[str, Content]) -> str:
     measured = {title: report["points"] for title, report in reports.items() if report.get("points")}
     names = list(max(measured.values(), key=len, default={}))
     rows = [
@@ -157,7 +157,7 @@ def keypoint_grid(reports: dict[str, Content]) -> str:
         ]
         for title, points in measured.items()
     ]
-    return grid(["", *names], rows)
+    return markdown_table(["", *names], rows)
 
 
 KINDS = ("median", "mean", "failures")

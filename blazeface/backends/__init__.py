@@ -11,17 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blazeface.errors import BlazeFaceError
-from blazeface.files.whole import refuse_odd_file
+from blazeface.files.staged import require_regular_file
 from blazeface.spec import ModelSpec
 
 
 @dataclass(frozen=True)
 class Runtime:
-    """suffix: of the files that it reads. door: the class in `backends.NAME_backend`. package: what people call what it
+    """suffix: of the files that it reads. class_name: the class in `backends.NAME_backend`. package: what people call what it
     needs. extra: what pip installs for it; "" for what every installation has."""
 
     suffix: str
-    door: str
+    class_name: str
     package: str
     extra: str
 
@@ -73,7 +73,7 @@ def open_backend(path: Path, backend: str, threads: int) -> Backend:
         )
     if not path.exists():
         raise BlazeFaceError(f"{path}: no such model file")
-    refuse_odd_file(str(path))
+    require_regular_file(str(path))
     if path.stat().st_size > MAX_BYTES:
         raise BlazeFaceError(f"{path}: larger than {MAX_BYTES >> 20} MiB, too large for a face detector")
     runtime = RUNTIMES[backend]
@@ -90,7 +90,7 @@ def open_backend(path: Path, backend: str, threads: int) -> Backend:
             f"the {backend} backend needs {runtime.package}: pip install 'blazeface[{runtime.extra}]' ({error})"
         ) from error
     try:
-        return cast(Backend, getattr(module, runtime.door)(path, threads))
+        return cast(Backend, getattr(module, runtime.class_name)(path, threads))
     except BlazeFaceError:
         raise
     except (

@@ -21,9 +21,9 @@ SPEC_MARK = f"# {METADATA_KEY} "
 """How the line begins that holds the ModelSpec. It is the last of the .param file, behind the layers whose number the
 file tells at its beginning; ncnn reads no further than those."""
 
-MOST_BYTES = 16 << 20
+MAX_BYTES = 16 << 20
 
-MOST_OF_A_KIND = 1 << 26
+MAX_OF_A_KIND = 1 << 26
 """Weights of one layer, or pixels of a side, in any setting of a layer."""
 
 _DIGITS = re.compile(r"-?\d+")
@@ -82,8 +82,8 @@ class NcnnBackend:
 def _spec_line(path: Path) -> str:
     """The ModelSpec of a .param file, as JSON. Damage that ncnn would not survive is found here."""
     try:
-        if path.stat().st_size > MOST_BYTES:
-            raise BlazeFaceError(f"{path}: expected an ncnn .param file of at most {MOST_BYTES >> 20} MiB")
+        if path.stat().st_size > MAX_BYTES:
+            raise BlazeFaceError(f"{path}: expected an ncnn .param file of at most {MAX_BYTES >> 20} MiB")
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError as error:
         raise BlazeFaceError(f"{path}: cannot be read: {error.strerror or error}") from error
@@ -132,7 +132,7 @@ def _outputs(line: str) -> list[str]:
 
 def _too_large(setting: str) -> bool:
     """Of number=value: a size that ncnn would try to make room for."""
-    return any(abs(float(digits)) > MOST_OF_A_KIND for digits in _DIGITS.findall(setting.partition("=")[2]))
+    return any(abs(float(digits)) > MAX_OF_A_KIND for digits in _DIGITS.findall(setting.partition("=")[2]))
 
 
 def _whole(word: str) -> bool:

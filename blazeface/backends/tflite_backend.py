@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from blazeface.anchors import anchor_centers
 from blazeface.backends.decoded import IMAGE_KEY, as_pictures, as_raw, in_batches_of
 from blazeface.errors import BlazeFaceError
-from blazeface.tflite.graph import Graph, read_graph
 from blazeface.spec import METADATA_KEY, ModelSpec
+from blazeface.tflite.graph import Graph, read_graph
 
 
 class TfliteBackend:
@@ -36,7 +36,7 @@ class TfliteBackend:
         self._centers = anchor_centers(self.spec.anchor_maps) if IMAGE_KEY in graph.metadata else None
         self._batch = _check_shapes(graph, self.spec, self._centers is not None, path)
         try:
-            with _hushed():
+            with _silenced():
                 self._interpreter = Interpreter(model_path=str(path), num_threads=threads or None)
                 self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
@@ -82,7 +82,7 @@ def _check_shapes(graph: Graph, spec: ModelSpec, decoded: bool, path: Path) -> i
 
 
 @contextmanager
-def _hushed() -> Iterator[None]:
+def _silenced() -> Iterator[None]:
     """LiteRT tells on standard error, from C++ and without a switch, which delegate it made. What goes wrong it raises
     as well."""
     try:

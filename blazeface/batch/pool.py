@@ -1,4 +1,4 @@
-"""A crew of processes on this machine (see `many.Crew`)."""
+"""A pool of processes on this machine (see `batch.run.WorkerPool`)."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
-from blazeface.detector import FaceDetector
-from blazeface.batch.run import Death, Key, Outcome
+from blazeface.batch.run import Key, Outcome, WorkerExit
 from blazeface.batch.worker import Settings, outcomes
+from blazeface.detector import FaceDetector
 
 
-class ProcessCrew:
+class ProcessPool:
     """`size` processes, each with a detector of its own. They end with this one, even when it is killed."""
 
     def __init__(self, size: int, settings: Settings):
@@ -38,9 +38,9 @@ class ProcessCrew:
         with suppress(OSError):  # it died while idle; wait() will see that it is gone
             worker.connection.send(names)
 
-    def wait(self, seconds: float) -> list[tuple[Key, list[Outcome] | Death]]:
+    def wait(self, seconds: float) -> list[tuple[Key, list[Outcome] | WorkerExit]]:
         busy = {worker.connection: worker for worker in self._workers if worker.key is not None}
-        back: list[tuple[Key, list[Outcome] | Death]] = []
+        back: list[tuple[Key, list[Outcome] | WorkerExit]] = []
         for connection in wait(list(busy), seconds):  # a dead worker's connection is ready as well, with its end
             worker = busy[connection]  # type: ignore[index]
             key = worker.key
@@ -50,7 +50,7 @@ class ProcessCrew:
                 worker.key = None
             except (EOFError, OSError):
                 self._workers.remove(worker)
-                back.append((key, Death(worker.bury())))
+                back.append((key, WorkerExit(worker.wait_for_exit())))
         return back
 
     def close(self) -> None:
@@ -59,7 +59,7 @@ class ProcessCrew:
             if worker.key is not None:
                 worker.process.terminate()
         for worker in self._workers:
-            worker.bury()
+            worker.wait_for_exit()
 
     def _start(self) -> _Worker:
         ours, theirs = self._context.Pipe()
@@ -75,7 +75,7 @@ class _Worker:
     connection: Connection
     key: Key | None = None
 
-    def bury(self) -> str:
+    def wait_for_exit(self) -> str:
         """Wait for the end of the process; why it ended."""
         self.process.join(5)
         if self.process.exitcode is None:

@@ -1,4 +1,4 @@
-"""A crew on a Ray cluster (see `many.Crew`): the same run over more than one machine.
+"""A pool on a Ray cluster (see `batch.run.WorkerPool`): the same run over more than one machine.
 
 Every machine needs this package and sees the pictures under the same names, as on a shared file system.
 """
@@ -8,14 +8,14 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from blazeface.errors import BlazeFaceError
-from blazeface.batch.run import Death, Key, Outcome
+from blazeface.batch.run import Key, Outcome, WorkerExit
 from blazeface.batch.worker import Settings
+from blazeface.errors import BlazeFaceError
 
 INSTALL_RAY = "pip install 'blazeface[ray]'"
 
 
-class RayCrew:
+class RayPool:
     """`size` actors of one CPU each, on the cluster that RAY_ADDRESS names or on one made on this machine."""
 
     def __init__(self, size: int, settings: Settings):
@@ -55,8 +55,8 @@ class RayCrew:
             self._actors.append(actor)
         self._running[actor.outcomes.remote(names)] = (key, actor)
 
-    def wait(self, seconds: float) -> list[tuple[Key, list[Outcome] | Death]]:
-        back: list[tuple[Key, list[Outcome] | Death]] = []
+    def wait(self, seconds: float) -> list[tuple[Key, list[Outcome] | WorkerExit]]:
+        back: list[tuple[Key, list[Outcome] | WorkerExit]] = []
         waiting = list(self._running)
         done, _ = self._ray.wait(waiting, num_returns=1, timeout=seconds)
         for reference in done:
@@ -65,7 +65,7 @@ class RayCrew:
                 back.append((key, self._ray.get(reference)))
             except self._ray.exceptions.RayError as error:
                 self._actors.remove(actor)
-                back.append((key, Death(str(error).splitlines()[0])))
+                back.append((key, WorkerExit(str(error).splitlines()[0])))
         return back
 
     def close(self) -> None:

@@ -1,6 +1,6 @@
 """Very many pictures into one .jsonl: several processes, lines in order, bounded memory, going on after a kill.
 
-The lines stand in FILE.jsonl.part until all is done. One run hands out chunks of names to a crew of workers, takes
+The lines stand in FILE.jsonl.part until all is done. One run hands out chunks of names to a pool of workers, takes
 back their lines in whatever order they come, and writes them in the order of the names; no more than WINDOW chunks
 a worker are on their way. A worker that dies, by a picture that crashes its decoder or for lack of memory, is
 replaced, and the pictures that it had are tried again one by one.
@@ -21,7 +21,7 @@ from typing import IO, Any, NamedTuple, Protocol
 
 from blazeface.errors import BlazeFaceError
 from blazeface.files.names import printable
-from blazeface.files.whole import cannot_write
+from blazeface.files.staged import cannot_write
 
 CHUNK = 16
 """Pictures handed to a worker at once."""
@@ -29,7 +29,7 @@ CHUNK = 16
 WINDOW = 4
 """Chunks on their way per worker: while one is slow, the others get this far ahead."""
 
-MOST_DEATHS = 10
+MAX_WORKER_EXITS = 10
 """Workers that may die one after the other, with no picture done in between, until a run gives up."""
 
 
@@ -41,15 +41,15 @@ class Outcome(NamedTuple):
     faces: int
 
 
-class Death(NamedTuple):
+class WorkerExit(NamedTuple):
     """A worker died before it was done with its chunk."""
 
     reason: str
 
 
-class Crew(Protocol):
+class WorkerPool(Protocol):
     """Workers, wherever they run. submit(key, names) gives work to one of the `free`; wait(seconds) gives what has
-    come back meanwhile: the key with an outcome per name, or with a Death. close() ends them.
+    come back meanwhile: the key with an outcome per name, or with a WorkerExit. close() ends them.
     """
 
     @property
@@ -60,7 +60,7 @@ class Crew(Protocol):
 
     def submit(self, key: Key, names: list[str]) -> None: ...
 
-    def wait(self, seconds: float) -> list[tuple[Key, list[Outcome] | Death]]: ...
+    def wait(self, seconds: float) -> list[tuple[Key, list[Outcome] | WorkerExit]]: ...
 
     def close(self) -> None: ...
 
@@ -76,7 +76,7 @@ class _Chunk:
     alone: bool = False  # its names were handed out one by one
 
 
-def outcomes_in_order(names: Iterable[str], crew: Crew, stop: Callable[[], bool]) -> Iterator[list[Outcome]]:
+def outcomes_in_order(names: Iterable[str], pool: WorkerPool, stop: Callable[[], bool]) -> Iterator[list[Outcome]]:
     """What becomes of the pictures, in their order, a chunk at a time; less than all where stop() says so.
 
     Raises BlazeFaceError when workers die again and again.
@@ -87,22 +87,22 @@ def outcomes_in_order(names: Iterable[str], crew: Crew, stop: Callable[[], bool]
     first = following = deaths = 0
     more = True
     while not stop():
-        while crew.free and again:
-            crew.submit(*again.popleft())
-        while crew.free and more and following - first < WINDOW * crew.size:
+        while pool.free and again:
+            pool.submit(*again.popleft())
+        while pool.free and more and following - first < WINDOW * pool.size:
             chunk = list(islice(source, CHUNK))
             more = len(chunk) == CHUNK
             if chunk:
                 chunks[following] = _Chunk(chunk, [None] * len(chunk))
-                crew.submit((following, 0), chunk)
+                pool.submit((following, 0), chunk)
                 following += 1
         if first == following:
             return
-        for (number, place), back in crew.wait(0.2):
+        for (number, place), back in pool.wait(0.2):
             chunk_of = chunks[number]
-            if isinstance(back, Death):
+            if isinstance(back, WorkerExit):
                 deaths += 1
-                if deaths > MOST_DEATHS:
+                if deaths > MAX_WORKER_EXITS:
                     raise BlazeFaceError(f"the workers die one after the other: {back.reason}")
                 again.extend(_tried_again(number, place, chunk_of, back))
             else:
@@ -113,7 +113,7 @@ def outcomes_in_order(names: Iterable[str], crew: Crew, stop: Callable[[], bool]
             first += 1
 
 
-def _tried_again(number: int, place: int, chunk: _Chunk, death: Death) -> Iterator[tuple[Key, list[str]]]:
+def _tried_again(number: int, place: int, chunk: _Chunk, death: WorkerExit) -> Iterator[tuple[Key, list[str]]]:
     """The names of a chunk one by one; one that was alone already has killed its worker, and that is its outcome."""
     if not chunk.alone:
         chunk.alone = True

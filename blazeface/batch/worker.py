@@ -6,15 +6,15 @@ import json
 from collections.abc import Sequence
 from fractions import Fraction
 
+from blazeface.batch.run import Outcome
 from blazeface.detections import Detections
 from blazeface.detector import FaceDetector
 from blazeface.errors import BlazeFaceError
 from blazeface.files.names import printable
 from blazeface.files.pictures import read_picture
 from blazeface.geometry import Image
-from blazeface.sources.frames import Frame
-from blazeface.batch.run import Outcome
 from blazeface.sinks.records import record
+from blazeface.sources.frames import Frame
 
 BATCH_PIXELS = 2**25
 """Pictures are decoded until they have this many pixels together, then looked at in one run: 100 MB of memory."""

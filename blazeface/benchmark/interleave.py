@@ -28,7 +28,7 @@ Figures = dict[str, Any]
 """Of one contender; see `figures`."""
 
 
-def take_turns(
+def interleaved(
     contenders: Mapping[str, Contender], pictures: Sequence[Image], rounds: int
 ) -> tuple[dict[str, Figures], dict[str, str]]:
     """Figures of each contender, and for those that gave up on the way the reason."""

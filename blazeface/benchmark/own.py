@@ -23,7 +23,7 @@ NEEDED = {
 """What a backend needs beside the core packages."""
 
 
-class Own:
+class OwnDetector:
     """FaceDetector as it is used, and its three parts one by one."""
 
     def __init__(self, options: dict[str, Any]):
@@ -51,5 +51,5 @@ class Own:
         return dict(zip(("pre", "network", "post"), np.diff(times).tolist(), strict=True))
 
 
-def open_detector(options: dict[str, Any]) -> Own:
-    return Own(options)
+def open_detector(options: dict[str, Any]) -> OwnDetector:
+    return OwnDetector(options)

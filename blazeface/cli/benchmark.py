@@ -12,11 +12,11 @@ from typing import Any
 from blazeface.backends import BACKENDS, backend_for
 from blazeface.benchmark import own
 from blazeface.benchmark.contender import Contender
+from blazeface.benchmark.interleave import Figures, interleaved, machine
 from blazeface.benchmark.scenes import HEIGHT, WIDTH, scenes
-from blazeface.benchmark.interleave import Figures, machine, take_turns
 from blazeface.errors import BlazeFaceError
 from blazeface.files.pictures import read_picture
-from blazeface.files.whole import beside, cannot_write
+from blazeface.files.staged import cannot_write, staged_file
 
 PICTURE = Path(__file__).resolve().parents[2] / "data" / "pictures" / "astronaut.png"
 
@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         content = {"machine": about, "frames": [HEIGHT, WIDTH], "threads": results, "missing": failed}
         try:
-            with beside(args.json) as part:
+            with staged_file(args.json) as part:
                 part.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
         except OSError as error:
             raise cannot_write(args.json, error) from error
@@ -81,7 +81,7 @@ def _measure(
                     contenders[name] = running.enter_context(contender)
                 except BlazeFaceError as error:
                     lost[name] = str(error)
-        found, left = take_turns(contenders, frames, rounds)
+        found, left = interleaved(contenders, frames, rounds)
     return found, lost | left
 
 

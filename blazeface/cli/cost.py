@@ -52,8 +52,8 @@ def run(args: argparse.Namespace) -> int:
 def named() -> dict[str, int]:
     """Every network known by name, and the side of the input that it is counted at."""
     from blazeface.models.light.classifiers import CLASSIFIERS
-    from blazeface.models.refine import KINDS
     from blazeface.models.light.unet import SEGMENT_SIZE, SEGMENTERS, STEPS
+    from blazeface.models.refine import KINDS
 
     sides = {name: spec.input_size for name, spec in NAMED_SPECS.items()}
     sides |= dict.fromkeys(CLASSIFIERS, 224) | {"xception": 320}
@@ -84,11 +84,11 @@ def cost_of(name: str) -> Cost:
 
 
 def _build(name: str) -> nn.Module:
-    from blazeface.models.light.classifiers import CLASSIFIERS, build_classifier
     from blazeface.models.layouts import NAMED_LAYOUTS
+    from blazeface.models.light.classifiers import CLASSIFIERS, build_classifier
+    from blazeface.models.light.unet import build_segmenter, build_unet
     from blazeface.models.network import BlazeFace
     from blazeface.models.refine import build_refine
-    from blazeface.models.light.unet import build_segmenter, build_unet
 
     if name in NAMED_SPECS:
         return BlazeFace(NAMED_SPECS[name], NAMED_LAYOUTS[name]).folded()
@@ -101,9 +101,9 @@ def _build(name: str) -> nn.Module:
 
 
 def _load(path: Path) -> tuple[nn.Module, int]:
+    from blazeface.models.light.unet import SEGMENT_KEY, SEGMENT_SIZE, load_segmenter
     from blazeface.models.refine import KIND_KEY, load_refine
     from blazeface.models.tensor_file import read_tensors
-    from blazeface.models.light.unet import SEGMENT_KEY, SEGMENT_SIZE, load_segmenter
     from blazeface.models.weights import load_weights
 
     metadata, _ = read_tensors(path)

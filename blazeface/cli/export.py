@@ -11,7 +11,7 @@ import blazeface
 from blazeface.data.samples import chosen_evenly, load_split
 from blazeface.detector import model_path
 from blazeface.errors import BlazeFaceError
-from blazeface.export.formats import (
+from blazeface.export.format_table import (
     DYNAMIC,
     FORMATS,
     PRECISIONS,
@@ -20,7 +20,7 @@ from blazeface.export.formats import (
     missing,
     refuse_what_cannot_be,
 )
-from blazeface.export.pictures import made_up, varied
+from blazeface.export.pictures import enough_pictures, synthetic_pictures
 from blazeface.files.pictures import read_picture
 from blazeface.geometry import Image
 from blazeface.sources.inputs import find_inputs
@@ -28,10 +28,10 @@ from blazeface.sources.inputs import find_inputs
 SHIPPED_PICTURES = Path(blazeface.__file__).parents[1] / "data" / "pictures"
 """They come with the repository; an installed package has no such folder beside it."""
 
-MOST_PICTURES = 64
+MAX_PICTURES = 64
 """More would not find more: what differs, differs on any picture."""
 
-MOST_AT_ONCE = 1024
+MAX_AT_ONCE = 1024
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -68,7 +68,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         metavar="PATH",
         help="pictures, and folders of them, on which the file must agree with PyTorch"
-        f" (the first {MOST_PICTURES} are used; default: the repository's data/pictures)",
+        f" (the first {MAX_PICTURES} are used; default: the repository's data/pictures)",
     )
 
 
@@ -79,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
     load_format(args.format)  # a missing package is said before anything is read
     try:
         from blazeface.export.calibration import calibration_pictures
-        from blazeface.export.labelled import Exam
+        from blazeface.export.labelled import LabelledSet
         from blazeface.export.make import export_network, file_size
         from blazeface.export.verify import plain_copy
         from blazeface.models.weights import load_weights
@@ -88,14 +88,14 @@ def run(args: argparse.Namespace) -> int:
 
     network = load_weights(model_path(args.weights, "torch"))
     pictures, origin = choose_pictures(args.pictures)
-    exam = None
+    labelled = None
     if args.data:
         if args.precision == "int8":
             options = replace(options, calibration=calibration_pictures(args.data, args.calibrate))
-        exam = Exam(plain_copy(network), chosen_evenly(load_split(args.data, "val"), args.val_limit))
-        for fault in exam.left_out:
+        labelled = LabelledSet(plain_copy(network), chosen_evenly(load_split(args.data, "val"), args.val_limit))
+        for fault in labelled.left_out:
             print(f"{fault}; left out", file=sys.stderr)
-    proof = export_network(network, args.out, args.format, options, pictures, exam)
+    proof = export_network(network, args.out, args.format, options, pictures, labelled)
     print(f"{args.out}: {network.spec.name}, {args.precision}, {file_size(args.out) / 1000:,.0f} kB")
     print(proof.table())
     if proof.differences:
@@ -112,8 +112,8 @@ def _batch(text: str) -> int | str:
         number = int(text)
     except ValueError:
         number = 0
-    if not 0 < number <= MOST_AT_ONCE:
-        raise argparse.ArgumentTypeError(f"must be {DYNAMIC} or a number from 1 to {MOST_AT_ONCE}, not {text}")
+    if not 0 < number <= MAX_AT_ONCE:
+        raise argparse.ArgumentTypeError(f"must be {DYNAMIC} or a number from 1 to {MAX_AT_ONCE}, not {text}")
     return number
 
 
@@ -146,7 +146,7 @@ def choose_pictures(paths: list[str] | None) -> tuple[list[Image], str]:
     """Pictures to compare on, and where they are from: the user's, the repository's, or made up."""
     if paths is None:
         if not SHIPPED_PICTURES.is_dir():
-            return made_up(), "made up; name real ones with --pictures"
+            return synthetic_pictures(), "made up; name real ones with --pictures"
         return _read([str(SHIPPED_PICTURES)]), "data/pictures"
     return _read(paths), ", ".join(paths)
 
@@ -161,11 +161,11 @@ def _read(paths: list[str]) -> list[Image]:
     for found in find_inputs(paths, report):
         if found.kind != "picture":
             report(BlazeFaceError(f"{found.name}: is not a picture"))
-        elif len(pictures) < MOST_PICTURES:
+        elif len(pictures) < MAX_PICTURES:
             try:
                 pictures.append(read_picture(found.address))
             except BlazeFaceError as fault:
                 report(fault)
     if not pictures:
         raise BlazeFaceError(f"--pictures: no picture can be read in {', '.join(paths)}")
-    return varied(pictures)
+    return enough_pictures(pictures)

@@ -9,11 +9,11 @@ from typing import Any
 
 from blazeface.files.names import printable
 from blazeface.inspection import open_model
-from blazeface.tflite.gpu_delegate import Refusal, refusals, undocumented
 from blazeface.inspection.table import Graph, ModelFile, Tensor
+from blazeface.tflite.gpu_delegate import Refusal, refusals, undocumented
 
-MOST_LINES = 20
-MOST_TEXT = 300
+MAX_LINES = 20
+MAX_TEXT = 300
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -107,9 +107,9 @@ def verdict(model: ModelFile) -> list[str]:
         lines = [f"{whose} takes all {total} operators"]
     else:
         lines = [f"{whose} would leave {len(found)} of {total} operators to the CPU:"]
-        lines += [f"  {_refused(refusal)}" for refusal in found[:MOST_LINES]]
-        if len(found) > MOST_LINES:
-            lines.append(f"  and {len(found) - MOST_LINES} more; --json names them all")
+        lines += [f"  {_refused(refusal)}" for refusal in found[:MAX_LINES]]
+        if len(found) > MAX_LINES:
+            lines.append(f"  and {len(found) - MAX_LINES} more; --json names them all")
     if also:
         lines.append(f"(its documentation does not list {', '.join(also)}; its own check takes them)")
     return lines
@@ -164,4 +164,4 @@ def _but_not(model: ModelFile) -> str:
 
 def _short(text: str) -> str:
     one = " ".join(text.split())
-    return one if len(one) <= MOST_TEXT else f"{one[:MOST_TEXT]}..."
+    return one if len(one) <= MAX_TEXT else f"{one[:MAX_TEXT]}..."

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from blazeface.data.samples import chosen_evenly, load_split
 from blazeface.detector import model_path
 from blazeface.errors import BlazeFaceError
-from blazeface.files.whole import beside
+from blazeface.files.staged import staged_file
 from blazeface.models.layouts import RULES
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def run(args: argparse.Namespace) -> int:
         **dataclasses.asdict(report),
         "figures": stages,
     }
-    with beside(args.out / "lighten.json") as part:
+    with staged_file(args.out / "lighten.json") as part:
         part.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
     return 0
 

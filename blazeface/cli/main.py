@@ -15,8 +15,8 @@ from typing import NoReturn
 
 from blazeface.errors import BlazeFaceError
 from blazeface.files.names import printable
+from blazeface.sources import READER_THREAD_PREFIX
 from blazeface.version import __version__
-from blazeface.video import READER_NAME
 
 COMMANDS = {
     "detect": "find faces in pictures, videos, cameras and streams",
@@ -46,18 +46,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     return run_command(arguments[0], arguments[1:], prog=f"blazeface {arguments[0]}")
 
 
-def door() -> NoReturn:
+def entry_point() -> NoReturn:
     """The installed command `blazeface`."""
-    leave(main())
+    exit_process(main())
 
 
-def leave(status: int) -> NoReturn:
+def exit_process(status: int) -> NoReturn:
     """End the process with a status.
 
     A live source that hangs inside its library has a thread that cannot be ended. Python's own end takes the
     interpreter from under it; should the library answer in that moment, the process aborts instead. So it ends at once.
     """
-    if not any(thread.name.startswith(READER_NAME) for thread in threading.enumerate()):
+    if not any(thread.name.startswith(READER_THREAD_PREFIX) for thread in threading.enumerate()):
         sys.exit(status)
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError):
@@ -67,7 +67,7 @@ def leave(status: int) -> NoReturn:
 
 def run_command(name: str, argv: Sequence[str] | None = None, prog: str | None = None) -> int:
     """Parse the flags of one command and run it. The user's mistakes end in one sentence, not in a traceback."""
-    _sound_streams()
+    _replace_closed_streams()
     # Imported here: detecting must not load torch, nor training a video library.
     module = importlib.import_module(f"blazeface.cli.{name}{'_' * keyword.iskeyword(name)}")
     parser = argparse.ArgumentParser(prog=prog, description=COMMANDS[name])
@@ -79,10 +79,10 @@ def run_command(name: str, argv: Sequence[str] | None = None, prog: str | None =
         print(f"{parser.prog}: {printable(str(error))}", file=sys.stderr)
         return 1
     except BrokenPipeError:  # whoever read our output has gone (`blazeface detect ... | head`)
-        _drop_output()
+        _discard_output()
         return 1
     except OSError as error:  # what no room has put better: a full disk behind standard output, say
-        _drop_output()
+        _discard_output()
         print(f"{parser.prog}: {printable(str(error))}", file=sys.stderr)
         return 1
     except MemoryError:
@@ -93,7 +93,7 @@ def run_command(name: str, argv: Sequence[str] | None = None, prog: str | None =
         return 130
 
 
-def _sound_streams() -> None:
+def _replace_closed_streams() -> None:
     """Streams that were closed by the caller swallow what is printed; names that are no text are printed escaped."""
     sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 (open to the end)
     sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
@@ -102,7 +102,7 @@ def _sound_streams() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def _drop_output() -> None:
+def _discard_output() -> None:
     """What is still in the buffer goes nowhere, or Python would complain when it empties it at the end."""
     with suppress(OSError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

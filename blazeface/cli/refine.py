@@ -15,7 +15,7 @@ from blazeface.detector import FaceDetector
 from blazeface.errors import BlazeFaceError
 from blazeface.evaluation.record import SCORE_CUT, keypoint_error, make_record
 from blazeface.files.pictures import read_picture
-from blazeface.files.whole import beside, cannot_write
+from blazeface.files.staged import cannot_write, staged_file
 from blazeface.refine import Detector, KeypointRefiner
 
 MISSING = "training needs PyTorch and a few more: pip install 'blazeface[train]'"
@@ -77,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
     record = args.json or (args.out and args.out / "report.json")
     if record:
         try:
-            with beside(record) as part:
+            with staged_file(record) as part:
                 part.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
         except OSError as error:
             raise cannot_write(record, error) from error
@@ -91,14 +91,14 @@ def compare(samples: list[Sample], detector: Detector, refiner: KeypointRefiner)
         image = read_picture(str(sample.path))
         (found,) = detector.detect_batch([image])
         record = make_record(sample, image.shape[0], image.shape[1], found)
-        wanted, visibility = sample.keypoints[~sample.ignore], sample.visibility[~sample.ignore]
+        expected, visibility = sample.keypoints[~sample.ignore], sample.visibility[~sample.ignore]
         matched = [
             i for i, face in enumerate(record.face) if face >= 0 and np.isfinite(record.keypoint_error[face])
         ]
         refined = refiner.refine(image, found[matched])
         for i, points in zip(matched, refined.keypoints, strict=True):
             face = record.face[i]
-            after = keypoint_error(points, wanted[face], visibility[face])
+            after = keypoint_error(points, expected[face], visibility[face])
             pairs.append((sample.source, float(record.keypoint_error[face]), after))
     if not pairs:
         raise BlazeFaceError("no face with annotated keypoints was found")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from blazeface.data.samples import load_split
 from blazeface.errors import BlazeFaceError
-from blazeface.files.whole import beside
+from blazeface.files.staged import staged_file
 
 MISSING = "training needs PyTorch and a few more: pip install 'blazeface[train]'"
 
@@ -75,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
         "macs": cost.macs,
         "onnx_difference": difference,
     }
-    with beside(args.out / "report.json") as part:
+    with staged_file(args.out / "report.json") as part:
         part.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     print(f"IoU of face pixels on {len(val):,} pictures of val: {report['iou']:.3f}")
     return 0

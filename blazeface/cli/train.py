@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from blazeface.errors import BlazeFaceError
-from blazeface.files.whole import beside
+from blazeface.files.staged import staged_file
 from blazeface.spec import NAMED_SPECS
 
 if TYPE_CHECKING:
@@ -172,7 +172,7 @@ def _prepare_folder(out: Path, config: TrainConfig, resumed: bool) -> None:
         out.mkdir(parents=True, exist_ok=True)
         if (out / FILE).exists() and not resumed:
             raise BlazeFaceError(f"--out: {out} holds a run already; go on with --resume {out}, or name another")
-        with beside(out / "config.json") as part:
+        with staged_file(out / "config.json") as part:
             part.write_text(config.to_json() + "\n", encoding="utf-8")
     except OSError as error:
         raise BlazeFaceError(f"--out: {out} cannot be written: {error.strerror or error}") from error

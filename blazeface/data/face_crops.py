@@ -57,15 +57,15 @@ def cut_faces(samples: Sequence[Sample], quiet: bool = False) -> FaceCrops:
     """All faces with at least the four central keypoints known. Broken pictures are named on stderr and left out."""
     images, keypoints, visibility, sides = [], [], [], []
     for sample in tqdm(samples, desc="cutting faces", unit="", leave=False, disable=quiet or None):
-        wanted = np.flatnonzero(~sample.ignore & (sample.visibility[:, :4] > 0).all(axis=1))
-        if len(wanted) == 0:
+        expected = np.flatnonzero(~sample.ignore & (sample.visibility[:, :4] > 0).all(axis=1))
+        if len(expected) == 0:
             continue
         try:
             picture = read_picture(str(sample.path))
         except BlazeFaceError as error:
             print(f"{error}; left out", file=sys.stderr)
             continue
-        for face in wanted:
+        for face in expected:
             box = sample.boxes[face].astype(np.float64)
             side = math.sqrt(max(1.0, (box[2] - box[0]) * (box[3] - box[1])))
             matrix = crop_matrix((box[:2] + box[2:]) / 2, KEPT_CONTEXT * side, 0.0, KEPT_SIZE)
@@ -83,7 +83,7 @@ def cut_faces(samples: Sequence[Sample], quiet: bool = False) -> FaceCrops:
 def jittered(
     crops: FaceCrops, index: int, spec: CropSpec, jitter: Jitter, random: np.random.Generator
 ) -> tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.uint8]]:
-    """One lesson: a crop (S, S, 3) BGR, its keypoints (6, 2) in units of the crop's side, their visibility (6,).
+    """One batch: a crop (S, S, 3) BGR, its keypoints (6, 2) in units of the crop's side, their visibility (6,).
 
     Cut as a detection with errors would have it cut, mirrored half the time, in other light, sometimes grey, coarse
     or partly covered.
@@ -97,7 +97,7 @@ def jittered(
     points, visibility = apply(matrix, points) / spec.size, crops.visibility[index]
     if random.random() < 0.5:
         image, points, visibility = mirrored(image, points, visibility)
-    return _weathered(image, random), points.astype(np.float32), visibility
+    return _degraded(image, random), points.astype(np.float32), visibility
 
 
 def mirrored(
@@ -109,7 +109,7 @@ def mirrored(
     return np.ascontiguousarray(image[:, ::-1]), turned, visibility[order]
 
 
-def _weathered(image: NDArray[np.uint8], random: np.random.Generator) -> NDArray[np.uint8]:
+def _degraded(image: NDArray[np.uint8], random: np.random.Generator) -> NDArray[np.uint8]:
     """Light, colour, grey, coarseness and covers, each sometimes."""
     size = len(image)
     if random.random() < 0.25:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from blazeface.errors import BlazeFaceError
-from blazeface.files.whole import refuse_odd_file
+from blazeface.files.staged import require_regular_file
 
 COLUMNS = "x y w h blur expression illumination invalid occlusion pose"
 LARGEST = 1e6
@@ -59,7 +59,7 @@ def read_wider(path: Path) -> list[tuple[str, list[WiderFace]]]:
 
 def read_text(path: Path) -> str:
     """A label file as text, lines ended by "\\n". Raises BlazeFaceError with the line of a byte that is no UTF-8."""
-    refuse_odd_file(str(path))
+    require_regular_file(str(path))
     try:
         data = path.read_bytes()
         return data.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n").removesuffix("\n")

@@ -51,12 +51,12 @@ def coco_ap(records: Sequence[Record]) -> dict[str, CocoAp]:
         faces = sum(int(((record.face_size >= low) & (record.face_size <= high)).sum()) for record in records)
         rows = []
         for threshold in THRESHOLDS:
-            fates = [
-                _fates(record, overlap, low, high, threshold)
+            outcomes = [
+                _match_outcomes(record, overlap, low, high, threshold)
                 for record, overlap in zip(records, overlaps, strict=True)
             ]
-            hit = np.concatenate([np.zeros(0, bool), *(hits for hits, _ in fates)])[order]
-            counted = np.concatenate([np.zeros(0, bool), *(counts for _, counts in fates)])[order]
+            hit = np.concatenate([np.zeros(0, bool), *(hits for hits, _ in outcomes)])[order]
+            counted = np.concatenate([np.zeros(0, bool), *(counts for _, counts in outcomes)])[order]
             ranked, hit = scores[order][counted], hit[counted]
             rows.append((average_precision(recall_steps(ranked, hit), faces), _interpolated(hit, faces)))
         exact, sampled = np.array(rows).T
@@ -75,7 +75,9 @@ def _overlaps(record: Record) -> Floats:
     return overlap
 
 
-def _fates(record: Record, overlap: Floats, low: float, high: float, threshold: float) -> tuple[Bools, Bools]:
+def _match_outcomes(
+    record: Record, overlap: Floats, low: float, high: float, threshold: float
+) -> tuple[Bools, Bools]:
     """Of the D detections: which found a counted face, and which count at all, (D,) each."""
     crowd = record.sample.ignore
     ignored = crowd.copy()

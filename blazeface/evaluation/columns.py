@@ -29,10 +29,10 @@ BINS: dict[str, tuple[float, float]] = {
 }
 """Relative face sizes r = sqrt(box area) / long side of the picture, low <= r < high."""
 
-ALARM_SCORE = 0.5
-"""Score from which a detection in a picture without a face is an alarm."""
+FALSE_POSITIVE_SCORE = 0.5
+"""Score from which a detection in a picture without a face is a false positive."""
 
-ALARMS = "false positives per face-less picture"
+FALSE_POSITIVES = "false positives per face-less picture"
 KEYPOINTS = "keypoint error"
 
 
@@ -61,27 +61,29 @@ class Ranking:
 
 @dataclass(frozen=True)
 class Columns:
-    """P pictures: a ranking for each of BINS, false alarms and keypoint errors.
+    """P pictures: a ranking for each of BINS, false positives and keypoint errors.
 
-    faceless (P,) bool, pictures without a counted face; alarms (P,), false positives at ALARM_SCORE or
+    faceless (P,) bool, pictures without a counted face; false_positives (P,), false positives at FALSE_POSITIVE_SCORE or
     more. error (E,), the keypoint errors that were measured, rising; error_picture (E,), their pictures.
     """
 
     rankings: dict[str, Ranking]
     faceless: NDArray[np.bool_]
-    alarms: NDArray[np.intp]
+    false_positives: NDArray[np.intp]
     error: Floats
     error_picture: NDArray[np.intp]
 
     def figures(self, weight: Weights | None = None) -> dict[str, float]:
-        """The row of the table: AP by size bin, alarms per face-less picture, keypoint error (a median).
+        """The row of the table: AP by size bin, false positives per face-less picture, keypoint error (a median).
 
         weight: (P,), how often each picture counts. NaN where there is nothing to measure.
         """
         row = {f"AP {name}": ranking.average_precision(weight) for name, ranking in self.rankings.items()}
         each = np.ones(len(self.faceless), np.intp) if weight is None else weight
         faceless = int(each @ self.faceless)
-        row[ALARMS] = float(each[self.faceless] @ self.alarms[self.faceless]) / faceless if faceless else np.nan
+        row[FALSE_POSITIVES] = (
+            float(each[self.faceless] @ self.false_positives[self.faceless]) / faceless if faceless else np.nan
+        )
         row[KEYPOINTS] = weighted_median(self.error, each[self.error_picture])
         return row
 
@@ -111,7 +113,7 @@ def make_columns(records: Sequence[Record]) -> Columns:
     return Columns(
         rankings,
         faceless=np.array([len(record.face_size) == 0 for record in records], bool),
-        alarms=np.bincount(picture[wrong & (scores >= ALARM_SCORE)], minlength=len(records)),
+        false_positives=np.bincount(picture[wrong & (scores >= FALSE_POSITIVE_SCORE)], minlength=len(records)),
         error=error[rising],
         error_picture=face_picture[rising],
     )

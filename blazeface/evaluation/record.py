@@ -86,29 +86,29 @@ def make_record(sample: Sample, height: int, width: int, detections: Detections)
     )
 
 
-def keypoint_error(found: Floats, wanted: Floats, visibility: NDArray[np.uint8]) -> float:
+def keypoint_error(found: Floats, expected: Floats, visibility: NDArray[np.uint8]) -> float:
     """Mean distance of eyes, nose and mouth over the distance between the eyes, (K, 2) in pixels.
 
     NaN unless all four were annotated by a person, the eyes are more than three pixels apart, and the detector gives
     these points at all.
     """
-    eyes = float(np.linalg.norm(wanted[0] - wanted[1]))
+    eyes = float(np.linalg.norm(expected[0] - expected[1]))
     if len(found) < CENTRAL or not (visibility[:CENTRAL] == 2).all() or eyes <= MIN_EYE_DISTANCE:
         return float("nan")
-    return float(np.linalg.norm(found[:CENTRAL] - wanted[:CENTRAL], axis=1).mean()) / eyes
+    return float(np.linalg.norm(found[:CENTRAL] - expected[:CENTRAL], axis=1).mean()) / eyes
 
 
-def point_errors(found: Floats, wanted: Floats, visibility: NDArray[np.uint8]) -> Floats:
+def point_errors(found: Floats, expected: Floats, visibility: NDArray[np.uint8]) -> Floats:
     """Distance of each keypoint found (K, 2) from its label, over the distance between the eyes: (K,).
 
     NaN where the eyes were not marked by a person or are three pixels apart or less, where one of the four central
     points was not marked by a person, and where one of the others has no label.
     """
-    eyes = float(np.linalg.norm(wanted[0] - wanted[1]))
+    eyes = float(np.linalg.norm(expected[0] - expected[1]))
     count = len(found)
     if not (visibility[:2] == 2).all() or eyes <= MIN_EYE_DISTANCE:
         return np.full(count, np.nan)
     least = np.where(np.arange(count) < CENTRAL, 2, 1)
-    distance = np.linalg.norm(found - wanted[:count], axis=1) / eyes
+    distance = np.linalg.norm(found - expected[:count], axis=1) / eyes
     known: Floats = np.where(visibility[:count] >= least, distance, np.nan)
     return known

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from blazeface.evaluation.columns import ALARMS, BINS, KEYPOINTS
+from blazeface.evaluation.columns import BINS, FALSE_POSITIVES, KEYPOINTS
 from blazeface.evaluation.points import FAILURE
 from blazeface.evaluation.report import Group, Report
 
-HEADINGS = {**{f"AP {name}": name for name in BINS}, ALARMS: "FP", KEYPOINTS: "keypoints"}
+HEADINGS = {**{f"AP {name}": name for name in BINS}, FALSE_POSITIVES: "FP", KEYPOINTS: "keypoints"}
 """Column heading of each figure."""
 
 EXPLANATION = (
@@ -49,11 +49,16 @@ def markdown(report: Report, title: str) -> str:
         rows.append([name or "(no folder)", *(number(group["figures"][key]) for key in HEADINGS)])
         if name == "all" and spans:
             rows.append(["95 %", *("-" if p is None else f"{number(p[0])}-{number(p[1])}" for p in spans)])
-    parts = [f"# {title}", *EXPLANATION, "", grid(["", *HEADINGS.values()], rows)]
-    parts += ["", "By COCO's rules:", "", grid(["", *BINS], [[name, *cells] for name, cells in coco_rows(report)])]
+    parts = [f"# {title}", *EXPLANATION, "", markdown_table(["", *HEADINGS.values()], rows)]
+    parts += [
+        "",
+        "By COCO's rules:",
+        "",
+        markdown_table(["", *BINS], [[name, *cells] for name, cells in coco_rows(report)]),
+    ]
     if report["points"]:
         points = [[name, *cells] for name, cells in point_rows(report)]
-        parts += ["", POINTS_TITLE, "", grid(["", *POINTS_HEADINGS], points)]
+        parts += ["", POINTS_TITLE, "", markdown_table(["", *POINTS_HEADINGS], points)]
     return "\n".join(parts) + "\n"
 
 
@@ -73,7 +78,7 @@ def point_rows(report: Report) -> list[tuple[str, list[str]]]:
     ]
 
 
-def grid(headings: list[str], rows: list[list[str]]) -> str:
+def markdown_table(headings: list[str], rows: list[list[str]]) -> str:
     """A table in Markdown, its numbers to the right."""
     lines = [headings, ["---"] + ["---:"] * (len(headings) - 1), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)

@@ -34,7 +34,7 @@ class WiderTruth:
 
 
 @dataclass(frozen=True)
-class _Fates:
+class _MatchOutcomes:
     """What became of P predictions: their normalised scores, whether each counts at all, whether it found a face."""
 
     scores: Floats
@@ -56,7 +56,7 @@ def wider_ap(truths: Sequence[WiderTruth], predictions: Sequence[Floats]) -> dic
     result = {}
     for subset in SUBSETS:
         parts = [
-            _fates(scores[order], face, truth.counted[subset])
+            _match_outcomes(scores[order], face, truth.counted[subset])
             for scores, order, face, truth in zip(scaled, orders, chosen, truths, strict=True)
             if len(truth.boxes)  # a picture without any label is passed over, with what was found in it
         ]
@@ -101,7 +101,7 @@ def wider_iou(a: Floats, b: Floats) -> Floats:
     return result
 
 
-def _fates(scores: Floats, face: NDArray[np.intp], counted: NDArray[np.bool_]) -> _Fates:
+def _match_outcomes(scores: Floats, face: NDArray[np.intp], counted: NDArray[np.bool_]) -> _MatchOutcomes:
     """What one picture's predictions are in one subset, best score first.
 
     The first on a counted face has found it; a later one is a false positive. One on an ignored face counts neither
@@ -111,26 +111,26 @@ def _fates(scores: Floats, face: NDArray[np.intp], counted: NDArray[np.bool_]) -
     ignored = on_face & ~counted[face]
     first = np.zeros(len(face), bool)
     first[np.unique(face, return_index=True)[1]] = True
-    return _Fates(scores, ~ignored, first & on_face & ~ignored)
+    return _MatchOutcomes(scores, ~ignored, first & on_face & ~ignored)
 
 
-def _average_precision(fates: _Fates, faces: int) -> float:
+def _average_precision(outcomes: _MatchOutcomes, faces: int) -> float:
     """Area under the envelope of the curve at 1,000 equally spaced thresholds."""
     if not faces:
         return float("nan")
-    order = np.argsort(-fates.scores, kind="stable")
-    counted = np.concatenate([[0], np.cumsum(fates.counts[order])])
-    found = np.concatenate([[0], np.cumsum(fates.found[order])])
+    order = np.argsort(-outcomes.scores, kind="stable")
+    counted = np.concatenate([[0], np.cumsum(outcomes.counts[order])])
+    found = np.concatenate([[0], np.cumsum(outcomes.found[order])])
     thresholds = 1 - np.arange(1, THRESHOLDS + 1) / THRESHOLDS
-    taken = np.searchsorted(-fates.scores[order], -thresholds, side="right")
+    taken = np.searchsorted(-outcomes.scores[order], -thresholds, side="right")
     precision = found[taken] / np.maximum(counted[taken], 1)  # none taken: 0, not 0/0
     recall = found[taken] / faces
     envelope = np.maximum.accumulate(precision[::-1])[::-1]
     return float(np.sum(np.diff(recall, prepend=0.0) * envelope))
 
 
-def _joined(parts: list[_Fates]) -> _Fates:
+def _joined(parts: list[_MatchOutcomes]) -> _MatchOutcomes:
     if not parts:
-        return _Fates(np.zeros(0), np.zeros(0, bool), np.zeros(0, bool))
+        return _MatchOutcomes(np.zeros(0), np.zeros(0, bool), np.zeros(0, bool))
     scores, counts, found = zip(*((part.scores, part.counts, part.found) for part in parts), strict=True)
-    return _Fates(np.concatenate(scores), np.concatenate(counts), np.concatenate(found))
+    return _MatchOutcomes(np.concatenate(scores), np.concatenate(counts), np.concatenate(found))

@@ -1,4 +1,4 @@
-"""Which faces were missed worst, and which false alarms were surest."""
+"""Which faces were missed worst, and which false positives were surest."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from blazeface.evaluation.record import Record
 from blazeface.geometry import box_iou
 
 SMALLEST = min(low for low, _ in BINS.values())
-"""Faces and alarms below this relative size are in no bin, so nobody needs to look at them."""
+"""Faces and false positives below this relative size are in no bin, so nobody needs to look at them."""
 
 
 @dataclass(frozen=True)
 class Case:
     """One box worth looking at: (4,) in pixels of the record's picture.
 
-    size: relative. score: of the alarm, or at which a missed face was found after all (0: not at all).
-    iou: of an alarm with the closest labelled face; of a missed face with the closest detection that
+    size: relative. score: of the false positive, or at which a missed face was found after all (0: not at all).
+    iou: of a false positive with the closest labelled face; of a missed face with the closest detection that
     reached the threshold. Near 0.5 it was a matter of the box, at 0 of the face itself.
     """
 
@@ -46,7 +46,7 @@ def missed_faces(records: Sequence[Record], threshold: float) -> list[Case]:
     return sorted(cases, key=lambda case: (case.score, -case.size))
 
 
-def false_alarms(records: Sequence[Record], threshold: float) -> list[Case]:
+def false_positives(records: Sequence[Record], threshold: float) -> list[Case]:
     """False positives from the score threshold up, the surest first."""
     cases = []
     for record in records:

@@ -14,8 +14,8 @@ import torch
 from torch import nn
 
 from blazeface.errors import BlazeFaceError
-from blazeface.export.onnx import OPSET, strip_origin, without_exporter_noise
-from blazeface.files.whole import beside, cannot_write
+from blazeface.export.formats.onnx import OPSET, strip_origin, without_exporter_noise
+from blazeface.files.staged import cannot_write, staged_file
 from blazeface.models.refine import fold_all
 from blazeface.version import __version__
 
@@ -37,9 +37,9 @@ def export_small(
     folded = copy.deepcopy(plain).to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     fold_all(folded)
     with torch.inference_mode():
-        wanted = plain(crops).numpy()
+        expected = plain(crops).numpy()
     try:
-        with beside(path) as part:
+        with staged_file(path) as part:
             model = _graph(folded, size, names)
             model.graph.name, model.doc_string = path.stem, about
             onnx.helper.set_model_props(model, dict(metadata))
@@ -47,7 +47,7 @@ def export_small(
             part.write_bytes(model.SerializeToString(deterministic=True))
             session = onnxruntime.InferenceSession(str(part), providers=["CPUExecutionProvider"])
             found = np.asarray(session.run([names[1]], {names[0]: crops.numpy()})[0])
-            difference = float(np.abs(found - wanted).max()) / max(1.0, float(np.abs(wanted).max()))
+            difference = float(np.abs(found - expected).max()) / max(1.0, float(np.abs(expected).max()))
             if not difference <= LIMIT:
                 raise BlazeFaceError(f"{path}: not written: onnxruntime and PyTorch differ by {difference:.1e}")
     except OSError as error:

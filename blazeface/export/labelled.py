@@ -23,8 +23,8 @@ BATCH = 16
 Figures = dict[str, float | None]
 
 
-class Exam:
-    """Labelled pictures, read and scaled once, and the figures of PyTorch on them in `wanted`.
+class LabelledSet:
+    """Labelled pictures, read and scaled once, and the figures of PyTorch on them in `expected`.
 
     pictures: how many could be read; the others are passed over and named in `left_out`.
     Raises BlazeFaceError when there is none.
@@ -49,7 +49,7 @@ class Exam:
         if not self._samples:
             raise BlazeFaceError("none of the val pictures can be read")
         self.pictures = len(self._samples)
-        self.wanted = self.figures(torch_run(network.eval()), "PyTorch")
+        self.expected = self.figures(torch_run(network.eval()), "PyTorch")
 
     def figures(self, run: Run, name: str) -> Figures:
         """What `evaluate` would find: see `evaluation.columns.Columns.figures`. name: shown beside the progress."""

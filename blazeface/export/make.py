@@ -11,10 +11,10 @@ from typing import Any
 
 from blazeface.backends import open_backend
 from blazeface.errors import BlazeFaceError
-from blazeface.export.labelled import Exam
-from blazeface.export.formats import FORMATS, Options, load_format, missing, refuse_what_cannot_be
-from blazeface.export.staging import workshop
-from blazeface.export.proof import LIMITS, Limit, Proof, prove
+from blazeface.export.format_table import FORMATS, Options, load_format, missing, refuse_what_cannot_be
+from blazeface.export.labelled import LabelledSet
+from blazeface.export.parity import LIMITS, Limit, ParityReport, check_parity
+from blazeface.export.staging import staging_folder
 from blazeface.export.verify import plain_copy
 from blazeface.geometry import Image
 from blazeface.models.network import BlazeFace
@@ -30,13 +30,13 @@ def export_network(
     name: str,
     options: Options,
     pictures: Sequence[Image],
-    exam: Exam | None = None,
+    labelled: LabelledSet | None = None,
     limit: Limit | None = None,
     report: bool = True,
-) -> Proof:
+) -> ParityReport:
     """Write a network in a format of FORMATS, once its runtime has given the same answers as PyTorch.
 
-    pictures: at least one, BGR uint8 (H, W, 3), real ones where they are at hand. exam: labelled pictures, on which
+    pictures: at least one, BGR uint8 (H, W, 3), real ones where they are at hand. labelled: labelled pictures, on which
     AP is compared as well. limit: of the precision by default. report: also write FILE.report.json. The file, its
     companions and its report appear whole or not at all.
 
@@ -48,7 +48,7 @@ def export_network(
     kind, module = FORMATS[name], load_format(name)
     limit = limit or LIMITS[options.precision]
     plain = plain_copy(network)
-    with workshop(path) as part:
+    with staging_folder(path) as part:
         try:
             module.write(plain.folded(), part, options)
         except ImportError as error:
@@ -56,12 +56,12 @@ def export_network(
         except BlazeFaceError as error:
             raise BlazeFaceError(f"{path}: not written: {error}") from error
         if kind.backend is None:
-            proof = Proof(checked=module.check(plain, part, options))
+            proof = ParityReport(checked=module.check(plain, part, options))
         elif options.nms:
-            proof = module.prove_nms(plain, part, list(pictures), options, exam)
+            proof = module.check_nms_parity(plain, part, list(pictures), options, labelled)
         else:
             run = open_backend(part, kind.backend, threads=1).run
-            proof = prove(plain, run, list(pictures), options, exam, kind.runtime)
+            proof = check_parity(plain, run, list(pictures), options, labelled, kind.runtime)
         faults = proof.faults(limit)
         if faults:
             raise BlazeFaceError(f"{path}: not written: {kind.runtime}: {'; '.join(faults)}")

@@ -10,7 +10,7 @@ import numpy as np
 from blazeface.geometry import Image
 
 
-def varied(pictures: Sequence[Image], least: int = 4) -> list[Image]:
+def enough_pictures(pictures: Sequence[Image], least: int = 4) -> list[Image]:
     """At least `least` different pictures: if there are fewer, mirror images and halves of them as well."""
     if len(pictures) >= least:
         return list(pictures)
@@ -21,7 +21,7 @@ def varied(pictures: Sequence[Image], least: int = 4) -> list[Image]:
     return [np.ascontiguousarray(picture) for picture in more]
 
 
-def made_up(count: int = 8) -> list[Image]:
+def synthetic_pictures(count: int = 8) -> list[Image]:
     """Clouds of colour, coarse to fine, in several shapes. They have the statistics of no photograph, but
     reach every layer with values of every size."""
     rng = np.random.default_rng(0)

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from blazeface.files.whole import cannot_write
+from blazeface.files.staged import cannot_write
 
 
 @contextmanager
-def workshop(path: Path) -> Iterator[Path]:
+def staging_folder(path: Path) -> Iterator[Path]:
     """A path of the same name in an empty temporary folder; when the block ends well, all that lies in that folder
     then is moved beside `path`.
 

@@ -90,12 +90,12 @@ def compare(network: BlazeFace, run: Run, pictures: Sequence[Image]) -> Differen
     worst = np.zeros(4)
     means: list[NDArray[Any]] = []
     for batch in batches:
-        wanted, found = reference(batch), run(batch)
+        expected, found = reference(batch), run(batch)
         pairs = [
-            (sigmoid(wanted[0]), sigmoid(found[0])),
-            (wanted[1] / spec.decode_scale, found[1] / spec.decode_scale),
-            (wanted[0], found[0]),
-            (wanted[1], found[1]),
+            (sigmoid(expected[0]), sigmoid(found[0])),
+            (expected[1] / spec.decode_scale, found[1] / spec.decode_scale),
+            (expected[0], found[0]),
+            (expected[1], found[1]),
         ]
         each = np.array([_difference(a, b) for a, b in pairs])
         worst = np.maximum(worst, each[:, 0])

@@ -14,7 +14,7 @@ import numpy as np
 from blazeface.errors import BlazeFaceError
 from blazeface.files.names import printable
 from blazeface.files.picture_size import is_cut_png, picture_size
-from blazeface.files.whole import beside, cannot_write, refuse_odd_file
+from blazeface.files.staged import cannot_write, require_regular_file, staged_file
 from blazeface.geometry import Image
 
 PICTURE_SUFFIXES = frozenset(
@@ -40,7 +40,7 @@ def read_picture(path: str) -> Image:
     Raises BlazeFaceError, naming file and fault, for what is missing, empty, damaged, gigantic or no
     picture.
     """
-    refuse_odd_file(path)
+    require_regular_file(path)
     shown = printable(path)
     if os.path.getsize(path) > MAX_BYTES:
         raise BlazeFaceError(f"{shown}: larger than {MAX_BYTES >> 20} MiB, too large for a picture")
@@ -104,7 +104,7 @@ def write_picture(path: Path, image: Image) -> None:
     if not done:
         height, width = image.shape[:2]
         raise BlazeFaceError(f"{printable(str(path))}: this format cannot hold a picture of {width} x {height}")
-    with beside(path) as part:
+    with staged_file(path) as part:
         try:
             part.write_bytes(data.tobytes())
         except OSError as error:

@@ -20,7 +20,7 @@ def open_model(path: Path) -> ModelFile:
     if not path.is_file():
         raise BlazeFaceError(f"{path}: no such file")
     if path.suffix == ".tflite":
-        from blazeface.tflite.layers import read_tflite
+        from blazeface.inspection.tflite_file import read_tflite
 
         return read_tflite(path)
     from blazeface.inspection.onnx_file import read_onnx

@@ -11,7 +11,7 @@ from typing import Any
 from blazeface.errors import BlazeFaceError
 from blazeface.inspection import macs
 from blazeface.inspection.table import Graph, Layer, ModelFile, Shape, Tensor
-from blazeface.inspection.text import MOST_SHOWN, as_text, read_bytes
+from blazeface.inspection.text import MAX_SHOWN, as_text, read_bytes
 
 WEIGHTED = {
     **dict.fromkeys(("Conv", "ConvTranspose", "FusedConv", "Gemm", "MatMul", "PRelu"), (1, 2)),
@@ -241,5 +241,5 @@ def _external(onnx: Any, model: Any, path: Path) -> dict[str, int]:
 
 def _metadata(model: Any) -> dict[str, str]:
     found = {"producer": f"{model.producer_name} {model.producer_version}".strip(), "doc_string": model.doc_string}
-    found = {key: as_text(value[: 4 * MOST_SHOWN].encode()) for key, value in found.items() if value}
+    found = {key: as_text(value[: 4 * MAX_SHOWN].encode()) for key, value in found.items() if value}
     return found | {entry.key: as_text(entry.value.encode()) for entry in model.metadata_props}

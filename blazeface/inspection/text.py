@@ -6,18 +6,18 @@ from pathlib import Path
 
 from blazeface.errors import BlazeFaceError
 
-MOST_BYTES = 2 << 30
+MAX_BYTES = 2 << 30
 """Neither format can be larger: their offsets have 31 bits."""
 
-MOST_SHOWN = 200
+MAX_SHOWN = 200
 
 
 def read_bytes(path: Path) -> bytes:
     """The whole file. Raises BlazeFaceError where it cannot be read, or is too large to be a model."""
     try:
         size = path.stat().st_size
-        if size > MOST_BYTES:
-            raise BlazeFaceError(f"{path}: expected at most {MOST_BYTES >> 30} GiB, found {size} bytes")
+        if size > MAX_BYTES:
+            raise BlazeFaceError(f"{path}: expected at most {MAX_BYTES >> 30} GiB, found {size} bytes")
         return path.read_bytes()
     except OSError as error:
         raise BlazeFaceError(f"{path}: cannot be read: {error.strerror or error}") from error

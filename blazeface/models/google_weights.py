@@ -21,8 +21,8 @@ from blazeface.errors import BlazeFaceError
 from blazeface.models.blocks import BlazeBlock, DoubleBlazeBlock, SameConv2d, Shortcut, UpBlock
 from blazeface.models.layouts import NAMED_LAYOUTS
 from blazeface.models.network import BlazeFace
-from blazeface.tflite.graph import Array, Graph, Operation, read_graph
 from blazeface.spec import BACK_CAMERA, FULL_RANGE_DENSE, SHORT_RANGE, ModelSpec
+from blazeface.tflite.graph import Array, Graph, Operation, read_graph
 
 IMPORTABLE = (SHORT_RANGE, BACK_CAMERA, FULL_RANGE_DENSE)
 
@@ -92,49 +92,49 @@ def _signature(inputs: list[tuple[int, ...]], outputs: list[tuple[int, ...]]) ->
 @torch.no_grad()
 def _fill(network: BlazeFace, graph: Graph) -> None:
     """Follow the graph along the network's layout and copy each weight on the way."""
-    trail = _Trail(graph)
-    tensor = trail.convolution(graph.inputs[0], _convolution(network.stem), relu=True)
-    taps: list[int] = []
+    cursor = _GraphCursor(graph)
+    tensor = cursor.convolution(graph.inputs[0], _convolution(network.stem), relu=True)
+    head_inputs: list[int] = []
     outputs: list[int] = []
     for module, block in zip(network.blocks, network.layout.blocks, strict=True):
-        joined = None if block.join is None else outputs[block.join]
-        tensor = _follow_block(trail, tensor, module, joined)
+        joined = None if block.skip_from is None else outputs[block.skip_from]
+        tensor = _follow_block(cursor, tensor, module, joined)
         outputs.append(tensor)
-        if block.tap:
-            taps.append(tensor)
+        if block.feeds_head:
+            head_inputs.append(tensor)
     for heads, columns in ((network.score_heads, 1), (network.regression_heads, network.spec.num_coords)):
         maps = []
-        for tap, head in zip(taps, heads, strict=True):
+        for tensor, head in zip(head_inputs, heads, strict=True):
             assert isinstance(head, SameConv2d)
-            maps.append(trail.reshape(trail.convolution(tap, head, relu=False), columns))
-        result = trail.concatenate(maps) if len(maps) > 1 else maps[0]
+            maps.append(cursor.reshape(cursor.convolution(tensor, head, relu=False), columns))
+        result = cursor.concatenate(maps) if len(maps) > 1 else maps[0]
         if result not in graph.outputs:
             raise BlazeFaceError("expected its heads to be the model's outputs, found further operations")
-    left = [operation.name for operation in graph.operations if id(operation) not in trail.passed]
+    left = [operation.name for operation in graph.operations if id(operation) not in cursor.passed]
     if left:
         raise BlazeFaceError(
             f"expected no operation beside the {network.spec.name} network, found {_listed(left)}"
         )
 
 
-def _follow_block(trail: _Trail, tensor: int, module: nn.Module, joined: int | None) -> int:
+def _follow_block(cursor: _GraphCursor, tensor: int, module: nn.Module, joined: int | None) -> int:
     if isinstance(module, UpBlock):
         assert joined is not None
-        coarse = trail.convolution(tensor, _convolution(module.coarse), relu=True)
-        fine = trail.convolution(joined, _convolution(module.fine), relu=True)
-        return trail.add(trail.upscale(coarse), fine, relu=False)
+        coarse = cursor.convolution(tensor, _convolution(module.coarse), relu=True)
+        fine = cursor.convolution(joined, _convolution(module.fine), relu=True)
+        return cursor.add(cursor.upscale(coarse), fine, relu=False)
     if isinstance(module, DoubleBlazeBlock):
-        inner = trail.convolution(tensor, module.depthwise_in, relu=False)
-        inner = trail.convolution(inner, _convolution(module.project), relu=True)
-        inner = trail.convolution(inner, module.depthwise_mid, relu=False)
-        inner = trail.convolution(inner, _convolution(module.expand), relu=False)
+        inner = cursor.convolution(tensor, module.depthwise_in, relu=False)
+        inner = cursor.convolution(inner, _convolution(module.project), relu=True)
+        inner = cursor.convolution(inner, module.depthwise_mid, relu=False)
+        inner = cursor.convolution(inner, _convolution(module.expand), relu=False)
     else:
         assert isinstance(module, BlazeBlock)
-        inner = trail.convolution(tensor, module.depthwise, relu=False)
-        inner = trail.convolution(inner, _convolution(module.pointwise), relu=module.shortcut is None)
+        inner = cursor.convolution(tensor, module.depthwise, relu=False)
+        inner = cursor.convolution(inner, _convolution(module.pointwise), relu=module.shortcut is None)
     if module.shortcut is None:
         return inner
-    return trail.add(trail.shortcut(tensor, module.shortcut), inner, relu=True)
+    return cursor.add(cursor.shortcut(tensor, module.shortcut), inner, relu=True)
 
 
 def _convolution(layers: nn.Sequential) -> SameConv2d:
@@ -144,7 +144,7 @@ def _convolution(layers: nn.Sequential) -> SameConv2d:
 
 
 @dataclass
-class _Trail:
+class _GraphCursor:
     """Walks the graph from tensor to tensor; each step names the operation that must come next."""
 
     graph: Graph

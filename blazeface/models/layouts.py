@@ -24,7 +24,7 @@ class Block:
     channels: width of the output. stride: 1 or 2. bottleneck: the inner width; for BlazeFace's own blocks 0
     makes a single BlazeBlock and another number the narrow width of a double one; for a Fire module it is
     the squeezed width, for an inverted residual the expanded one, for a shuffle unit that of its 3 x 3; the
-    others have none. kernel: side of the depthwise filters. tap: whether the output feeds the head (taps
+    others have none. kernel: side of the depthwise filters. feeds_head: whether the output feeds the head (head_inputs
     are matched with the spec's anchor maps in order). join: index of an earlier block with maps twice as
     large; this block is then an UpBlock that goes back up to their size and adds them (stride, bottleneck
     and kernel do not matter to it). residual: False for a single block without a shortcut. kind: one of
@@ -35,8 +35,8 @@ class Block:
     stride: int = 1
     bottleneck: int = 0
     kernel: int = 5
-    tap: bool = False
-    join: int | None = None
+    feeds_head: bool = False
+    skip_from: int | None = None
     residual: bool = True
     kind: str = "blaze"
     groups: int = 1
@@ -69,14 +69,16 @@ class Layout:
         """Total stride of each block's output."""
         strides = [2]
         for block in self.blocks:
-            strides.append(strides[-1] * block.stride if block.join is None else strides[block.join + 1])
+            strides.append(strides[-1] * block.stride if block.skip_from is None else strides[block.skip_from + 1])
         return strides[1:]
 
     @property
-    def taps(self) -> list[tuple[int, int]]:
+    def head_inputs(self) -> list[tuple[int, int]]:
         """(channels, total stride) of each map that feeds the head."""
         return [
-            (block.channels, stride) for block, stride in zip(self.blocks, self.strides, strict=True) if block.tap
+            (block.channels, stride)
+            for block, stride in zip(self.blocks, self.strides, strict=True)
+            if block.feeds_head
         ]
 
     def to_json(self) -> str:
@@ -90,7 +92,7 @@ class Layout:
             layout = cls(
                 stem_channels=data["stem_channels"],
                 stem_kernel=data["stem_kernel"],
-                blocks=tuple(Block(**block) for block in data["blocks"]),
+                blocks=tuple(Block(**_current_names(block)) for block in data["blocks"]),
                 lightened=tuple(
                     Lightened(change["rule"], tuple(map(str, change["layers"])), change["groups"])
                     for change in data.get("lightened", [])
@@ -115,8 +117,10 @@ class Layout:
             whole += [block.channels, block.kernel, block.stride, block.groups]
             if type(block.bottleneck) is not int or not 0 <= block.bottleneck <= 4096:
                 raise ValueError(f"impossible bottleneck {block.bottleneck!r}")
-            if block.join is not None and (type(block.join) is not int or not 0 <= block.join < index):
-                raise ValueError(f"block {index} joins {block.join!r}, which is no earlier block")
+            if block.skip_from is not None and (
+                type(block.skip_from) is not int or not 0 <= block.skip_from < index
+            ):
+                raise ValueError(f"block {index} joins {block.skip_from!r}, which is no earlier block")
         if any(type(number) is not int or not 1 <= number <= 4096 for number in whole):
             raise ValueError("a width, kernel or stride is not a whole number from 1 to 4096")
         widths = [self.stem_channels, *(block.channels for block in self.blocks)]
@@ -127,18 +131,18 @@ class Layout:
             if block.kind != "blaze":
                 _check_light(index, widths[index], block)
                 continue
-            if not block.residual and (block.bottleneck or block.join is not None):
+            if not block.residual and (block.bottleneck or block.skip_from is not None):
                 raise ValueError(f"block {index} must be a single one to go without a shortcut")
-            if block.join is None and block.residual and block.channels < widths[index]:
+            if block.skip_from is None and block.residual and block.channels < widths[index]:
                 raise ValueError("the widths of the blocks must not fall")
-            if block.join is not None and strides[index] != 2 * strides[block.join + 1]:
-                raise ValueError(f"block {index} joins block {block.join}, whose maps are not twice as large")
+            if block.skip_from is not None and strides[index] != 2 * strides[block.skip_from + 1]:
+                raise ValueError(f"block {index} joins block {block.skip_from}, whose maps are not twice as large")
 
 
 def _check_light(index: int, width: int, block: Block) -> None:
     """Refuse impossible numbers of the blocks around BlazeFace; width: what the block is fed."""
-    if block.join is not None or not block.residual:
-        raise ValueError(f"block {index} of kind {block.kind!r} knows neither join nor residual")
+    if block.skip_from is not None or not block.residual:
+        raise ValueError(f"block {index} of kind {block.kind!r} knows neither skip_from nor residual")
     if (block.kind in ("fire", "inverted", "shuffle")) != bool(block.bottleneck):
         raise ValueError(f"block {index} of kind {block.kind!r} cannot have a bottleneck of {block.bottleneck}")
     if block.kind == "fire" and block.channels % 2:
@@ -163,10 +167,10 @@ PAPER = Layout(
         Block(48),
         Block(96, stride=2, bottleneck=24),
         Block(96, bottleneck=24),
-        Block(96, bottleneck=24, tap=True),
+        Block(96, bottleneck=24, feeds_head=True),
         Block(96, stride=2, bottleneck=24),
         Block(96, bottleneck=24),
-        Block(96, bottleneck=24, tap=True),
+        Block(96, bottleneck=24, feeds_head=True),
     ),
 )
 
@@ -185,10 +189,10 @@ SHORT_RANGE = Layout(
         Block(64, kernel=3),
         Block(72, kernel=3),
         Block(80, kernel=3),
-        Block(88, kernel=3, tap=True),
+        Block(88, kernel=3, feeds_head=True),
         Block(96, stride=2, kernel=3),
         *3 * [Block(96, kernel=3)],
-        Block(96, kernel=3, tap=True),
+        Block(96, kernel=3, feeds_head=True),
     ),
 )
 
@@ -203,8 +207,8 @@ BACK_CAMERA = Layout(
         *7 * [Block(48, kernel=3)],
         Block(96, stride=2, kernel=3),
         *6 * [Block(96, kernel=3)],
-        Block(96, kernel=3, tap=True),
-        Block(96, stride=2, kernel=3, tap=True, residual=False),
+        Block(96, kernel=3, feeds_head=True),
+        Block(96, stride=2, kernel=3, feeds_head=True, residual=False),
     ),
 )
 
@@ -225,16 +229,16 @@ FULL_RANGE_DENSE = Layout(
         Block(256, bottleneck=64, kernel=3),
         Block(384, stride=2, bottleneck=96, kernel=3),
         *3 * [Block(384, bottleneck=96, kernel=3)],
-        Block(96, join=10),  # back up to 12 x 12
+        Block(96, skip_from=10),  # back up to 12 x 12
         *2 * [Block(96, bottleneck=48, kernel=3)],
-        Block(64, join=7),  # to 24 x 24
+        Block(64, skip_from=7),  # to 24 x 24
         *2 * [Block(64, bottleneck=32, kernel=3)],
-        Block(48, join=4),  # to 48 x 48
-        Block(48, bottleneck=24, kernel=3, tap=True),
+        Block(48, skip_from=4),  # to 48 x 48
+        Block(48, bottleneck=24, kernel=3, feeds_head=True),
     ),
 )
 
-# The networks around BlazeFace, scaled to the multiply-accumulates of front-128 (34.1 million) with taps at the same
+# The networks around BlazeFace, scaled to the multiply-accumulates of front-128 (34.1 million) with head_inputs at the same
 # strides. Each keeps what its family is made of; widths are round numbers and were chosen by cost alone.
 fire = partial(Block, kind="fire", kernel=3)
 separable = partial(Block, kind="separable", kernel=3)
@@ -250,10 +254,10 @@ SQUEEZENET = Layout(
         fire(48, bottleneck=16),
         fire(128, stride=2, bottleneck=24),
         fire(128, bottleneck=24),
-        fire(128, bottleneck=24, tap=True),
+        fire(128, bottleneck=24, feeds_head=True),
         fire(192, stride=2, bottleneck=32),
         fire(192, bottleneck=32),
-        fire(192, bottleneck=32, tap=True),
+        fire(192, bottleneck=32, feeds_head=True),
     ),
 )
 
@@ -266,10 +270,10 @@ MOBILENET_V1 = Layout(
         separable(48),
         separable(96, stride=2),
         *5 * [separable(96)],
-        separable(96, tap=True),
+        separable(96, feeds_head=True),
         separable(192, stride=2),
         separable(192),
-        separable(192, tap=True),
+        separable(192, feeds_head=True),
     ),
 )
 
@@ -284,10 +288,10 @@ MOBILENET_V2 = Layout(
         *3 * [inverted(24, bottleneck=144)],
         inverted(32, bottleneck=144),
         inverted(32, bottleneck=192),
-        inverted(32, bottleneck=192, tap=True),
+        inverted(32, bottleneck=192, feeds_head=True),
         inverted(56, stride=2, bottleneck=192),
         inverted(56, bottleneck=336),
-        inverted(56, bottleneck=336, tap=True),
+        inverted(56, bottleneck=336, feeds_head=True),
     ),
 )
 
@@ -299,10 +303,10 @@ SHUFFLENET = Layout(
         *3 * [shuffle(84, bottleneck=21)],
         shuffle(192, stride=2, bottleneck=48),
         *6 * [shuffle(192, bottleneck=48)],
-        shuffle(192, bottleneck=48, tap=True),
+        shuffle(192, bottleneck=48, feeds_head=True),
         shuffle(384, stride=2, bottleneck=96),
         *2 * [shuffle(384, bottleneck=96)],
-        shuffle(384, bottleneck=96, tap=True),
+        shuffle(384, bottleneck=96, feeds_head=True),
     ),
 )
 
@@ -313,10 +317,10 @@ XCEPTION = Layout(
         xception(32, stride=2),
         xception(64, stride=2),
         xception(64),
-        xception(64, tap=True),
+        xception(64, feeds_head=True),
         xception(120, stride=2),
         xception(120),
-        xception(120, tap=True),
+        xception(120, feeds_head=True),
     ),
 )
 
@@ -333,3 +337,9 @@ NAMED_LAYOUTS = {
     "xception-128": XCEPTION,
 }
 """Layout of each named model of `blazeface.spec`."""
+
+
+def _current_names(block: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a block under its current names; weights files of version 0.1 have former ones."""
+    former = {"tap": "feeds_head", "join": "skip_from"}
+    return {former.get(name, name): value for name, value in block.items()}

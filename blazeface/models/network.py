@@ -25,18 +25,18 @@ class BlazeFace(nn.Module):
     """(B, 3, S, S) float RGB, normalised as the spec says -> logits (B, A), regressions (B, A, 4 + 2K).
 
     A is the number of anchors and K of keypoints, both from the spec; the anchors' order is that of
-    `blazeface.anchors`. The layout's taps must fit the spec's anchor maps.
+    `blazeface.anchors`. The layout's head_inputs must fit the spec's anchor maps.
 
     norm: with batch norm for training, or with it folded away (see `folded`).
     """
 
     def __init__(self, spec: ModelSpec, layout: Layout, norm: bool = True):
         super().__init__()
-        expected = [spec.input_size / grid.cells for grid in spec.anchor_maps]
-        found = [stride for _, stride in layout.taps]
+        expected = [spec.input_size / anchor_map.cells for anchor_map in spec.anchor_maps]
+        found = [stride for _, stride in layout.head_inputs]
         if found != expected:
             raise BlazeFaceError(
-                f"layout and spec of {spec.name!r} disagree: the taps have strides {found}, the anchors {expected}"
+                f"layout and spec of {spec.name!r} disagree: the head_inputs have strides {found}, the anchors {expected}"
             )
         self.spec, self.layout = spec, layout
         self.stem = ConvNorm(SameConv2d(3, layout.stem_channels, layout.stem_kernel, stride=2), norm)
@@ -44,33 +44,34 @@ class BlazeFace(nn.Module):
         self.blocks = nn.ModuleList(
             _build(widths, index, block, norm) for index, block in enumerate(layout.blocks)
         )
-        self._joined = {block.join for block in layout.blocks}
+        self._joined = {block.skip_from for block in layout.blocks}
         self.score_heads = nn.ModuleList()
         self.regression_heads = nn.ModuleList()
-        for (width, _), grid in zip(layout.taps, spec.anchor_maps, strict=True):
-            self.score_heads.append(SameConv2d(width, len(grid.sizes), 1))
-            self.regression_heads.append(SameConv2d(width, len(grid.sizes) * spec.num_coords, 1))
+        for (width, _), anchor_map in zip(layout.head_inputs, spec.anchor_maps, strict=True):
+            self.score_heads.append(SameConv2d(width, len(anchor_map.sizes), 1))
+            self.regression_heads.append(SameConv2d(width, len(anchor_map.sizes) * spec.num_coords, 1))
         for change in layout.lightened:
             self._exchange(change)
         self._init_weights()
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         x = self.stem.rectify(x)
-        taps: list[Tensor] = []
+        head_inputs: list[Tensor] = []
         earlier: dict[int, Tensor] = {}
         for index, (block, numbers) in enumerate(zip(self.blocks, self.layout.blocks, strict=True)):
-            x = block(x) if numbers.join is None else block(x, earlier[numbers.join])
+            x = block(x) if numbers.skip_from is None else block(x, earlier[numbers.skip_from])
             if index in self._joined:
                 earlier[index] = x
-            if numbers.tap:
-                taps.append(x)
+            if numbers.feeds_head:
+                head_inputs.append(x)
         logits = [
-            head(tap).permute(0, 2, 3, 1).flatten(1) for head, tap in zip(self.score_heads, taps, strict=True)
+            head(tensor).permute(0, 2, 3, 1).flatten(1)
+            for head, tensor in zip(self.score_heads, head_inputs, strict=True)
         ]
         # Reshaped map by map: the last axis of NHWC holds anchor after anchor, so rows come out in order.
         regressions = [
-            head(tap).permute(0, 2, 3, 1).reshape(tap.shape[0], -1, self.spec.num_coords)
-            for head, tap in zip(self.regression_heads, taps, strict=True)
+            head(tensor).permute(0, 2, 3, 1).reshape(tensor.shape[0], -1, self.spec.num_coords)
+            for head, tensor in zip(self.regression_heads, head_inputs, strict=True)
         ]
         return torch.cat(logits, dim=1), torch.cat(regressions, dim=1)
 
@@ -99,7 +100,7 @@ class BlazeFace(nn.Module):
                 nn.init.kaiming_normal_(module.weight, mode="fan_in", nonlinearity="relu")
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
-        for score_head, regression_head, grid in zip(
+        for score_head, regression_head, anchor_map in zip(
             self.score_heads, self.regression_heads, self.spec.anchor_maps, strict=True
         ):
             assert isinstance(score_head, nn.Conv2d) and isinstance(regression_head, nn.Conv2d)
@@ -108,9 +109,9 @@ class BlazeFace(nn.Module):
             assert score_head.bias is not None and regression_head.bias is not None
             nn.init.constant_(score_head.bias, -math.log((1 - FACE_PRIOR) / FACE_PRIOR))
             # A fresh anchor predicts a square of its own size around its centre.
-            sizes = torch.from_numpy(anchor_sizes((grid,)))[: len(grid.sizes)] * self.spec.decode_scale
+            sizes = torch.from_numpy(anchor_sizes((anchor_map,)))[: len(anchor_map.sizes)] * self.spec.decode_scale
             with torch.no_grad():
-                bias = regression_head.bias.view(len(grid.sizes), self.spec.num_coords)
+                bias = regression_head.bias.view(len(anchor_map.sizes), self.spec.num_coords)
                 bias[:, 2:4] = sizes[:, None]
 
 
@@ -134,8 +135,8 @@ def _build(widths: list[int], index: int, block: Block, norm: bool) -> nn.Module
             return ShuffleUnit(width, *numbers, norm, dense_start=index == 0)
         case "xception":
             return XceptionBlock(width, block.channels, block.stride, block.kernel, norm)
-    if block.join is not None:
-        return UpBlock(width, widths[block.join + 1], block.channels, norm)
+    if block.skip_from is not None:
+        return UpBlock(width, widths[block.skip_from + 1], block.channels, norm)
     if block.bottleneck:
         return DoubleBlazeBlock(width, block.bottleneck, block.channels, block.stride, block.kernel, norm)
     return BlazeBlock(width, block.channels, block.stride, block.kernel, norm, block.residual)

@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from blazeface.errors import BlazeFaceError
-from blazeface.files.whole import beside, refuse_odd_file
+from blazeface.files.staged import require_regular_file, staged_file
 
 MAX_BYTES = 2**28
 
@@ -20,7 +20,7 @@ def write_tensors(network: nn.Module, path: Path, metadata: Mapping[str, str]) -
     """Write a network's state. The file appears whole or not at all; BlazeFaceError where it cannot be written."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
     try:
-        with beside(path) as part:
+        with staged_file(path) as part:
             save_file(tensors, part, dict(metadata))
             part.chmod(0o644)  # the library makes files that their owner alone can read
     except (OSError, SafetensorError) as error:
@@ -32,7 +32,7 @@ def read_tensors(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
     holds numbers that are not finite."""
     if not path.exists():
         raise BlazeFaceError(f"{path}: no such weights file")
-    refuse_odd_file(str(path))
+    require_regular_file(str(path))
     if path.stat().st_size > MAX_BYTES:
         raise BlazeFaceError(f"{path}: larger than {MAX_BYTES >> 20} MiB, too large for a network of this project")
     try:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from blazeface.backends.onnx_backend import open_session
 from blazeface.errors import BlazeFaceError
-from blazeface.files.shipped import refuse_altered
+from blazeface.files.checksum import verify_checksum
 from blazeface.geometry import Image, letterbox_image
 
 WEIGHTS = Path(__file__).parents[1] / "weights" / "segment.onnx"
@@ -39,7 +39,7 @@ class BackgroundBlur:
         if not path.is_file():
             raise BlazeFaceError(f"{path}: no such model file")
         if path == WEIGHTS:
-            refuse_altered(path)
+            verify_checksum(path)
         self._path, self._session = path, open_session(path, threads)
         if KEY not in self._session.get_modelmeta().custom_metadata_map:
             raise BlazeFaceError(f"{path}: it has no {KEY} metadata, so it is no segmenter of blazeface")

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from blazeface.detections import Detections
 from blazeface.geometry import Image
 
-Hiding = Literal["solid", "pixelate", "gaussian"]
-HIDINGS: tuple[Hiding, ...] = get_args(Hiding)
+CoverStyle = Literal["solid", "pixelate", "gaussian"]
+COVER_STYLES: tuple[CoverStyle, ...] = get_args(CoverStyle)
 
 MARGIN = 0.3
 """Added on every side of a box, in its own sides: hair, chin and ears tell as well."""
@@ -21,7 +21,9 @@ CELLS = 5
 """A hidden field holds no more than this many colours along its longer side, however large the face."""
 
 
-def hide_faces(image: Image, faces: Detections, how: Hiding, reach: NDArray[np.float64] | None = None) -> Image:
+def cover_faces(
+    image: Image, faces: Detections, how: CoverStyle, reach: NDArray[np.float64] | None = None
+) -> Image:
     """A copy of a BGR picture with its faces hidden, each with a margin.
 
     "solid" paints them black, "pixelate" leaves at most CELLS x CELLS squares of mean colour, "gaussian" the same
@@ -31,18 +33,18 @@ def hide_faces(image: Image, faces: Detections, how: Hiding, reach: NDArray[np.f
     hidden = image.copy()
     for n, box in enumerate(faces.boxes):
         margin = MARGIN + (0.0 if reach is None else float(reach[n]))
-        field = covered(box, margin, image.shape[1], image.shape[0])
+        field = cover_region(box, margin, image.shape[1], image.shape[0])
         if field is not None:
             hidden[field] = _without_detail(image[field], how)
     return hidden
 
 
-def hide_all(image: Image, how: Hiding) -> Image:
+def cover_all(image: Image, how: CoverStyle) -> Image:
     """The whole picture hidden: for one in which nobody knows where the faces are."""
     return _without_detail(image, how)
 
 
-def covered(box: NDArray[np.float32], margin: float, width: int, height: int) -> tuple[slice, slice] | None:
+def cover_region(box: NDArray[np.float32], margin: float, width: int, height: int) -> tuple[slice, slice] | None:
     """Rows and columns of a picture under a box with a margin, whole pixels outwards; None where it lies outside."""
     x1, y1, x2, y2 = (float(value) for value in box)
     across, down = margin * (x2 - x1), margin * (y2 - y1)
@@ -51,7 +53,7 @@ def covered(box: NDArray[np.float32], margin: float, width: int, height: int) ->
     return (slice(top, bottom), slice(left, right)) if right > left and bottom > top else None
 
 
-def _without_detail(part: Image, how: Hiding) -> Image:
+def _without_detail(part: Image, how: CoverStyle) -> Image:
     if how == "solid":
         return np.zeros_like(part)
     height, width = part.shape[:2]

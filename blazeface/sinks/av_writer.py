@@ -18,9 +18,9 @@ import numpy as np
 from blazeface.errors import BlazeFaceError
 from blazeface.files.names import printable
 from blazeface.geometry import Image
-from blazeface.sources.audio import SoundCopy
-from blazeface.sources.opening import Sound
+from blazeface.sources.audio import AudioCopy
 from blazeface.sources.frames import COARSE_TICK
+from blazeface.sources.source import AudioTrack
 
 CODECS = {".webm": ("libvpx-vp9", "libvpx")}
 DEFAULT_CODECS = ("libx264", "libopenh264", "mpeg4")
@@ -43,12 +43,12 @@ class AvWriter:
         height: int,
         rate: Fraction,
         tick: Fraction,
-        sound: Sound | None = None,
+        sound: AudioTrack | None = None,
     ):
         self._shown = printable(str(path))
         self._rate = rate
         self._last = -1
-        self._sound: SoundCopy | None = None
+        self._sound: AudioCopy | None = None
         self.soundless: str | None = None
         suffix = path.suffix.lower()
         with self._saying():
@@ -92,9 +92,9 @@ class AvWriter:
             for packet in self._stream.encode(frame):
                 self._container.mux(packet)
 
-    def _copy(self, sound: Sound) -> None:
+    def _copy(self, sound: AudioTrack) -> None:
         try:
-            self._sound = SoundCopy(sound, self._container)
+            self._sound = AudioCopy(sound, self._container)
         except BlazeFaceError as fault:
             self.soundless = str(fault)
 

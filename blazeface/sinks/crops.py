@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from blazeface.detections import Detections
 from blazeface.files.pictures import write_picture
 from blazeface.geometry import Image
-from blazeface.sources.frames import Frame
 from blazeface.sinks.output_paths import make_folder
+from blazeface.sources.frames import Frame
 
 SIDE = 256
 """Width and height of a crop, in pixels."""

@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blazeface.detections import Detections
-from blazeface.files.whole import beside, cannot_write
-from blazeface.spec import KEYPOINT_NAMES
-from blazeface.sources.frames import Frame
+from blazeface.files.staged import cannot_write, staged_file
 from blazeface.sinks.output_paths import make_folder
 from blazeface.sinks.records import Recorder
+from blazeface.sources.frames import Frame
+from blazeface.spec import KEYPOINT_NAMES
 
 
 @contextmanager
@@ -27,7 +27,7 @@ def csv_file(path: Path, keypoint_names: Sequence[str] = KEYPOINT_NAMES) -> Iter
     """One row per face: source, index, time, width, height, track_id (or nothing), score, x1 y1 x2 y2, keypoints."""
     points = [f"{name}_{axis}" for name in keypoint_names for axis in "xy"]
     head = ["source", "index", "time", "width", "height", "track_id", "score", "x1", "y1", "x2", "y2", *points]
-    with beside(path) as part, _open(part, path) as file:
+    with staged_file(path) as part, _open(part, path) as file:
         writer = csv.writer(file, lineterminator="\n")
         with saying(path):
             writer.writerow(head)
@@ -55,7 +55,7 @@ def coco_file(path: Path, keypoint_names: Sequence[str] = KEYPOINT_NAMES) -> Ite
     category = {"id": 1, "name": "face", "keypoints": list(keypoint_names), "skeleton": []}
     images = annotations = 0
     with (
-        beside(path) as part,
+        staged_file(path) as part,
         _open(part, path) as file,
         tempfile.TemporaryFile("w+", encoding="ascii", dir=part.parent) as waiting,
     ):
@@ -119,7 +119,7 @@ class YoloFolder:
         target = self._folder / name.with_name(f"{name.name}{number}.txt")
         make_folder(target.parent)
         height, width = frame.image.shape[:2]
-        with beside(target) as part, saying(target):
+        with staged_file(target) as part, saying(target):
             part.write_text("".join(yolo_lines(faces.boxes, width, height)), encoding="ascii")
 
 

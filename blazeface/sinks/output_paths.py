@@ -9,9 +9,9 @@ from pathlib import Path, PurePath
 from blazeface.errors import BlazeFaceError
 from blazeface.files.names import printable
 from blazeface.files.pictures import can_write_picture
-from blazeface.files.whole import cannot_write
-from blazeface.sources.inputs import Input
+from blazeface.files.staged import cannot_write
 from blazeface.sinks.video_writer import WRITABLE_VIDEOS
+from blazeface.sources.inputs import Input
 
 
 class WrongUsage(BlazeFaceError):

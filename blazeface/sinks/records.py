@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from blazeface.detections import Detections
-from blazeface.files.whole import beside, cannot_write
+from blazeface.files.staged import cannot_write, staged_file
 from blazeface.sources.frames import Frame
 
 Recorder = Callable[[Frame, Detections], None]
@@ -56,7 +56,7 @@ def json_file(path: Path) -> Iterator[Recorder]:
     """
     lines = path.suffix.lower() == ".jsonl"
     count = 0
-    with beside(path) as part:
+    with staged_file(path) as part:
         with _saying(path):
             file = part.open("w", encoding="ascii")
 

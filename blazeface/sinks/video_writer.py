@@ -11,9 +11,10 @@ from typing import Protocol
 import cv2
 import numpy as np
 
-from blazeface.files.whole import beside
+from blazeface.files.staged import staged_file
 from blazeface.geometry import Image
-from blazeface.sources.opening import Sound, have_av
+from blazeface.sources.opening import have_av
+from blazeface.sources.source import AudioTrack
 
 WRITABLE_VIDEOS = (".mp4", ".m4v", ".mov", ".mkv", ".avi", ".webm")
 
@@ -36,7 +37,7 @@ class VideoWriter(Protocol):
 
 @contextmanager
 def open_video_writer(
-    path: Path, width: int, height: int, rate: Fraction, tick: Fraction, sound: Sound | None = None
+    path: Path, width: int, height: int, rate: Fraction, tick: Fraction, sound: AudioTrack | None = None
 ) -> Iterator[VideoWriter]:
     """Write a video of the size given; it gets its name when the block ends without an exception.
 
@@ -44,7 +45,7 @@ def open_video_writer(
     WRITABLE_VIDEOS, decides the container. sound: whose sound is copied; only PyAV can. Raises BlazeFaceError when
     it cannot be written.
     """
-    with beside(path) as part:
+    with staged_file(path) as part:
         writer = _writer(part, path, width, height, rate, tick, sound)
         try:
             yield _Fitting(writer, width, height)
@@ -86,7 +87,7 @@ def fitted(image: Image, width: int, height: int) -> Image:
 
 
 def _writer(
-    part: Path, path: Path, width: int, height: int, rate: Fraction, tick: Fraction, sound: Sound | None
+    part: Path, path: Path, width: int, height: int, rate: Fraction, tick: Fraction, sound: AudioTrack | None
 ) -> VideoWriter:
     # Imported here: each writer loads a library that the other does not need.
     if have_av():

@@ -15,14 +15,14 @@ import cv2
 from blazeface.files.names import printable
 from blazeface.geometry import Image
 
-MEND = "pip install --force-reinstall --no-deps opencv-python"
+HOW_TO_FIX = "pip install --force-reinstall --no-deps opencv-python"
 """Puts the windows back that opencv-python-headless took away: both install the same `cv2`."""
 
 PROBE = "import cv2; cv2.namedWindow('blazeface'); cv2.waitKey(1)"
 KEYS = {
     **dict.fromkeys(map(ord, "qQ\x1b"), "quit"),
     **dict.fromkeys(map(ord, "sS"), "save"),
-    **dict.fromkeys(map(ord, "bB"), "hide"),
+    **dict.fromkeys(map(ord, "bB"), "cover"),
     ord(" "): "pause",
 }
 """What each key asks for; 27 is Esc."""
@@ -30,7 +30,7 @@ LARGEST = (1600, 900)
 """Width and height up to which a window opens in the size of the picture."""
 
 
-def window_obstacle() -> str | None:
+def window_problem() -> str | None:
     """Why no window can be had, in one sentence with what mends it; None where one can.
 
     Asked of another process in the end: without a usable display the library behind the windows ends
@@ -39,7 +39,7 @@ def window_obstacle() -> str | None:
     if sys.platform == "linux" and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
         return "no window: there is no display (neither DISPLAY nor WAYLAND_DISPLAY is set)"
     if not has_windows(cv2.getBuildInformation()):
-        return f"no window: this OpenCV was built without windows; `{MEND}` installs one that has them"
+        return f"no window: this OpenCV was built without windows; `{HOW_TO_FIX}` installs one that has them"
     if sys.platform != "linux":
         return None
     try:

@@ -10,17 +10,17 @@ import av
 
 from blazeface.errors import BlazeFaceError
 from blazeface.files.names import printable
-from blazeface.sources.opening import Sound
+from blazeface.sources.source import AudioTrack
 
 
-class SoundCopy:
+class AudioCopy:
     """The first sound track of a file, moved so that the first picture stands at 0.
 
     target: the container it goes to, open and without a packet yet. Raises BlazeFaceError where there is no sound
     that the target can hold. What of the track cannot be read is left out.
     """
 
-    def __init__(self, sound: Sound, target: Any):
+    def __init__(self, sound: AudioTrack, target: Any):
         shown = printable(sound.path)
         self._start = sound.start
         self._waiting: Any = None

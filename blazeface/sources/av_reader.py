@@ -12,10 +12,10 @@ import numpy as np
 
 from blazeface.errors import BlazeFaceError
 from blazeface.files.names import printable
-from blazeface.files.whole import refuse_odd_file
+from blazeface.files.staged import require_regular_file
 from blazeface.geometry import Image
-from blazeface.sources.opening import Sound
 from blazeface.sources.frames import Frame, steady_time
+from blazeface.sources.source import AudioTrack
 
 WITHOUT_STAMPS = frozenset({"avi", "h264", "hevc", "mjpeg", "m4v"})
 """Containers that store no time stamps (FFmpeg makes some up): their frames follow the rate."""
@@ -23,17 +23,17 @@ WITHOUT_STAMPS = frozenset({"avi", "h264", "hevc", "mjpeg", "m4v"})
 RESUMING = "matroska,webm"
 """The container in which FFmpeg looks for the next sound part behind a damaged one, and says nothing."""
 
-MOST_BETWEEN = 128
+MAX_BETWEEN = 128
 """Bytes between two packets of such a file: their own headers, and that of a cluster."""
 
 NO_VIDEO = "not a video, or a damaged one"
 
 
 class AvReader:
-    """A video file (see `clips.Clip`). Raises BlazeFaceError when it is no video."""
+    """A video file (see `source.VideoSource`). Raises BlazeFaceError when it is no video."""
 
     def __init__(self, path: str):
-        refuse_odd_file(path)
+        require_regular_file(path)
         self._path = path
         self._shown = printable(path)
         try:
@@ -51,7 +51,7 @@ class AvReader:
         self.rate = Fraction(rate) if rate else Fraction(25)
         self.tick = Fraction(self._stream.time_base or 1 / self.rate)
         self._end = self._promised_end()
-        self.sound: Sound | None = None
+        self.audio: AudioTrack | None = None
         self.length: int | None = self._stream.frames or (round(self._end * self.rate) if self._end else None)
 
     def frames(self) -> Iterator[Frame]:
@@ -64,7 +64,7 @@ class AvReader:
             if first is None:
                 first = stamp or Fraction(0)
                 if self._container.streams.audio:
-                    self.sound = Sound(self._path, first)
+                    self.audio = AudioTrack(self._path, first)
             last = steady_time(None if stamp is None else stamp - first, last, self.rate, self.tick)
             shown = (picture.duration or 0) * self.tick
             yield Frame(_upright(picture), count, last, self._path)
@@ -103,7 +103,7 @@ class AvReader:
             except (av.error.FFmpegError, OSError):  # the rest of the file cannot be taken apart
                 self._broken += 1
                 return
-            hole = hole or (reached is not None and packet.pos is not None and packet.pos - reached > MOST_BETWEEN)
+            hole = hole or (reached is not None and packet.pos is not None and packet.pos - reached > MAX_BETWEEN)
             reached = packet.pos + packet.size if packet.pos is not None and packet.size else reached
             if packet.stream is not self._stream:
                 continue

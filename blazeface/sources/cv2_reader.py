@@ -17,7 +17,7 @@ import cv2
 
 from blazeface.errors import BlazeFaceError
 from blazeface.files.names import printable
-from blazeface.files.whole import refuse_odd_file
+from blazeface.files.staged import require_regular_file
 from blazeface.geometry import Image
 from blazeface.sources.frames import Frame, steady_time
 
@@ -27,17 +27,17 @@ DEFAULT_CODEC = "mp4v"
 INSTALL_AV = "pip install 'blazeface[video]'"
 
 
-def hush_opencv() -> None:
+def silence_opencv() -> None:
     """Keep OpenCV and its FFmpeg from printing their own complaints; ours name the file and the fault."""
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 
 
 class Cv2Reader:
-    """A video file (see `clips.Clip`). Raises BlazeFaceError when it is no video."""
+    """A video file (see `source.VideoSource`). Raises BlazeFaceError when it is no video."""
 
     def __init__(self, path: str):
-        refuse_odd_file(path)
+        require_regular_file(path)
         self._path = path
         self._shown = printable(path)
         try:
@@ -46,14 +46,14 @@ class Cv2Reader:
             raise BlazeFaceError(
                 f"{self._shown}: OpenCV cannot open such a name; PyAV can: {INSTALL_AV}"
             ) from error
-        hush_opencv()
+        silence_opencv()
         self._capture = cv2.VideoCapture(os.path.abspath(path), cv2.CAP_FFMPEG)
         if not self._capture.isOpened():
             raise BlazeFaceError(f"{self._shown}: not a video, or a damaged one")
         self.rate = exact_rate(self._capture.get(cv2.CAP_PROP_FPS)) or Fraction(25)
         self.tick = Fraction(1, 1000)
         count = self._capture.get(cv2.CAP_PROP_FRAME_COUNT)
-        self.sound = None
+        self.audio = None
         self.length: int | None = round(count) if 0 < count < 2**40 else None
 
     def frames(self) -> Iterator[Frame]:
@@ -102,7 +102,7 @@ class Cv2Writer:
             raise BlazeFaceError(
                 f"{self._shown}: OpenCV cannot write such a name; PyAV can: {INSTALL_AV}"
             ) from error
-        hush_opencv()
+        silence_opencv()
         self.soundless = None
         self._rate = rate
         self._count = 0

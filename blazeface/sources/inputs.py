@@ -14,7 +14,7 @@ import cv2
 from blazeface.errors import BlazeFaceError
 from blazeface.files.names import printable, without_secrets
 from blazeface.files.pictures import PICTURE_SUFFIXES
-from blazeface.files.whole import refuse_odd_file
+from blazeface.files.staged import require_regular_file
 
 VIDEO_SUFFIXES = frozenset(
     ".mp4 .m4v .mov .mkv .webm .avi .mpg .mpeg .ts .mts .m2ts .wmv .flv .3gp .ogv .y4m .mjpeg .mjpg .h264 .hevc".split()  # noqa: SIM905
@@ -77,7 +77,7 @@ def find_input(text: str) -> Input:
     if SEQUENCE.search(os.path.basename(text)) and not os.path.exists(text):
         stem = SEQUENCE.sub("", os.path.splitext(os.path.basename(text))[0]).strip("_-. ")
         return Input("sequence", text, text, PurePath(stem or "sequence"))
-    refuse_odd_file(text)
+    require_regular_file(text)
     return Input(_file_kind(text), text, text, PurePath(os.path.basename(text)))
 
 

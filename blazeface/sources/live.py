@@ -20,8 +20,8 @@ import cv2
 
 from blazeface.errors import BlazeFaceError
 from blazeface.geometry import Image
-from blazeface.video import READER_NAME
-from blazeface.sources.cv2_reader import exact_rate, hush_opencv
+from blazeface.sources import READER_THREAD_PREFIX
+from blazeface.sources.cv2_reader import exact_rate, silence_opencv
 from blazeface.sources.frames import Frame, steady_time
 from blazeface.sources.inputs import Input
 
@@ -57,9 +57,9 @@ def open_camera(
     stop: Callable[[], bool],
     reconnect: float = 0.0,
     say: Callable[[str], None] = lambda sentence: None,
-) -> LiveClip:
+) -> LiveSource:
     """The camera of a number. Raises BlazeFaceError at once where the system has no such camera."""
-    hush_opencv()
+    silence_opencv()
     number = int(item.address)
     backend = cv2.CAP_ANY
     if sys.platform == "linux":
@@ -70,7 +70,7 @@ def open_camera(
             raise BlazeFaceError(f"{item.name}: no such camera: {device} does not exist (cameras here: {others})")
         if not os.access(device, os.R_OK | os.W_OK):
             raise BlazeFaceError(f"{item.name}: no permission to use {device} (its group, often `video`, has it)")
-    return LiveClip(item.name, lambda: cv2.VideoCapture(number, backend), timeout, stop, True, reconnect, say)
+    return LiveSource(item.name, lambda: cv2.VideoCapture(number, backend), timeout, stop, True, reconnect, say)
 
 
 def open_stream(
@@ -79,18 +79,18 @@ def open_stream(
     stop: Callable[[], bool],
     reconnect: float = 0.0,
     say: Callable[[str], None] = lambda sentence: None,
-) -> LiveClip:
+) -> LiveSource:
     """The stream behind a URL; a file behind an HTTP URL is read frame by frame, as a file on disk is."""
-    hush_opencv()
+    silence_opencv()
     # Longer than ours, so that ours decides; but the thread that was left behind ends some time.
     patience = int(2000 * timeout) + 1000
     limits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, patience, cv2.CAP_PROP_READ_TIMEOUT_MSEC, patience]
     capture = lambda: cv2.VideoCapture(item.address, cv2.CAP_FFMPEG, limits)  # noqa: E731
-    return LiveClip(item.name, capture, timeout, stop, False, reconnect, say)
+    return LiveSource(item.name, capture, timeout, stop, False, reconnect, say)
 
 
-class LiveClip:
-    """A camera or a stream (see `clips.Clip`): always the newest picture; those in between are lost.
+class LiveSource:
+    """A camera or a stream (see `source.VideoSource`): always the newest picture; those in between are lost.
 
     open_capture is called in the reading thread, since opening may block as well. timeout: seconds without a picture
     after which it is taken for lost; stop ends it quietly. camera: one that gives no picture is asked again; a stream
@@ -112,7 +112,7 @@ class LiveClip:
         say: Callable[[str], None] = lambda sentence: None,
     ):
         self.tick = Fraction(1, 1000)
-        self.sound = None
+        self.audio = None
         self._name = name
         self._open_capture = open_capture
         self._camera = camera
@@ -146,7 +146,7 @@ class LiveClip:
         if count == 0 and not self._stop():
             raise BlazeFaceError(f"{self._name}: ended without a picture")
 
-    def __enter__(self) -> LiveClip:
+    def __enter__(self) -> LiveSource:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -213,9 +213,9 @@ class _Reader:
         self._changed = threading.Condition()
         self._newest: Taken | None = None
         self._fault: str | None = None
-        self._ended = False
+        self._should_stop = False
         self._closed = False
-        self._thread = threading.Thread(target=self._read, name=READER_NAME + name, daemon=True)
+        self._thread = threading.Thread(target=self._read, name=READER_THREAD_PREFIX + name, daemon=True)
         self._thread.start()
 
     def take(self, timeout: float, stop: Callable[[], bool]) -> Taken | None:
@@ -225,7 +225,7 @@ class _Reader:
             while self._newest is None:
                 if self._fault is not None:
                     raise BlazeFaceError(self._fault)
-                if self._ended or stop():
+                if self._should_stop or stop():
                     return None
                 left = deadline - time.monotonic()
                 if left <= 0:
@@ -290,7 +290,7 @@ class _Reader:
     def _end(self, fault: str | None) -> None:
         with self._changed:
             self._fault = fault
-            self._ended = True
+            self._should_stop = True
             self._changed.notify_all()
 
     def _why(self) -> str:

@@ -18,7 +18,7 @@ RATE = Fraction(25)
 
 
 class SequenceReader:
-    """The pictures of a pattern in the order of their numbers (see `clips.Clip`); numbers may be missing.
+    """The pictures of a pattern in the order of their numbers (see `source.VideoSource`); numbers may be missing.
 
     A picture that cannot be read keeps its place in time, and is told of at the end. Raises BlazeFaceError when no
     picture fits the pattern.
@@ -29,7 +29,7 @@ class SequenceReader:
         self.tick = 1 / RATE
         self._pattern = pattern
         self._paths = numbered(pattern)
-        self.sound = None
+        self.audio = None
         self.length: int | None = len(self._paths)
         if not self._paths:
             raise BlazeFaceError(f"{printable(pattern)}: there is no such numbered picture")

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 WIDTHS = {"b": 1, "B": 1, "?": 1, "h": 2, "H": 2, "i": 4, "I": 4, "f": 4, "q": 8, "Q": 8}
 """Bytes of each kind of number, by its letter in `struct`."""
 
-MOST_ENTRIES = 1_000_000
+MAX_ENTRIES = 1_000_000
 
 
 class Damaged(ValueError):
@@ -83,7 +83,7 @@ class Table:
         distance = int(self._number("H", self._fields + slot))
         return self._start + distance if distance else None
 
-    def _vector(self, field: int, width: int, most: int = MOST_ENTRIES) -> tuple[int, int]:
+    def _vector(self, field: int, width: int, most: int = MAX_ENTRIES) -> tuple[int, int]:
         place = self._place(field)
         if place is None:
             return 0, 0

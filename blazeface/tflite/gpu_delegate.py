@@ -49,7 +49,7 @@ BOOLEAN = {
     "SELECT_V2",
 }
 INDICES = {"CAST", "GATHER", "ONE_HOT", "EMBEDDING_LOOKUP", "DYNAMIC_UPDATE_SLICE"}
-MOST_AXES = 4
+MAX_AXES = 4
 
 AS_TFLITE = {
     "Conv": "CONV_2D",
@@ -127,8 +127,8 @@ def _faults(graph: Graph, layer: Layer, kind: str) -> list[tuple[str, str]]:
         if not _number_taken(name, tensor):
             return [("dtype", f"tensor {tensor.name!r} is {tensor.dtype}")]
     for tensor in moving:
-        if tensor.shape is not None and len(tensor.shape) > MOST_AXES:
-            return [("rank", f"tensor {tensor.name!r} has {len(tensor.shape)} axes, of at most {MOST_AXES}")]
+        if tensor.shape is not None and len(tensor.shape) > MAX_AXES:
+            return [("rank", f"tensor {tensor.name!r} has {len(tensor.shape)} axes, of at most {MAX_AXES}")]
     for tensor in moving:
         if tensor.shape is not None and _is_open(tensor, kind):
             return [("shape", f"tensor {tensor.name!r} has an open shape, ({_sizes(tensor)})")]

@@ -194,11 +194,15 @@ def _check_inputs(operation: Operation, shapes: list[tuple[int, ...]]) -> None:
         return
     if len(inputs) < 2 or len(operation.outputs) != 1:
         raise BlazeFaceError(f"expected an input, a filter and one output for {name}")
-    maps, taps, result = shapes[inputs[0]], shapes[inputs[1]], shapes[operation.outputs[0]]
-    ranks = len(maps) == len(taps) == len(result) == 4
+    maps, head_inputs, result = shapes[inputs[0]], shapes[inputs[1]], shapes[operation.outputs[0]]
+    ranks = len(maps) == len(head_inputs) == len(result) == 4
     depthwise = name == "DEPTHWISE_CONV_2D"
-    if not ranks or taps[3 if depthwise else 0] != result[3] or (not depthwise and maps[3] % max(taps[3], 1)):
-        raise BlazeFaceError(f"{name}: a filter of shape {taps} does not take {maps} to {result}")
+    if (
+        not ranks
+        or head_inputs[3 if depthwise else 0] != result[3]
+        or (not depthwise and maps[3] % max(head_inputs[3], 1))
+    ):
+        raise BlazeFaceError(f"{name}: a filter of shape {head_inputs} does not take {maps} to {result}")
 
 
 def _check_sizes(operation: Operation, shapes: list[tuple[int, ...]], constants: Mapping[int, Array]) -> None:
@@ -206,7 +210,10 @@ def _check_sizes(operation: Operation, shapes: list[tuple[int, ...]], constants:
     name, inputs = operation.name, operation.inputs
     if name in ("MAX_POOL_2D", "AVERAGE_POOL_2D"):
         sides = shapes[inputs[0]][1:3] if inputs else ()
-        if any(tap > max(side, 16) for side, tap in zip(sides, operation.options["filter"], strict=False)):
+        if any(
+            feeds_head > max(side, 16)
+            for side, feeds_head in zip(sides, operation.options["filter"], strict=False)
+        ):
             raise BlazeFaceError(f"{name}: a window of {operation.options['filter']} over a map of {sides}")
     if name not in ("PAD", "PADV2", "MIRROR_PAD", "RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR"):
         return

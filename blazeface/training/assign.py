@@ -27,7 +27,7 @@ def assign(
     """Assign anchors by overlap: all over the threshold, and for each face at least its `best` ones.
 
     anchor_boxes: (A, 4). boxes: (B, N, 4), units of the input side. face, ignore: (B, N) bool. Without the
-    second rule small faces, which no anchor overlaps well, would go unlearnt; an anchor wanted by several
+    second rule small faces, which no anchor overlaps well, would go unlearnt; an anchor expected by several
     faces goes to the one it overlaps most. Anchors that lie more than half in one ignore region are
     neutral, which is how detections are treated when a model is scored.
     """
@@ -36,8 +36,8 @@ def assign(
     iou = shared / (area + box_area(boxes)[:, None, :] - shared).clamp(min=1e-9)
     iou = torch.where(face[:, None, :], iou, torch.zeros(()))
     best_of_face = iou.topk(min(best, iou.shape[1]), dim=1).values[:, -1:, :]
-    wanted = (iou >= torch.minimum(best_of_face, torch.tensor(iou_threshold))) & (iou > 0)
-    overlap, owner = torch.where(wanted, iou, torch.zeros(())).max(dim=2)
+    expected = (iou >= torch.minimum(best_of_face, torch.tensor(iou_threshold))) & (iou > 0)
+    overlap, owner = torch.where(expected, iou, torch.zeros(())).max(dim=2)
     positive = overlap > 0
     inside = torch.where(ignore[:, None, :], shared / area, torch.zeros(())).amax(dim=2)
     return Targets(positive, torch.where(positive, owner, 0), (inside > 0.5) & ~positive)

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from blazeface.errors import BlazeFaceError
-from blazeface.files.whole import beside
+from blazeface.files.staged import staged_file
 from blazeface.training.config import TrainConfig
 
 FILE = "checkpoint.pt"
@@ -51,7 +51,7 @@ def save_checkpoint(checkpoint: Checkpoint, folder: Path) -> None:
         )
     data = {**vars(checkpoint), "config": checkpoint.config.to_json()}
     try:
-        with beside(path) as part, part.open("wb") as file:
+        with staged_file(path) as part, part.open("wb") as file:
             torch.save(data, file)
             file.flush()
             os.fsync(file.fileno())

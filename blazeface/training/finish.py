@@ -15,7 +15,7 @@ from blazeface.data.samples import Sample, chosen_evenly
 from blazeface.detector import FaceDetector
 from blazeface.evaluation.record import SCORE_CUT, Record, records
 from blazeface.evaluation.report import figures, make_report
-from blazeface.files.whole import beside
+from blazeface.files.staged import staged_file
 from blazeface.models.network import BlazeFace
 from blazeface.training.loop import Score
 
@@ -49,13 +49,13 @@ def val_score(samples: list[Sample], limit: int) -> Score:
 
 def finish(network: BlazeFace, samples: list[Sample], out: Path) -> None:
     """Write model.safetensors, model.onnx (checked against PyTorch) and report.json into a run's folder."""
-    from blazeface.export.onnx import export_onnx
+    from blazeface.export.formats.onnx import export_onnx
     from blazeface.models.weights import save_weights
 
     save_weights(network, out / "model.safetensors")
     pictures = PictureCache([sample.path for sample in samples], budget_mb=1024, quiet=True)
     report = make_report(score_network(network, samples, pictures), resamples=200)
-    with beside(out / "report.json") as part:
+    with staged_file(out / "report.json") as part:
         part.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     shown = [image for image in map(pictures.get, range(min(16, len(samples)))) if image is not None]
     export_onnx(network, out / "model.onnx", shown)

@@ -6,12 +6,12 @@ import csv
 import math
 from pathlib import Path
 
-from blazeface.files.whole import beside
+from blazeface.files.staged import staged_file
 
 STEP_COLUMNS = ("step", "epoch", "learning_rate", "loss", "score", "box", "keypoint", "images_per_second")
 
 
-class Journal:
+class TrainingLog:
     """log.csv (means over some steps), evaluations.csv, TensorBoard events and curves.png in a folder.
 
     start: the step a resumed run goes on from; later rows of an interrupted run are dropped, so that no
@@ -63,7 +63,7 @@ def drop_rows_after(path: Path, step: int) -> None:
     if not path.exists():
         return
     rows = [row for row in read_rows(path) if row.get("step", math.inf) <= step]
-    with beside(path) as part:
+    with staged_file(path) as part:
         part.touch()
         for row in rows:
             append_row(part, row)
@@ -102,6 +102,6 @@ def draw_curves(log: Path, evaluations: Path, out: Path) -> None:
         axes.grid(alpha=0.3)
         if axes.lines:
             axes.legend()
-    with beside(out) as part:
+    with staged_file(out) as part:
         figure.savefig(part, dpi=110)
     pyplot.close(figure)

@@ -31,7 +31,7 @@ from blazeface.training.checkpoint import FILE, Checkpoint, save_checkpoint
 from blazeface.training.config import TrainConfig
 from blazeface.training.depthwise import accelerate
 from blazeface.training.distributed import Processes
-from blazeface.training.log import STEP_COLUMNS, Journal
+from blazeface.training.log import STEP_COLUMNS, TrainingLog
 from blazeface.training.losses import DetectionLoss, Losses
 from blazeface.training.optim import Ema, learning_rate, make_optimizer
 
@@ -126,9 +126,13 @@ class Trainer:
             unit="step",
             disable=True if machine.quiet or not processes.leads else None,
         )
-        journal = Journal(out, self.step) if processes.leads else None
+        training_log = TrainingLog(out, self.step) if processes.leads else None
         meter = Meter()
-        with stop_signals() as stopped, told_in_sentences(out), closing(journal) if journal else nullcontext():
+        with (
+            stop_signals() as stopped,
+            errors_as_sentences(out),
+            closing(training_log) if training_log else nullcontext(),
+        ):
             for batch in loader:
                 rate = learning_rate(self.step, total, config)
                 losses = self._step(model, batch.to(self.device), rate)
@@ -142,19 +146,19 @@ class Trainer:
                     bar.set_postfix_str(
                         f"loss {row['loss']:.3f}, {row['images_per_second']:.0f} images/s", refresh=False
                     )
-                    if journal:
-                        journal.steps({name: row[name] for name in STEP_COLUMNS})
+                    if training_log:
+                        training_log.steps({name: row[name] for name in STEP_COLUMNS})
                 if self.step % (machine.evaluate_every * steps_per_epoch) == 0 or self.step == total:
                     refuse_nan(meter, out)
-                    if journal:
+                    if training_log:
                         figures = {"step": self.step, "epoch": epoch, **score(self.ema.network)}
                         self.history.append(figures)
-                        journal.evaluation(figures)
+                        training_log.evaluation(figures)
                         bar.write(", ".join(f"{name} {value:.4g}" for name, value in figures.items()))
                     processes.wait()
                     meter = Meter()
                 stop = processes.any(bool(stopped))
-                if journal and (
+                if training_log and (
                     stop or self.step == total or time.monotonic() - saved > machine.checkpoint_seconds
                 ):
                     refuse_nan(meter, out)
@@ -239,7 +243,7 @@ def refuse_nan(meter: Meter, out: Path) -> None:
 
 
 @contextmanager
-def told_in_sentences(out: Path) -> Iterator[None]:
+def errors_as_sentences(out: Path) -> Iterator[None]:
     """Within the block a full disk, the death of a process that prepares crops, and what went wrong in one, are each
     a BlazeFaceError."""
     try:

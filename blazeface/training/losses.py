@@ -81,17 +81,17 @@ class DetectionLoss(nn.Module):
         row, anchor = targets.positive.nonzero(as_tuple=True)
         face = targets.face[row, anchor]
         boxes, keypoints = self._decode(regressions[row, anchor], anchor)
-        wanted = batch.boxes[row, face]
+        expected = batch.boxes[row, face]
         labels = targets.positive.float()
         if recipe.quality:
-            labels[row, anchor] = pair_iou(boxes.detach(), wanted)
+            labels[row, anchor] = pair_iou(boxes.detach(), expected)
         score = focal_loss(logits, labels, targets.positive, recipe.focal_alpha, recipe.focal_gamma)
         score = torch.where(targets.neutral, torch.zeros(()), score).sum()
         points = keypoint_loss(
-            keypoints, batch.keypoints[row, face], batch.visibility[row, face], wanted, recipe.keypoint_beta
+            keypoints, batch.keypoints[row, face], batch.visibility[row, face], expected, recipe.keypoint_beta
         )
         score = score / divisor
-        box = eiou_loss(boxes, wanted).sum() * recipe.box_weight / divisor
+        box = eiou_loss(boxes, expected).sum() * recipe.box_weight / divisor
         keypoint = points.sum() * recipe.keypoint_weight / divisor
         return Losses(score + box + keypoint, score, box, keypoint, count)
 
@@ -122,28 +122,28 @@ def pair_iou(a: Tensor, b: Tensor) -> Tensor:
     return area / (box_area(a) + box_area(b) - area).clamp(min=1e-9)
 
 
-def eiou_loss(boxes: Tensor, wanted: Tensor) -> Tensor:
+def eiou_loss(boxes: Tensor, expected: Tensor) -> Tensor:
     """Efficient IoU loss per pair of boxes (M, 4): (M,), in [0, 4) (arXiv 2101.08158, equation 8).
 
     1 - IoU, plus the distance of the centres and the differences of the sides, each relative to the
     smallest box around both. It has a slope also where the boxes do not touch.
     """
-    sides, wanted_sides = boxes[:, 2:] - boxes[:, :2], wanted[:, 2:] - wanted[:, :2]
-    around = torch.maximum(boxes, wanted)[:, 2:] - torch.minimum(boxes, wanted)[:, :2]
+    sides, expected_sides = boxes[:, 2:] - boxes[:, :2], expected[:, 2:] - expected[:, :2]
+    around = torch.maximum(boxes, expected)[:, 2:] - torch.minimum(boxes, expected)[:, :2]
     around = around.clamp(min=1e-6)
-    apart = (boxes[:, :2] + boxes[:, 2:] - wanted[:, :2] - wanted[:, 2:]) / 2
+    apart = (boxes[:, :2] + boxes[:, 2:] - expected[:, :2] - expected[:, 2:]) / 2
     distance = apart.pow(2).sum(dim=1) / around.pow(2).sum(dim=1)
-    stretch = ((sides - wanted_sides) / around).pow(2).sum(dim=1)
-    return 1 - pair_iou(boxes, wanted) + distance + stretch
+    stretch = ((sides - expected_sides) / around).pow(2).sum(dim=1)
+    return 1 - pair_iou(boxes, expected) + distance + stretch
 
 
-def keypoint_loss(keypoints: Tensor, wanted: Tensor, visibility: Tensor, boxes: Tensor, beta: float) -> Tensor:
+def keypoint_loss(keypoints: Tensor, expected: Tensor, visibility: Tensor, boxes: Tensor, beta: float) -> Tensor:
     """Smooth L1 in units of the face's size, averaged over the known keypoints: (M,).
 
-    keypoints, wanted: (M, K, 2); visibility: (M, K), zero means unknown; boxes: (M, 4) of the faces. A
+    keypoints, expected: (M, K, 2); visibility: (M, K), zero means unknown; boxes: (M, 4) of the faces. A
     face without a known keypoint gives zero.
     """
     size = box_area(boxes).sqrt().clamp(min=1e-6)[:, None, None]
-    error = F.smooth_l1_loss(keypoints / size, wanted / size, reduction="none", beta=beta).sum(dim=2)
+    error = F.smooth_l1_loss(keypoints / size, expected / size, reduction="none", beta=beta).sum(dim=2)
     known = (visibility > 0).float()
     return (error * known).sum(dim=1) / known.sum(dim=1).clamp(min=1)

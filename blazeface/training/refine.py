@@ -12,7 +12,7 @@ from torch import Tensor
 from blazeface.crop import CropSpec
 from blazeface.data.face_crops import FaceCrops, Jitter, jittered
 from blazeface.models.refine import RefineNet, build_refine, lightened_refine
-from blazeface.training.small import Orders, SmallConfig, train_small
+from blazeface.training.small import SmallConfig, TrainingTask, train_small
 
 TRUST = torch.tensor([0.0, 0.5, 1.0])
 """Weight of a keypoint in the loss by its visibility: unknown, predicted by a teacher, annotated by a person."""
@@ -33,9 +33,9 @@ def train_refine(
     init: RefineNet | None = None,
 ) -> RefineNet | None:
     """See `small.train_small`. init: a trained network to start from, made light for another kind than its own."""
-    spec, orders = CropSpec(), Orders(len(crops), config.seed)
+    spec, orders = CropSpec(), TrainingTask(len(crops), config.seed)
 
-    def lessons(step: int) -> tuple[Tensor, ...]:
+    def batches(step: int) -> tuple[Tensor, ...]:
         """Images (B, 3, S, S), keypoints (B, 6, 2), weights (B, 6)."""
         made = [
             jittered(crops, orders[position], spec, Jitter(), np.random.default_rng([config.seed, position]))
@@ -58,14 +58,14 @@ def train_refine(
             return build_refine(config.kind)
         return init if init.kind == config.kind else lightened_refine(init)
 
-    return train_small(fresh, len(crops), lessons, loss_of, config, out, log)
+    return train_small(fresh, len(crops), batches, loss_of, config, out, log)
 
 
-def keypoint_loss(found: Tensor, wanted: Tensor, weights: Tensor, beta: float) -> Tensor:
+def keypoint_loss(found: Tensor, expected: Tensor, weights: Tensor, beta: float) -> Tensor:
     """Pseudo-Huber distance, mean over keypoints inside the crop: (B, 6, 2) twice, weights (B, 6) -> scalar.
 
     sqrt(1 + (d / beta)^2) - 1: about d / beta, the distance that evaluation measures, but smooth where d is small.
     """
-    inside = ((wanted > 0) & (wanted < 1)).all(dim=2) * weights
-    distance = ((found - wanted) / beta).square().sum(dim=2)
+    inside = ((expected > 0) & (expected < 1)).all(dim=2) * weights
+    distance = ((found - expected) / beta).square().sum(dim=2)
     return (((1 + distance).sqrt() - 1) * inside).sum() / inside.sum().clamp(min=1)

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from blazeface.data.face_masks import MaskedPictures
 from blazeface.models.light.unet import UNet, build_segmenter
-from blazeface.training.small import Orders, SmallConfig, train_small
+from blazeface.training.small import SmallConfig, TrainingTask, train_small
 
 MEAN = STD = 127.5
 
@@ -26,9 +26,9 @@ def train_segmenter(
     pictures: MaskedPictures, config: SmallConfig, out: Path, log: Callable[[str], None] = print
 ) -> UNet | None:
     """See `small.train_small`. Pictures are mirrored half the time, in other light."""
-    orders = Orders(len(pictures), config.seed)
+    orders = TrainingTask(len(pictures), config.seed)
 
-    def lessons(step: int) -> tuple[Tensor, ...]:
+    def batches(step: int) -> tuple[Tensor, ...]:
         """Images (B, 3, S, S), masks (B, S, S) in [0, 1], known (B, S, S)."""
         chosen, lights, turned = [], [], []
         for position in range(step * config.batch, (step + 1) * config.batch):
@@ -50,7 +50,7 @@ def train_segmenter(
         images, masks, known = batch
         return mask_loss(network(images), masks, known)
 
-    return train_small(lambda: build_segmenter(config.kind), len(pictures), lessons, loss_of, config, out, log)
+    return train_small(lambda: build_segmenter(config.kind), len(pictures), batches, loss_of, config, out, log)
 
 
 def inputs(images: np.ndarray) -> Tensor:
@@ -80,7 +80,7 @@ def mask_iou(network: UNet, pictures: MaskedPictures, batch: int = 32) -> float:
         part = slice(start, start + batch)
         logits = network(inputs(pictures.images[part]))
         found = (logits[:, 1] > logits[:, 0]).numpy() & pictures.known[part]
-        wanted = (pictures.masks[part] > 127) & pictures.known[part]
-        shared += int((found & wanted).sum())
-        union += int((found | wanted).sum())
+        expected = (pictures.masks[part] > 127) & pictures.known[part]
+        shared += int((found & expected).sum())
+        union += int((found | expected).sum())
     return shared / max(union, 1)

@@ -1,4 +1,4 @@
-"""A small loop for small networks on prepared lessons: minutes on a CPU, stopped and gone on with at any step."""
+"""A small loop for small networks on prepared batches: minutes on a CPU, stopped and gone on with at any step."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from blazeface.errors import BlazeFaceError
-from blazeface.files.whole import beside
+from blazeface.files.staged import staged_file
 from blazeface.training.config import TrainConfig
 from blazeface.training.depthwise import accelerate
 from blazeface.training.loop import stop_signals
@@ -31,7 +31,7 @@ Network = TypeVar("Network", bound=nn.Module)
 
 @dataclass(frozen=True)
 class SmallConfig:
-    """The recipe. task, kind: of the network. epochs: passes over the lessons; ema: decay of the averaged weights,
+    """The recipe. task, kind: of the network. epochs: passes over the batches; ema: decay of the averaged weights,
     which are what a run ends with; beta: see the task's loss."""
 
     task: str
@@ -54,7 +54,7 @@ class SmallConfig:
 def train_small(
     fresh: Callable[[], Network],
     count: int,
-    lessons: Callable[[int], tuple[Tensor, ...]],
+    batches: Callable[[int], tuple[Tensor, ...]],
     loss_of: Callable[[Network, tuple[Tensor, ...]], Tensor],
     config: SmallConfig,
     out: Path,
@@ -62,7 +62,7 @@ def train_small(
 ) -> Network | None:
     """Train to the end of the schedule; the averaged network in eval mode, or None when a signal stopped it before.
 
-    fresh: makes the network. count: lessons of one epoch. lessons: those of a step; they must follow from its number
+    fresh: makes the network. count: batches of one epoch. batches: those of a step; they must follow from its number
     alone, so that a run in pieces is the run in one piece. loss_of: of the network on them. A checkpoint of the same
     recipe in `out` is gone on with; one of another raises BlazeFaceError, and so does a loss that is not finite.
     """
@@ -83,10 +83,10 @@ def train_small(
         step = found["step"]
     losses, start, saved = [], time.monotonic(), time.monotonic()
     with ThreadPoolExecutor(1) as ahead, stop_signals() as stopped:
-        lesson = ahead.submit(lessons, step)
+        upcoming = ahead.submit(batches, step)
         while step < total and not stopped:
-            batch = lesson.result()
-            lesson = ahead.submit(lessons, step + 1)
+            batch = upcoming.result()
+            upcoming = ahead.submit(batches, step + 1)
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(step, total, schedule)
             loss = loss_of(network, batch)
@@ -111,8 +111,8 @@ def train_small(
     return average if step == total else None
 
 
-class Orders:
-    """Which lesson stands at a position of an endless run: each epoch has all, in an order of its own."""
+class TrainingTask:
+    """Which batch stands at a position of an endless run: each epoch has all, in an order of its own."""
 
     def __init__(self, count: int, seed: int):
         self._count, self._seed = count, seed
@@ -152,7 +152,7 @@ def _save(
         "average": average.state_dict(),
         "optimizer": optimizer.state_dict(),
     }
-    with beside(out / FILE) as part, part.open("wb") as file:
+    with staged_file(out / FILE) as part, part.open("wb") as file:
         torch.save(data, file)
         file.flush()
         os.fsync(file.fileno())

@@ -18,7 +18,7 @@ pytest.importorskip("torch", reason="PyTorch, which writes the files, is not ins
 from blazeface.backends import BACKENDS, RUNTIMES, open_backend
 from blazeface.detector import FaceDetector, prepare
 from blazeface.errors import BlazeFaceError
-from blazeface.export.formats import FORMATS, Options, load_format
+from blazeface.export.format_table import FORMATS, Options, load_format
 from blazeface.export.verify import torch_run
 from blazeface.geometry import Image
 from blazeface.models.network import BlazeFace
@@ -85,19 +85,19 @@ def test_raw_answers_are_pytorchs_alone_and_in_a_batch(
     backend = open_backend(model, backend_of(model), threads)
     assert backend.spec == network.spec
     batch = np.stack([prepare(picture, network.spec)[0] for picture in pictures[: 7 if threads == 1 else 2]])
-    wanted = torch_run(network)(batch)
+    expected = torch_run(network)(batch)
     for start, stop in ((0, len(batch)), (0, 1), (1, 3)):
-        for found, right in zip(backend.run(batch[start:stop]), wanted, strict=True):
+        for found, right in zip(backend.run(batch[start:stop]), expected, strict=True):
             assert found.dtype == np.float32
             np.testing.assert_allclose(found, right[start:stop], atol=1e-3)
 
 
 def test_same_faces_and_a_batch_gives_what_single_pictures_give(model: Path, pictures: list[Image]) -> None:
-    wanted = FaceDetector(FRONT.with_suffix(".onnx")).detect_batch(pictures)
+    expected = FaceDetector(FRONT.with_suffix(".onnx")).detect_batch(pictures)
     detector = FaceDetector(model)
-    assert len(wanted[0]) == 1
+    assert len(expected[0]) == 1
     for found, single, right in zip(
-        detector.detect_batch(pictures), map(detector.detect, pictures), wanted, strict=True
+        detector.detect_batch(pictures), map(detector.detect, pictures), expected, strict=True
     ):
         assert len(found) == len(single) == len(right)
         for one in (found, single):
@@ -109,10 +109,10 @@ def test_same_faces_and_a_batch_gives_what_single_pictures_give(model: Path, pic
 def test_one_detector_serves_several_threads(model: Path, network: BlazeFace) -> None:
     backend = open_backend(model, backend_of(model), 1)
     batches = np.random.default_rng(1).uniform(-1, 1, (16, 1, 3, 128, 128)).astype(np.float32)
-    wanted = [backend.run(batch)[1] for batch in batches]
+    expected = [backend.run(batch)[1] for batch in batches]
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(lambda batch: backend.run(batch)[1], batches))
-    np.testing.assert_array_equal(found, wanted)
+    np.testing.assert_array_equal(found, expected)
 
 
 def test_outputs_belong_to_the_caller(model: Path) -> None:

@@ -18,7 +18,7 @@ from blazeface.backends.tflite_backend import TfliteBackend
 from blazeface.backends.torch_backend import TorchBackend
 from blazeface.detector import FaceDetector
 from blazeface.errors import BlazeFaceError
-from blazeface.export.tflite import to_tflite
+from blazeface.export.formats.tflite import to_tflite
 from blazeface.models.weights import save_weights
 from blazeface.spec import AnchorMap
 
@@ -41,18 +41,18 @@ def test_batches_and_threads_give_the_torch_backends_answers(model: Path, thread
     backend = open_backend(model, "tflite", threads)
     assert backend.spec == other.spec == small_network().spec
     batch = np.random.default_rng(0).normal(size=(3, 3, 32, 32)).astype(np.float32)
-    for found, wanted in zip(backend.run(batch), other.run(batch), strict=True):
+    for found, expected in zip(backend.run(batch), other.run(batch), strict=True):
         assert found.dtype == np.float32
-        np.testing.assert_allclose(found, wanted, atol=1e-4)
+        np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
 def test_one_detector_may_be_shared(model: Path) -> None:
     backend = TfliteBackend(model, threads=1)
     batches = np.random.default_rng(1).normal(size=(24, 1, 3, 32, 32)).astype(np.float32)
-    wanted = [backend.run(batch)[1] for batch in batches]
+    expected = [backend.run(batch)[1] for batch in batches]
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(lambda batch: backend.run(batch)[1], batches))
-    np.testing.assert_array_equal(found, wanted)
+    np.testing.assert_array_equal(found, expected)
 
 
 def test_suffix_chooses_the_backend(model: Path) -> None:

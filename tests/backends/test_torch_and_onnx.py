@@ -38,10 +38,10 @@ def test_both_hold_the_same_network(onnx: Backend) -> None:
         other = open_backend(TENSORS, "torch", 1)
         batch = views(onnx)
         assert other.spec == onnx.spec
-        found, wanted = onnx.run(batch), other.run(batch)
+        found, expected = onnx.run(batch), other.run(batch)
     finally:
         torch.set_num_threads(threads)
-    for ours, theirs, shape in zip(found, wanted, ((4, 896), (4, 896, 16)), strict=True):
+    for ours, theirs, shape in zip(found, expected, ((4, 896), (4, 896, 16)), strict=True):
         assert ours.shape == theirs.shape == shape
         assert ours.dtype == theirs.dtype == np.float32
         assert np.abs(ours).max() > 1  # not a comparison of nothing with nothing
@@ -81,11 +81,11 @@ def test_a_thousand_pictures_fit_into_the_memory_that_sessions_share(onnx: Backe
 
 def test_one_backend_serves_several_threads(onnx: Backend) -> None:
     batch = views(onnx)
-    wanted = [onnx.run(batch[i : i + 1])[1] for i in range(4)]
+    expected = [onnx.run(batch[i : i + 1])[1] for i in range(4)]
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(lambda i: onnx.run(batch[i % 4 : i % 4 + 1])[1], range(32)))
     for i, regressions in enumerate(found):
-        np.testing.assert_array_equal(regressions, wanted[i % 4])
+        np.testing.assert_array_equal(regressions, expected[i % 4])
 
 
 @pytest.mark.parametrize(

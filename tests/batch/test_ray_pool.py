@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from blazeface.batch import ray_pool as ray_crew
+from blazeface.batch.ray_pool import RayPool
+from blazeface.batch.run import WorkerExit, outcomes_in_order
 from blazeface.errors import BlazeFaceError
 from blazeface.files.pictures import write_picture
-from blazeface.batch import ray_pool as ray_crew
-from blazeface.batch.run import Death, outcomes_in_order
-from blazeface.batch.ray_pool import RayCrew
 
 SETTINGS = ("front-128", None, None, 1)
 
@@ -18,12 +18,12 @@ SETTINGS = ("front-128", None, None, 1)
 def test_without_ray_a_sentence_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "ray", None)
     with pytest.raises(BlazeFaceError, match=r"--engine ray needs Ray: pip install 'blazeface\[ray\]'"):
-        RayCrew(2, SETTINGS)
+        RayPool(2, SETTINGS)
 
 
 @pytest.fixture
 def local_ray(monkeypatch: pytest.MonkeyPatch) -> None:
-    """RayCrew makes a cluster on this machine, with a process for each of its workers."""
+    """RayPool makes a cluster on this machine, with a process for each of its workers."""
     pytest.importorskip("ray", reason="Ray is not installed: pip install 'blazeface[ray]'")
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
 
@@ -37,12 +37,12 @@ def names(tmp_path: Path) -> list[str]:
 
 
 def test_two_workers_give_the_lines_in_order(local_ray: None, names: list[str]) -> None:
-    crew = RayCrew(2, SETTINGS)
+    pool = RayPool(2, SETTINGS)
     try:
-        done = [out for chunk in outcomes_in_order(names, crew, lambda: False) for out in chunk]
-        assert len(crew._actors) == 2
+        done = [out for chunk in outcomes_in_order(names, pool, lambda: False) for out in chunk]
+        assert len(pool._actors) == 2
     finally:
-        crew.close()
+        pool.close()
     assert [json.loads(out.line)["source"] for out in done if out.line is not None] == names[:20] + names[21:]
     assert done[20].fault == f"{names[20]}: not a picture, or a damaged one"
 
@@ -50,27 +50,27 @@ def test_two_workers_give_the_lines_in_order(local_ray: None, names: list[str]) 
 def test_an_actor_that_dies_is_replaced(
     local_ray: None, names: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    crew = RayCrew(1, SETTINGS)
+    pool = RayPool(1, SETTINGS)
     deaths = []
-    real = ray_crew.RayCrew.wait
+    real = ray_crew.RayPool.wait
 
-    def wait(self: RayCrew, seconds: float) -> object:
+    def wait(self: RayPool, seconds: float) -> object:
         back = real(self, seconds)
-        deaths.extend(outcome for _, outcome in back if isinstance(outcome, Death))
+        deaths.extend(outcome for _, outcome in back if isinstance(outcome, WorkerExit))
         return back
 
-    monkeypatch.setattr(ray_crew.RayCrew, "wait", wait)
+    monkeypatch.setattr(ray_crew.RayPool, "wait", wait)
     killed = []
 
     def kill() -> bool:
-        if not killed and crew._actors:
-            crew._ray.kill(crew._actors[0])
+        if not killed and pool._actors:
+            pool._ray.kill(pool._actors[0])
             killed.append(True)
         return False
 
     try:
-        done = [out for chunk in outcomes_in_order(names[:18], crew, kill) for out in chunk]
+        done = [out for chunk in outcomes_in_order(names[:18], pool, kill) for out in chunk]
     finally:
-        crew.close()
+        pool.close()
     assert len(deaths) == 1
     assert [json.loads(out.line)["source"] for out in done if out.line is not None] == names[:18]

@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from blazeface.batch.pool import ProcessPool
+from blazeface.batch.run import CHUNK, WINDOW, Key, Outcome, WorkerExit, outcomes_in_order, resumable
 from blazeface.errors import BlazeFaceError
 from blazeface.files.pictures import write_picture
-from blazeface.batch.pool import ProcessCrew
-from blazeface.batch.run import CHUNK, WINDOW, Death, Key, Outcome, outcomes_in_order, resumable
 
 ROOT = Path(__file__).parents[2]
 SETTINGS = ("front-128", None, None, 1)
@@ -41,10 +41,10 @@ class FakeCrew:
         self.handed_out += len(names)
         self.running.append((key, names))
 
-    def wait(self, seconds: float) -> list[tuple[Key, list[Outcome] | Death]]:
+    def wait(self, seconds: float) -> list[tuple[Key, list[Outcome] | WorkerExit]]:
         key, names = self.running.pop(self.random.randrange(len(self.running)))
         if any("poison" in name for name in names):
-            return [(key, Death("signal SIGSEGV"))]
+            return [(key, WorkerExit("signal SIGSEGV"))]
         return [(key, [Outcome(name, None, 1) for name in names])]
 
     def close(self) -> None:
@@ -70,7 +70,7 @@ def test_no_more_than_a_window_is_under_way() -> None:
             yield str(asked)
 
     class Stuck(FakeCrew):
-        def wait(self, seconds: float) -> list[tuple[Key, list[Outcome] | Death]]:
+        def wait(self, seconds: float) -> list[tuple[Key, list[Outcome] | WorkerExit]]:
             """The first chunk never comes back; the others do at once."""
             for place, (key, names) in enumerate(self.running):
                 if key[0] > 0:
@@ -175,12 +175,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_worker_that_is_killed_is_replaced(folder: Path) -> None:
     names = sorted(str(path) for path in folder.rglob("*.png"))[:40]
     others = set(multiprocessing.active_children())
-    crew = ProcessCrew(1, SETTINGS)
+    pool = ProcessPool(1, SETTINGS)
     killed = []
 
     def kill() -> bool:
         """Once the first chunk is at work."""
-        if not killed and crew.free == 0:
+        if not killed and pool.free == 0:
             (worker,) = set(multiprocessing.active_children()) - others
             assert worker.pid is not None
             os.kill(worker.pid, signal.SIGKILL)
@@ -188,9 +188,9 @@ def test_a_worker_that_is_killed_is_replaced(folder: Path) -> None:
         return False
 
     try:
-        done = [out for chunk in outcomes_in_order(names, crew, kill) for out in chunk]
+        done = [out for chunk in outcomes_in_order(names, pool, kill) for out in chunk]
     finally:
-        crew.close()
+        pool.close()
     assert killed
     assert [json.loads(out.line)["source"] for out in done if out.line is not None] == names
     assert set(multiprocessing.active_children()) <= others

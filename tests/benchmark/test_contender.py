@@ -10,9 +10,9 @@ import pytest
 
 from blazeface.benchmark import own
 from blazeface.benchmark.contender import Contender
+from blazeface.benchmark.interleave import figures, interleaved
 from blazeface.benchmark.scenes import scenes
 from blazeface.benchmark.serve import install_bytes
-from blazeface.benchmark.interleave import figures, take_turns
 from blazeface.detector import FaceDetector
 from blazeface.errors import BlazeFaceError
 from blazeface.files.pictures import read_picture
@@ -64,7 +64,7 @@ def test_what_is_found_comes_back(adapter: Path, tmp_path: Path) -> None:
 
 def test_times_are_those_of_the_detector(adapter: Path) -> None:
     with start(adapter, sleep=0.02) as slow, start(adapter) as quick:
-        found, lost = take_turns({"slow": slow, "quick": quick}, [np.zeros((8, 8, 3), np.uint8)], rounds=2)
+        found, lost = interleaved({"slow": slow, "quick": quick}, [np.zeros((8, 8, 3), np.uint8)], rounds=2)
     assert not lost
     assert found["slow"]["median_ms"] >= 20 > found["slow"]["cpu_ms"]
     assert found["quick"]["median_ms"] < found["slow"]["median_ms"]
@@ -75,7 +75,7 @@ def test_times_are_those_of_the_detector(adapter: Path) -> None:
 
 def test_one_that_dies_on_the_way_is_lost_and_the_others_go_on(adapter: Path) -> None:
     with start(adapter, dies=True) as dying, start(adapter) as sound:
-        found, lost = take_turns({"dying": dying, "sound": sound}, [np.zeros((8, 8, 3), np.uint8)], rounds=1)
+        found, lost = interleaved({"dying": dying, "sound": sound}, [np.zeros((8, 8, 3), np.uint8)], rounds=1)
     assert list(found) == ["sound"]
     assert lost["dying"].startswith("fake: its process ended")
 

@@ -21,9 +21,9 @@ from blazeface.cli.main import run_command
 from blazeface.detections import Detections
 from blazeface.files.pictures import read_picture, write_picture
 from blazeface.geometry import Image
-from blazeface.sources.cv2_reader import hush_opencv
-from blazeface.pipeline import Tally
+from blazeface.pipeline import RunCounts
 from blazeface.sinks.video_writer import open_video_writer
+from blazeface.sources.cv2_reader import silence_opencv
 
 STAND_IN = """
 import sys, time
@@ -81,7 +81,7 @@ def red_picture(path: Path, left: int = 20) -> Path:
     return path
 
 
-def red_clip(path: Path, count: int = 10) -> Path:
+def red_video(path: Path, count: int = 10) -> Path:
     with open_video_writer(path, 80, 60, Fraction(25), Fraction(1, 25)) as writer:
         for n in range(count):
             image = np.full((60, 80, 3), 90, np.uint8)
@@ -91,7 +91,7 @@ def red_clip(path: Path, count: int = 10) -> Path:
 
 
 def frames_of(path: Path) -> int:
-    hush_opencv()  # FFmpeg settles how much it prints when a process opens its first video
+    silence_opencv()  # FFmpeg settles how much it prints when a process opens its first video
     capture = cv2.VideoCapture(str(path))
     count = 0
     while capture.read()[0]:
@@ -154,7 +154,7 @@ def test_a_folder_in_order_with_a_broken_picture_in_it(
 
 
 def test_several_inputs_of_several_kinds(tmp_path: Path, detect: Detect) -> None:
-    inputs = [red_picture(tmp_path / "a.png"), red_clip(tmp_path / "c.mp4"), tmp_path / "missing.jpg"]
+    inputs = [red_picture(tmp_path / "a.png"), red_video(tmp_path / "c.mp4"), tmp_path / "missing.jpg"]
     status = detect(*inputs, "--json", tmp_path / "f.jsonl", "--output", tmp_path / "out", "--no-window")
     assert status == 1
     lines = [json.loads(line) for line in (tmp_path / "f.jsonl").read_text().splitlines()]
@@ -169,7 +169,7 @@ def test_several_inputs_of_several_kinds(tmp_path: Path, detect: Detect) -> None
 def test_without_a_display_it_says_so_once_and_goes_on(
     tmp_path: Path, detect: Detect, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    clip = red_clip(tmp_path / "c.mp4")
+    clip = red_video(tmp_path / "c.mp4")
     assert detect("--video", clip) == 0
     out, err = capsys.readouterr()
     assert len(out.splitlines()) == 10  # there is nowhere else to put the faces
@@ -225,7 +225,7 @@ def test_flags_reach_the_detector(tmp_path: Path, detect: Detect, made: list[tup
         (["a.png", "--jobs", "2", "--jsonl", "f.json"], "name a .jsonl"),
         (["a.png", "--resume"], "works with --jobs"),
         (["a.png", "--json", "f.json", "--jsonl", "f.jsonl"], "name one of them"),
-        (["a.png", "--blur", "solid", "--crop", "c"], "would save the faces that --blur hides"),
+        (["a.png", "--blur", "solid", "--crop", "c"], "would save the faces that --blur covers"),
         (["a.png", "--csv", "f.txt"], "name a .csv"),
         (["a.png", "--json", "f.json", "--coco", "f.json"], "is the same file as another"),
         (["a.png", "--yolo", "b.png"], "is a file, but a folder is needed"),
@@ -337,7 +337,7 @@ def test_a_stream_that_falls_silent_ends_in_time_with_all_files_whole(
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_leaves_whole_files(tmp_path: Path, number: int) -> None:
-    clip = red_clip(tmp_path / "c.mp4", count=3000)
+    clip = red_video(tmp_path / "c.mp4", count=3000)
     out, lines = tmp_path / "out.mp4", tmp_path / "f.jsonl"
     program = subprocess.Popen(
         [
@@ -366,7 +366,7 @@ def test_ctrl_c_leaves_whole_files(tmp_path: Path, number: int) -> None:
 
 
 def test_a_reader_that_goes_away_is_no_traceback(tmp_path: Path) -> None:
-    clip = red_clip(tmp_path / "c.mp4", count=200)
+    clip = red_video(tmp_path / "c.mp4", count=200)
     program = subprocess.Popen(
         [sys.executable, "-c", STAND_IN, str(Path(__file__).parent), str(clip), "--no-window"],
         stdout=subprocess.PIPE,
@@ -382,7 +382,7 @@ def test_a_reader_that_goes_away_is_no_traceback(tmp_path: Path) -> None:
 
 
 def test_everything_that_can_be_written_at_once(tmp_path: Path, detect: Detect) -> None:
-    clip = red_clip(tmp_path / "c.mp4")
+    clip = red_video(tmp_path / "c.mp4")
     flags = ["--csv", "f.csv", "--coco", "f.json", "--yolo", "y", "--crop", "crops", "--jsonl", "f.jsonl"]
     named = [flag if flag.startswith("--") else tmp_path / flag for flag in flags]
     assert detect(clip, *named, "--track", "--no-window", "--quiet") == 0
@@ -410,7 +410,7 @@ def test_smoothing_is_for_live_video_unless_asked_for(tmp_path: Path, detect: De
         line = json.loads((tmp_path / "f.jsonl").read_text().splitlines()[0])
         return "track_id" in line["faces"][0]
 
-    clip = red_clip(tmp_path / "c.mp4")
+    clip = red_video(tmp_path / "c.mp4")
     assert [numbered(), numbered("--smooth"), numbered("--no-smooth"), numbered("--track")] == [
         False,
         True,
@@ -440,7 +440,7 @@ def test_numbered_pictures_are_one_video(tmp_path: Path, detect: Detect) -> None
 
 def test_a_disk_that_fills_while_a_video_is_written(tmp_path: Path) -> None:
     """A limit on the size of files stands for the disk: the kernel refuses the write in the same way."""
-    clip = red_clip(tmp_path / "c.mp4", count=300)
+    clip = red_video(tmp_path / "c.mp4", count=300)
     limit = "import resource\nresource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000))\n"
     run = subprocess.run(
         [
@@ -460,10 +460,12 @@ def test_a_disk_that_fills_while_a_video_is_written(tmp_path: Path) -> None:
 
 def test_summaries() -> None:
     assert (
-        command.summary(Tally(pictures=1, with_face=1), 0.5)
+        command.summary(RunCounts(pictures=1, with_face=1), 0.5)
         == "1 picture, 1 with a face, in 0.5 s (2.0 per second)"
     )
-    assert command.summary(Tally(frames=25, with_face=24, faults=1), 0.5) == (
+    assert command.summary(RunCounts(frames=25, with_face=24, faults=1), 0.5) == (
         "25 frames, 24 with a face, in 0.5 s (50.0 per second); 1 fault"
     )
-    assert command.summary(Tally(pictures=2, frames=3), 0.0).startswith("2 pictures and 3 frames, 0 with a face")
+    assert command.summary(RunCounts(pictures=2, frames=3), 0.0).startswith(
+        "2 pictures and 3 frames, 0 with a face"
+    )

@@ -22,7 +22,7 @@ VIDEOS = ROOT / ".." / "shared" / "videos"
 
 FACE = np.array([[170, 65, 280, 200]], np.float32)
 """Around the face of the astronaut picture, by eye."""
-POINTS = np.array(runpy.run_path(str(ROOT / "data" / "make_pictures.py"))["KEYPOINTS"][:4], np.float32)
+POINTS = np.array(runpy.run_path(str(ROOT / "tools" / "make_pictures.py"))["KEYPOINTS"][:4], np.float32)
 """Right eye, left eye, nose tip and mouth centre."""
 
 

@@ -60,7 +60,7 @@ def test_pictures_of_the_user_are_used_and_bad_ones_named(
     said = capsys.readouterr()
     assert "pictures: 5, " in said.out
     assert "broken.jpg" in said.err and "missing.png" in said.err
-    monkeypatch.setattr(export, "MOST_PICTURES", 4)
+    monkeypatch.setattr(export, "MAX_PICTURES", 4)
     assert run(*flags, folder) == 0
     assert "pictures: 4, " in capsys.readouterr().out
     assert run(*flags, folder / "broken.jpg") == 1
@@ -126,7 +126,7 @@ def test_without_torch_the_extra_is_named(
 def test_without_litert_the_extra_is_named(
     weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("blazeface.export.tflite", "blazeface.backends.tflite_backend"):
+    for name in ("blazeface.export.formats.tflite", "blazeface.backends.tflite_backend"):
         monkeypatch.delitem(sys.modules, name, raising=False)
     monkeypatch.setitem(sys.modules, "ai_edge_litert", None)
     monkeypatch.setitem(sys.modules, "ai_edge_litert.interpreter", None)

@@ -8,17 +8,17 @@ import threading
 
 import pytest
 
-from blazeface.cli.main import leave
-from blazeface.video import READER_NAME
+from blazeface.cli.main import exit_process
+from blazeface.sources import READER_THREAD_PREFIX
 from blazeface.sources.live import _Reader
 
 ENDING = """
 import atexit, threading, time
-from blazeface.cli.main import leave
+from blazeface.cli.main import exit_process
 atexit.register(print, "python's own end")
 threading.Thread(target=time.sleep, args=(60,), name={name!r}, daemon=True).start()
 print("done")
-leave(3)
+exit_process(3)
 """
 
 
@@ -32,7 +32,7 @@ def test_a_reader_that_hangs_is_left_behind_with_the_status(name: str, said: str
 
 def test_without_one_it_is_pythons_own_end() -> None:
     with pytest.raises(SystemExit) as end:
-        leave(2)
+        exit_process(2)
     assert end.value.code == 2
 
 
@@ -45,7 +45,7 @@ def test_readers_are_known_by_their_names() -> None:
 
     reader = _Reader("cam0", open_capture, camera=True)  # type: ignore[arg-type]
     try:
-        assert any(thread.name.startswith(READER_NAME) for thread in threading.enumerate())
+        assert any(thread.name.startswith(READER_THREAD_PREFIX) for thread in threading.enumerate())
     finally:
         release.set()
         reader.close()

@@ -50,22 +50,22 @@ def test_a_light_detector_is_saved_loaded_and_rebuilt(squeezed: BlazeFace, tmp_p
 @pytest.mark.parametrize("rule", ["separable", "grouped", "factorized"])
 def test_it_runs_in_litert(rule: str, squeezed: BlazeFace, tmp_path: Path) -> None:
     pytest.importorskip("ai_edge_litert", reason="the tflite extra is not installed")
-    from blazeface.export.pictures import made_up
-    from blazeface.export.tflite import export_tflite
+    from blazeface.export.formats.tflite import export_tflite
+    from blazeface.export.pictures import synthetic_pictures
 
     light, _ = lightened(squeezed, rule, stem=True)
-    assert export_tflite(light, tmp_path / "x.tflite", made_up()[:1]).differences is not None
+    assert export_tflite(light, tmp_path / "x.tflite", synthetic_pictures()[:1]).differences is not None
 
 
 def test_blazefaces_own_blocks_can_be_factorized_and_run(tmp_path: Path) -> None:
     pytest.importorskip("ai_edge_litert", reason="the tflite extra is not installed")
-    from blazeface.export.pictures import made_up
-    from blazeface.export.tflite import export_tflite
+    from blazeface.export.formats.tflite import export_tflite
+    from blazeface.export.pictures import synthetic_pictures
 
     torch.manual_seed(0)
     light, report = lightened(build("front-128"), "factorized", init="svd")
     assert len(report.changes) == 17  # every 5 x 5 behind the stem
-    assert export_tflite(light, tmp_path / "x.tflite", made_up()[:1]).differences is not None
+    assert export_tflite(light, tmp_path / "x.tflite", synthetic_pictures()[:1]).differences is not None
 
 
 def test_the_command_writes_weights_and_record(

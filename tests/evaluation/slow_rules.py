@@ -65,7 +65,7 @@ def slow_figures(pictures: Sequence[Picture]) -> dict[str, float]:
     wrong: list[tuple[float, float]] = []  # score, own relative size
     faces: list[float] = []
     errors: list[float] = []
-    alarms = empty = 0
+    false_positives = empty = 0
     for picture in pictures:
         counted = [label for label in picture.labels if not label.ignore]
         faces += [relative(label.box, picture) for label in counted]
@@ -85,13 +85,13 @@ def slow_figures(pictures: Sequence[Picture]) -> dict[str, float]:
                 if label.ignore
             ):
                 wrong.append((found.score, relative(found.box, picture)))
-                alarms += not counted and found.score >= 0.5
+                false_positives += not counted and found.score >= 0.5
     row = {}
     for name, (low, high) in SIZES.items():
         hits = [(score, True) for score, size in matches if low <= size < high]
         misses = [(score, False) for score, size in wrong if low <= size < high]
         row[f"AP {name}"] = slow_ap(hits + misses, sum(low <= size < high for size in faces))
-    row["false positives per face-less picture"] = alarms / empty if empty else math.nan
+    row["false positives per face-less picture"] = false_positives / empty if empty else math.nan
     row["keypoint error"] = median(errors) if errors else math.nan
     return row
 

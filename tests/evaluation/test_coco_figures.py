@@ -111,16 +111,16 @@ def test_exact_area_against_a_slow_one() -> None:
         Picture(100, 100, (face(20, 20, 40),), (seen(20 + shift, 20, 40, score),))
         for shift, score in zip(rng.integers(0, 25, 30), rng.integers(1, 9, 30) / 10, strict=True)
     ]
-    wanted = []
+    expected = []
     for threshold in THRESHOLDS:
         ranked = []
         for picture in shown:
             (x, *_), score = picture.found[0].box, picture.found[0].score
             shared = (60 - x) * 40
             ranked.append((np.float32(score), shared / (3200 - shared) >= threshold))
-        wanted.append(slow_ap(ranked, 30))
+        expected.append(slow_ap(ranked, 30))
     found = coco_ap([to_record(picture) for picture in shown])[".2-.45"]
-    assert (found.ap50, found.ap) == pytest.approx((wanted[0], np.mean(wanted)))
+    assert (found.ap50, found.ap) == pytest.approx((expected[0], np.mean(expected)))
 
 
 def test_what_finds_an_ignored_face_does_not_count() -> None:

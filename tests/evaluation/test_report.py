@@ -38,8 +38,8 @@ def test_weighted_median_is_the_median_of_the_repeated_values(rows: list[tuple[i
     rows.sort()
     values, weight = np.array([v for v, _ in rows], float), np.array([w for _, w in rows], int)
     repeated = np.repeat(values, weight)
-    wanted = np.median(repeated) if len(repeated) else math.nan
-    assert weighted_median(values, weight) == pytest.approx(wanted, nan_ok=True)
+    expected = np.median(repeated) if len(repeated) else math.nan
+    assert weighted_median(values, weight) == pytest.approx(expected, nan_ok=True)
 
 
 @given(st.lists(pictures(), min_size=1, max_size=4), st.integers(0, 99))
@@ -50,12 +50,12 @@ def test_intervals_are_those_of_lists_drawn_picture_by_picture(made: list[Pictur
     rows = [figures([found[i] for i in rng.integers(0, len(found), len(found))]) for _ in range(12)]
     for name, pair in intervals(make_columns(found), 12, seed).items():
         values = [row[name] for row in rows if not math.isnan(row[name])]
-        wanted = (np.percentile(values, 2.5), np.percentile(values, 97.5)) if values else None
-        assert pair == (wanted if wanted is None else pytest.approx(wanted, abs=1e-5)), name
+        expected = (np.percentile(values, 2.5), np.percentile(values, 97.5)) if values else None
+        assert pair == (expected if expected is None else pytest.approx(expected, abs=1e-5)), name
 
 
 def test_intervals_are_as_wide_as_theory_says() -> None:
-    # 60 of 400 pictures with one alarm each: the normal approximation of a proportion.
+    # 60 of 400 pictures with one false_positive each: the normal approximation of a proportion.
     columns = make_columns([to_record(LOUD)] * 60 + [to_record(QUIET)] * 340)
     low, high = intervals(columns, 1000, seed=1)[FP] or (0.0, 0.0)
     spread = 1.96 * math.sqrt(0.15 * 0.85 / 400)

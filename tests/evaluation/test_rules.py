@@ -25,10 +25,10 @@ FP = "false positives per face-less picture"
 @given(st.lists(pictures(), max_size=5))
 @settings(max_examples=150, deadline=None)
 def test_figures_agree_with_the_literal_rules(made: list[Picture]) -> None:
-    wanted = slow_figures(made)
+    expected = slow_figures(made)
     found = figures([to_record(picture) for picture in made])
-    assert found.keys() == wanted.keys()
-    for name, value in wanted.items():
+    assert found.keys() == expected.keys()
+    for name, value in expected.items():
         assert found[name] == pytest.approx(value, abs=1e-6, nan_ok=True), name
 
 
@@ -79,9 +79,9 @@ def test_ignore_regions_swallow_what_is_more_than_half_inside_one_of_them() -> N
 
 
 def test_alarms_count_from_score_one_half_in_pictures_without_a_counted_face() -> None:
-    alarms = (seen(0, 0, 30, 0.5), seen(50, 50, 30, 0.49))
-    assert row(Picture(100, 100, (), alarms), Picture(100, 100, (), ()))[FP] == 0.5
-    assert np.isnan(row(Picture(100, 100, (face(60, 0, 20),), alarms))[FP])
+    false_positives = (seen(0, 0, 30, 0.5), seen(50, 50, 30, 0.49))
+    assert row(Picture(100, 100, (), false_positives), Picture(100, 100, (), ()))[FP] == 0.5
+    assert np.isnan(row(Picture(100, 100, (face(60, 0, 20),), false_positives))[FP])
 
 
 def test_size_bins_include_their_lower_edge_and_leave_other_matches_out() -> None:
@@ -95,7 +95,7 @@ def test_size_bins_include_their_lower_edge_and_leave_other_matches_out() -> Non
 
 
 def test_keypoint_error_wants_four_annotated_points_and_eyes_apart() -> None:
-    wanted = ((10.0, 10.0), (20.0, 10.0), (15.0, 15.0), (15.0, 20.0), (0.0, 0.0), (0.0, 0.0))
+    expected = ((10.0, 10.0), (20.0, 10.0), (15.0, 15.0), (15.0, 20.0), (0.0, 0.0), (0.0, 0.0))
     found = (
         (10.0, 12.0),
         (20.0, 12.0),
@@ -105,13 +105,13 @@ def test_keypoint_error_wants_four_annotated_points_and_eyes_apart() -> None:
         (0.0, 50.0),
     )  # off by 2, 2, 0, 4
 
-    def error(visibility: tuple[int, ...], points: tuple[tuple[float, float], ...] = wanted) -> float:
+    def error(visibility: tuple[int, ...], points: tuple[tuple[float, float], ...] = expected) -> float:
         label = Label((0, 0, 30, 30), False, points, visibility)
         return row(Picture(100, 100, (label,), (Found(label.box, 0.03, found),)))["keypoint error"]
 
     assert error((2, 2, 2, 2, 0, 0)) == pytest.approx(2.0 / 10)
     assert np.isnan(error((2, 2, 2, 1, 2, 2)))
-    close = ((10.0, 10.0), (13.0, 10.0), *wanted[2:])
+    close = ((10.0, 10.0), (13.0, 10.0), *expected[2:])
     assert np.isnan(error((2,) * 6, close))
 
 

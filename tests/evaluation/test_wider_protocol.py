@@ -135,7 +135,7 @@ def test_equal_scores_are_guarded() -> None:
 
 
 def test_scores_are_stretched_over_all_pictures() -> None:
-    # On a scale of their own the second picture's scores would reach from 0 to 1 too, and the alarm be early.
+    # On a scale of their own the second picture's scores would reach from 0 to 1 too, and the false_positive be early.
     truths = [make_truth([(0, 0, 9, 9)]), make_truth([(0, 0, 9, 9)])]
     found = [rows((0, 0, 9, 9, 9.0), (0, 0, 9, 9, 0.0)), rows((50, 50, 9, 9, 0.2), (0, 0, 9, 9, 0.1))]
     assert same(truths, found)["easy"] == pytest.approx(0.5 + 0.5 * 2 / 3)

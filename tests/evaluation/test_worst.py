@@ -1,4 +1,4 @@
-"""Worst misses and false alarms: which, in what order, and how they are drawn."""
+"""Worst misses and false false_positives: which, in what order, and how they are drawn."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from slow_rules import Picture
 
 from blazeface.evaluation.curves import draw_precision_recall
 from blazeface.evaluation.sheet import CAPTION, COLUMNS, FOUND, HEADER, LABELLED, TILE, contact_sheet
-from blazeface.evaluation.worst import Case, false_alarms, missed_faces
+from blazeface.evaluation.worst import Case, false_positives, missed_faces
 from blazeface.geometry import Image
 
-# r = .4 not found, r = .2 found at .3, r = .2 found at .9, r = .04 not found; an alarm far away and one close by.
+# r = .4 not found, r = .2 found at .3, r = .2 found at .9, r = .04 not found; an false_positive far away and one close by.
 PICTURE = Picture(
     100,
     100,
@@ -40,12 +40,12 @@ def test_misses_come_by_score_then_by_size() -> None:
         (pytest.approx(0.2), pytest.approx(0.3)),
         (pytest.approx(0.9), pytest.approx(0.4)),
     ]
-    assert cases[1].iou == pytest.approx(20 * 40 / (2 * 1600 - 800))  # with the alarm beside it
+    assert cases[1].iou == pytest.approx(20 * 40 / (2 * 1600 - 800))  # with the false_positive beside it
     assert cases[2].iou == 0.0  # what found it lies below the threshold
 
 
 def test_alarms_come_by_score_and_ignored_ones_do_not() -> None:
-    cases = false_alarms([to_record(PICTURE)], 0.5)
+    cases = false_positives([to_record(PICTURE)], 0.5)
     assert [case.score for case in cases] == pytest.approx([0.8, 0.7])
     assert [case.iou for case in cases] == pytest.approx([1 / 3, 0.0])
 
@@ -72,10 +72,10 @@ def test_sheet_draws_each_case_in_the_middle_of_its_tile() -> None:
     missed = tile(contact_sheet(missed_faces([record], 0.5), grey, "misses"), 0)
     for x, y in ((-0.5, 0), (0.5, 0), (0, -0.5), (0, 0.5)):
         assert near(missed, x, y, LABELLED)
-    assert near(missed, 1.0, 0.2, FOUND)  # the alarm beside it, half a side further right
+    assert near(missed, 1.0, 0.2, FOUND)  # the false_positive beside it, half a side further right
     assert not near(missed, 0, 0, LABELLED)
-    alarm = tile(contact_sheet(false_alarms([record], 0.5), grey, "alarms"), 0)
-    assert near(alarm, -0.5, 0.3, FOUND) and near(alarm, 0.5, 0.3, FOUND)
+    false_positive = tile(contact_sheet(false_positives([record], 0.5), grey, "false_positives"), 0)
+    assert near(false_positive, -0.5, 0.3, FOUND) and near(false_positive, 0.5, 0.3, FOUND)
     # Beyond the picture's edge it is black.
     assert (missed[40:60, 4:8] == 0).all()
 

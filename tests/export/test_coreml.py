@@ -12,10 +12,10 @@ import pytest
 pytest.importorskip("coremltools", reason="the coreml extra is not installed")
 
 from blazeface.errors import BlazeFaceError
-from blazeface.export import coreml
-from blazeface.export.formats import Options
+from blazeface.export.format_table import Options
+from blazeface.export.formats import coreml
 from blazeface.export.make import export_network
-from blazeface.export.pictures import made_up
+from blazeface.export.pictures import synthetic_pictures
 from blazeface.export.verify import plain_copy
 from blazeface.models.network import BlazeFace
 from blazeface.spec import METADATA_KEY
@@ -24,7 +24,7 @@ from blazeface.spec import METADATA_KEY
 @pytest.fixture(scope="module", params=["float32", "float16"])
 def package(request: pytest.FixtureRequest, network: BlazeFace, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp(request.param) / "small.mlpackage"
-    export_network(network, path, "coreml", Options(request.param), made_up(4))
+    export_network(network, path, "coreml", Options(request.param), synthetic_pictures(4))
     return path
 
 

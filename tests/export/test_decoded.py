@@ -18,9 +18,9 @@ from blazeface.blend import hard_nms
 from blazeface.decode import decode, sigmoid
 from blazeface.detector import prepare
 from blazeface.errors import BlazeFaceError
-from blazeface.export.formats import Options
+from blazeface.export.format_table import Options
+from blazeface.export.formats.onnx_decode import add_decoding
 from blazeface.export.make import export_network
-from blazeface.export.onnx_decode import add_decoding
 from blazeface.export.verify import plain_copy
 from blazeface.geometry import Image
 from blazeface.models.network import BlazeFace
@@ -101,9 +101,9 @@ def test_an_onnx_file_suppresses_as_hard_nms_does(
     assert len(found["scores"]) > 3
     for i in range(3):
         sound = (scores[i] >= 0.5) & (boxes[i][:, 2:] > boxes[i][:, :2]).all(axis=1)
-        wanted = hard_nms(boxes[i][sound], scores[i][sound], points[i][sound], 0.3)
+        expected = hard_nms(boxes[i][sound], scores[i][sound], points[i][sound], 0.3)
         mine = found["picture"] == i
-        for name, values in zip(("boxes", "scores", "keypoints"), wanted, strict=True):
+        for name, values in zip(("boxes", "scores", "keypoints"), expected, strict=True):
             np.testing.assert_allclose(found[name][mine], values, atol=1e-5)
     with pytest.raises(BlazeFaceError, match=r"exported with --nms .* export it without --nms"):
         OnnxBackend(suppressed, 1)
@@ -127,7 +127,7 @@ def test_a_wrong_decoding_is_noticed(
     def unfaithful(model: onnx.ModelProto, spec: ModelSpec, nms: bool) -> onnx.ModelProto:
         return add_decoding(model, replace(spec, decode_scale=spec.decode_scale * 1.01), nms)
 
-    monkeypatch.setattr("blazeface.export.onnx.add_decoding", unfaithful)
+    monkeypatch.setattr("blazeface.export.formats.onnx.add_decoding", unfaithful)
     with pytest.raises(BlazeFaceError, match=r"x\.onnx: not written: onnxruntime: it and PyTorch differ"):
         export_network(network, tmp_path / "x.onnx", "onnx", Options(decode=True), photographs)
     assert not list(tmp_path.iterdir())
@@ -151,5 +151,5 @@ def test_a_tflite_file_decodes_with_these_operators_and_no_other(
     assert graph.metadata["blazeface.image"] == b"NHWC uint8 RGB"
     tensors = square(network, photographs)
     found = TfliteBackend(path, 1)._invoke(as_pictures(tensors[:batch], network.spec))
-    for ours, wanted in zip(found, by_hand(network, tensors[:batch]), strict=True):
-        np.testing.assert_allclose(ours, wanted, atol=1e-5 if precision == "float32" else 1e-2)
+    for ours, expected in zip(found, by_hand(network, tensors[:batch]), strict=True):
+        np.testing.assert_allclose(ours, expected, atol=1e-5 if precision == "float32" else 1e-2)

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from blazeface.errors import BlazeFaceError
-from blazeface.export.formats import FORMATS, Format, Options, load_format, refuse_what_cannot_be
+from blazeface.export.format_table import FORMATS, Format, Options, load_format, refuse_what_cannot_be
 
 
 @pytest.mark.parametrize(

@@ -18,9 +18,9 @@ from ai_edge_litert.interpreter import Interpreter
 
 from blazeface.backends.tflite_backend import TfliteBackend
 from blazeface.errors import BlazeFaceError
-from blazeface.export.onnx import export_onnx
-from blazeface.export.tflite import export_tflite, to_tflite
-from blazeface.export.tflite_modules import walk
+from blazeface.export.formats.onnx import export_onnx
+from blazeface.export.formats.tflite import export_tflite, to_tflite
+from blazeface.export.formats.tflite_modules import walk
 from blazeface.geometry import Image
 from blazeface.models.layouts import Block, Layout
 from blazeface.models.network import BlazeFace, build
@@ -45,10 +45,10 @@ def small_light_network() -> BlazeFace:
         Block(24, bottleneck=6, kernel=3, kind="shuffle", groups=3, stride=2),
         Block(24, bottleneck=6, kernel=3, kind="shuffle", groups=3),
         Block(16, bottleneck=24, kernel=3, kind="inverted"),
-        Block(16, kernel=3, kind="xception", tap=True),
+        Block(16, kernel=3, kind="xception", feeds_head=True),
         Block(20, kernel=3, kind="xception", stride=2),
         Block(24, kernel=3, kind="separable"),
-        Block(24, bottleneck=8, kernel=3, kind="fire", tap=True),
+        Block(24, bottleneck=8, kernel=3, kind="fire", feeds_head=True),
     )
     torch.manual_seed(0)
     return seen(BlazeFace(spec, Layout(12, 3, blocks)))

@@ -12,8 +12,8 @@ pytest.importorskip("pnnx", reason="the ncnn extra is not installed")
 
 from blazeface.backends.ncnn_backend import SPEC_MARK, NcnnBackend
 from blazeface.errors import BlazeFaceError
-from blazeface.export import ncnn as export
-from blazeface.export.formats import Options
+from blazeface.export.format_table import Options
+from blazeface.export.formats import ncnn as export
 from blazeface.export.make import export_network
 from blazeface.geometry import Image
 from blazeface.models.network import BlazeFace

@@ -15,8 +15,8 @@ from small_network import small_network
 
 from blazeface.backends.onnx_backend import OnnxBackend
 from blazeface.errors import BlazeFaceError
-from blazeface.export import onnx as export
-from blazeface.export.onnx import export_onnx, folders_named
+from blazeface.export.formats import onnx as export
+from blazeface.export.formats.onnx import export_onnx, folders_named
 from blazeface.export.verify import Differences
 from blazeface.geometry import Image
 from blazeface.models.network import BlazeFace
@@ -165,7 +165,7 @@ def test_a_folder_that_is_not_there_is_one_sentence(
 @pytest.mark.slow
 def test_exporting_says_nothing_of_its_own() -> None:
     code = (
-        "from small_network import small_network; from blazeface.export.onnx import to_onnx;"
+        "from small_network import small_network; from blazeface.export.formats.onnx import to_onnx;"
         "to_onnx(small_network().folded())"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=TESTS, capture_output=True, text=True, check=True)

@@ -12,8 +12,8 @@ pytest.importorskip("onnxconverter_common", reason="the export extra is not inst
 
 from blazeface.backends.onnx_backend import OnnxBackend
 from blazeface.errors import BlazeFaceError
-from blazeface.export.onnx import _floating, to_onnx
-from blazeface.export.onnx_precision import to_float16, to_int8
+from blazeface.export.formats.onnx import _floating, to_onnx
+from blazeface.export.formats.onnx_precision import to_float16, to_int8
 from blazeface.export.verify import compare
 from blazeface.geometry import Image
 from blazeface.models.network import BlazeFace

@@ -11,10 +11,10 @@ pytest.importorskip("openvino", reason="the openvino extra is not installed")
 pytest.importorskip("onnxslim", reason="the export extra is not installed")
 
 from blazeface.backends.openvino_backend import OpenvinoBackend
-from blazeface.export import onnx
-from blazeface.export.formats import Options
-from blazeface.export.openvino import from_onnx
-from blazeface.export.proof import LIMITS
+from blazeface.export.format_table import Options
+from blazeface.export.formats import onnx
+from blazeface.export.formats.openvino import from_onnx
+from blazeface.export.parity import LIMITS
 from blazeface.export.verify import compare, torch_run
 from blazeface.geometry import Image
 from blazeface.models.network import BlazeFace
@@ -49,9 +49,9 @@ def test_batches_of_any_size_and_a_fixed_one(source: Path, network: BlazeFace, t
     from_onnx(source, tmp_path / "any.xml", network.spec)
     backend = OpenvinoBackend(tmp_path / "any.xml", 0)
     batch = np.random.default_rng(0).uniform(-1, 1, (5, 3, 32, 32)).astype(np.float32)
-    wanted = torch_run(network.eval())(batch)
+    expected = torch_run(network.eval())(batch)
     for size in (5, 1, 2):
-        for found, right in zip(backend.run(batch[:size]), wanted, strict=True):
+        for found, right in zip(backend.run(batch[:size]), expected, strict=True):
             np.testing.assert_allclose(found, right[:size], atol=1e-4)
     model = backend._model.clone()
     model.reshape([2, 3, 32, 32])
@@ -59,7 +59,7 @@ def test_batches_of_any_size_and_a_fixed_one(source: Path, network: BlazeFace, t
 
     openvino.save_model(model, str(tmp_path / "two.xml"), compress_to_fp16=False)
     fixed = OpenvinoBackend(tmp_path / "two.xml", 1)
-    for found, right in zip(fixed.run(batch), wanted, strict=True):
+    for found, right in zip(fixed.run(batch), expected, strict=True):
         np.testing.assert_allclose(found, right, atol=1e-4)
 
 

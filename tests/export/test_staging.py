@@ -8,7 +8,7 @@ import pytest
 
 from blazeface.errors import BlazeFaceError
 from blazeface.export.make import refuse_shared_weights
-from blazeface.export.staging import workshop
+from blazeface.export.staging import staging_folder
 
 
 def names(folder: Path) -> list[str]:
@@ -19,7 +19,7 @@ def test_companions_and_folders_come_along_and_replace_what_was_there(tmp_path: 
     (tmp_path / "x.mlpackage").mkdir()
     (tmp_path / "x.mlpackage" / "old").write_text("old")
     (tmp_path / "x.bin").write_text("old")
-    with workshop(tmp_path / "x.param") as part:
+    with staging_folder(tmp_path / "x.param") as part:
         assert part.name == "x.param" and part.parent != tmp_path
         part.write_text("new")
         part.with_suffix(".bin").write_text("new")
@@ -36,7 +36,7 @@ def test_interrupted_nothing_new_is_there_and_the_old_stays(
     interruption: type[BaseException], tmp_path: Path
 ) -> None:
     (tmp_path / "x.onnx").write_text("the one before")
-    with pytest.raises(interruption), workshop(tmp_path / "x.onnx") as part:
+    with pytest.raises(interruption), staging_folder(tmp_path / "x.onnx") as part:
         part.write_text("half")
         raise interruption("stop")
     assert names(tmp_path) == ["x.onnx"] and (tmp_path / "x.onnx").read_text() == "the one before"
@@ -50,15 +50,15 @@ def test_a_fault_while_files_are_moved_leaves_no_parts(tmp_path: Path, monkeypat
 
     monkeypatch.setattr("blazeface.export.staging.shutil.copyfile", full)
     sentence = r"x\.onnx: cannot be written: No space left"
-    with pytest.raises(BlazeFaceError, match=sentence), workshop(tmp_path / "x.onnx") as part:
+    with pytest.raises(BlazeFaceError, match=sentence), staging_folder(tmp_path / "x.onnx") as part:
         part.write_text("whole")
     assert names(tmp_path) == []
 
 
-@pytest.mark.parametrize(("there", "wanted"), [("m.xml", "m.param"), ("m.param", "m.xml")])
-def test_two_formats_do_not_share_one_file_of_weights(there: str, wanted: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("there", "expected"), [("m.xml", "m.param"), ("m.param", "m.xml")])
+def test_two_formats_do_not_share_one_file_of_weights(there: str, expected: str, tmp_path: Path) -> None:
     (tmp_path / there).touch()
     with pytest.raises(BlazeFaceError, match=rf"m.bin beside it belongs to {there}: choose another name"):
-        refuse_shared_weights(tmp_path / wanted)
+        refuse_shared_weights(tmp_path / expected)
     refuse_shared_weights(tmp_path / there)
     refuse_shared_weights(tmp_path / "m.onnx")

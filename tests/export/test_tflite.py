@@ -22,16 +22,16 @@ from google_files import google_file
 from blazeface.backends.tflite_backend import TfliteBackend
 from blazeface.detector import FaceDetector, prepare
 from blazeface.errors import BlazeFaceError
-from blazeface.export import tflite as export
-from blazeface.export.onnx import export_onnx
-from blazeface.export.tflite import export_tflite, to_tflite
+from blazeface.export.formats import tflite as export
+from blazeface.export.formats.onnx import export_onnx
+from blazeface.export.formats.tflite import export_tflite, to_tflite
 from blazeface.geometry import Image
+from blazeface.models.google_weights import fingerprint, import_tflite
 from blazeface.models.layouts import Block, Layout
 from blazeface.models.network import BlazeFace
-from blazeface.tflite.graph import read_graph
-from blazeface.models.google_weights import fingerprint, import_tflite
 from blazeface.models.weights import load_weights
 from blazeface.spec import METADATA_KEY, AnchorMap, ModelSpec
+from blazeface.tflite.graph import read_graph
 
 ROOT = Path(__file__).parents[2]
 FRONT = ROOT / "blazeface" / "weights" / "front-128.safetensors"
@@ -40,7 +40,12 @@ FRONT = ROOT / "blazeface" / "weights" / "front-128.safetensors"
 def up_network() -> BlazeFace:
     """With an up-block and a block without a shortcut, which front-128 lacks."""
     spec = ModelSpec("up", 32, (AnchorMap(8, (0.2,)),), decode_scale=32.0)
-    blocks = (Block(12, stride=2), Block(16, stride=2, residual=False), Block(8, join=0), Block(8, tap=True))
+    blocks = (
+        Block(12, stride=2),
+        Block(16, stride=2, residual=False),
+        Block(8, skip_from=0),
+        Block(8, feeds_head=True),
+    )
     torch.manual_seed(1)
     return BlazeFace(spec, Layout(8, 5, blocks))
 
@@ -139,13 +144,13 @@ def test_same_faces_as_the_onnx_file(photographs: list[Image], tmp_path: Path) -
     export_onnx(network, tmp_path / "x.onnx", photographs)
     export_tflite(network, tmp_path / "x.tflite", photographs)
     export_tflite(network, tmp_path / "half.tflite", photographs, "float16")
-    wanted = FaceDetector(tmp_path / "x.onnx").detect(photographs[0])
-    assert len(wanted.scores) > 0
+    expected = FaceDetector(tmp_path / "x.onnx").detect(photographs[0])
+    assert len(expected.scores) > 0
     for name, pixels, score in (("x", 0.01, 1e-5), ("half", 1, 1e-2)):
         found = FaceDetector(tmp_path / f"{name}.tflite").detect(photographs[0])
-        np.testing.assert_allclose(found.boxes, wanted.boxes, atol=pixels)
-        np.testing.assert_allclose(found.keypoints, wanted.keypoints, atol=pixels)
-        np.testing.assert_allclose(found.scores, wanted.scores, atol=score)
+        np.testing.assert_allclose(found.boxes, expected.boxes, atol=pixels)
+        np.testing.assert_allclose(found.keypoints, expected.keypoints, atol=pixels)
+        np.testing.assert_allclose(found.scores, expected.scores, atol=score)
 
 
 def test_google_s_short_range_comes_out_as_it_went_in(photographs: list[Image], tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from blazeface.export.pictures import made_up, varied
+from blazeface.export.pictures import enough_pictures, synthetic_pictures
 from blazeface.export.verify import compare
 from blazeface.geometry import Image
 from blazeface.models.network import BlazeFace
@@ -68,18 +68,18 @@ def test_wrong_shapes_and_nan_differ_infinitely(network: BlazeFace, photographs:
 
 
 def test_few_pictures_become_several_different_ones() -> None:
-    picture = made_up(1)[0]
-    more = varied([picture])
+    picture = synthetic_pictures(1)[0]
+    more = enough_pictures([picture])
     assert len(more) == 4 and all(part.flags.c_contiguous and part.size for part in more)
     assert (more[1] == picture[:, ::-1]).all() and not (more[1] == picture).all()
     assert [part.shape[:2] for part in more] == [(240, 320), (240, 320), (120, 320), (240, 160)]
-    assert len(varied([np.zeros((1, 1, 3), np.uint8)])) == 4
-    several = made_up(5)
-    assert varied(several) == several
+    assert len(enough_pictures([np.zeros((1, 1, 3), np.uint8)])) == 4
+    several = synthetic_pictures(5)
+    assert enough_pictures(several) == several
 
 
 def test_made_up_pictures_use_the_whole_range_and_stay_the_same() -> None:
-    first, second = made_up(), made_up()
+    first, second = synthetic_pictures(), synthetic_pictures()
     assert len(first) == 8
     for a, b in zip(first, second, strict=True):
         assert (a == b).all()

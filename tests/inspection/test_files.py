@@ -150,7 +150,7 @@ def test_weights_beside_the_file_are_measured_and_others_not_followed(tmp_path: 
     onnx = pytest.importorskip("onnx", reason="the package onnx is not installed")
     node = onnx.helper.make_node("Conv", ["x", "w"], ["y"])
     path = made(tmp_path / "x.onnx", [node], {"x": [1, 3, 8, 8]}, {"w": floats(4, 3, 3, 3)})
-    for place, wanted in (("x.data", 432), ("../secret", 0), ("/etc/passwd", 0)):
+    for place, expected in (("x.data", 432), ("../secret", 0), ("/etc/passwd", 0)):
         model = onnx.load(str(path), load_external_data=False)
         weights = model.graph.initializer[0]
         weights.data_location = onnx.TensorProto.EXTERNAL
@@ -159,7 +159,7 @@ def test_weights_beside_the_file_are_measured_and_others_not_followed(tmp_path: 
         (tmp_path / "x.data").write_bytes(b"\0" * 432)
         (tmp_path / "other.onnx").write_bytes(model.SerializeToString())
         found = open_model(tmp_path / "other.onnx")
-        assert found.external == {place: wanted}
+        assert found.external == {place: expected}
         assert found.macs == 4 * 6 * 6 * 27
 
 
@@ -186,8 +186,8 @@ def test_what_a_gpu_would_refuse_is_said_with_the_reason(tmp_path: Path) -> None
 def test_the_tables_of_names_are_the_schemas() -> None:
     schema = pytest.importorskip("ai_edge_litert.schema_py_generated", reason="the tflite extra is not installed")
     for names, numbers in ((OPERATORS, schema.BuiltinOperator), (DTYPES, schema.TensorType)):
-        wanted = {value: name for name, value in vars(numbers).items() if isinstance(value, int)}
-        assert [name.upper() for name in names] == [wanted[i] for i in range(len(names))]
+        expected = {value: name for name, value in vars(numbers).items() if isinstance(value, int)}
+        assert [name.upper() for name in names] == [expected[i] for i in range(len(names))]
     assert not DOCUMENTED & ALSO and set(OPERATORS) >= DOCUMENTED | ALSO
 
 

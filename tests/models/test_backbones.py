@@ -53,9 +53,9 @@ def test_each_costs_what_front_128_costs_and_folds_to_the_same_answers(name: str
     macs = counter.get_total_flops() // 2
     assert (sum(p.numel() for p in folded.parameters()), macs) == COSTS[name]
     assert abs(macs / 34_140_672 - 1) < 0.035
-    wanted = network(torch.ones(1, 3, 128, 128))
-    assert wanted[0].shape == (1, 896) and wanted[1].shape == (1, 896, 16)
-    for ours, theirs in zip(found, wanted, strict=True):
+    expected = network(torch.ones(1, 3, 128, 128))
+    assert expected[0].shape == (1, 896) and expected[1].shape == (1, 896, 16)
+    for ours, theirs in zip(found, expected, strict=True):
         assert torch.allclose(ours, theirs, atol=1e-3, rtol=1e-3)
 
 
@@ -104,9 +104,11 @@ def every_kind() -> Layout:
     fire = Block(24, stride=2, bottleneck=4, kernel=3, kind="fire")
     unit = Block(48, stride=2, bottleneck=12, kernel=3, kind="shuffle", groups=3)
     again = dataclasses.replace(unit, stride=1)
-    inverted = Block(24, bottleneck=48, kernel=3, tap=True, kind="inverted")
+    inverted = Block(24, bottleneck=48, kernel=3, feeds_head=True, kind="inverted")
     separable = Block(32, stride=2, kernel=3, kind="separable")
-    return Layout(8, 3, (fire, unit, again, inverted, separable, Block(40, kernel=3, tap=True, kind="xception")))
+    return Layout(
+        8, 3, (fire, unit, again, inverted, separable, Block(40, kernel=3, feeds_head=True, kind="xception"))
+    )
 
 
 @pytest.mark.parametrize(
@@ -115,7 +117,7 @@ def every_kind() -> Layout:
         ({"kind": "lasagne"}, "unknown kind"),
         ({"kind": "fire"}, "bottleneck of 0"),
         ({"kind": "separable", "bottleneck": 8}, "bottleneck of 8"),
-        ({"kind": "separable", "join": 0}, "neither join nor residual"),
+        ({"kind": "separable", "skip_from": 0}, "neither skip_from nor residual"),
         ({"kind": "fire", "bottleneck": 8, "channels": 25}, "even width"),
         ({"kind": "shuffle", "bottleneck": 8, "groups": 5}, "cannot be split into 5 groups"),
         ({"kind": "shuffle", "bottleneck": 8, "channels": 48}, "only where it strides"),

@@ -9,9 +9,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from blazeface.models.cost import count
 from blazeface.models.light.lighten import lighten
+from blazeface.models.light.unet import build_unet
 from blazeface.models.network import build
 from blazeface.models.refine import RefineNet
-from blazeface.models.light.unet import build_unet
 
 
 def dense() -> nn.Sequential:

@@ -17,9 +17,9 @@ from blazeface.spec import FULL_RANGE_DENSE as FULL_SPEC
 
 
 def test_taps_and_strides() -> None:
-    assert SHORT_RANGE.taps == [(88, 8), (96, 16)]
-    assert BACK_CAMERA.taps == [(96, 16), (96, 32)]
-    assert FULL_RANGE_DENSE.taps == [(48, 4)]
+    assert SHORT_RANGE.head_inputs == [(88, 8), (96, 16)]
+    assert BACK_CAMERA.head_inputs == [(96, 16), (96, 32)]
+    assert FULL_RANGE_DENSE.head_inputs == [(48, 4)]
     assert FULL_RANGE_DENSE.strides == [
         2,
         2,
@@ -45,7 +45,7 @@ def test_taps_and_strides() -> None:
         4,
         4,
     ]
-    assert PAPER.taps == [(96, 8), (96, 16)]
+    assert PAPER.head_inputs == [(96, 8), (96, 16)]
 
 
 @pytest.mark.parametrize("layout", [PAPER, SHORT_RANGE, BACK_CAMERA, FULL_RANGE_DENSE])
@@ -56,18 +56,26 @@ def test_layouts_survive_json(layout: Layout) -> None:
 def test_a_layout_written_before_up_blocks_is_read() -> None:
     data = asdict(PAPER)
     for block in data["blocks"]:
-        del block["join"], block["residual"]
+        del block["skip_from"], block["residual"]
     assert Layout.from_json(json.dumps(data)) == PAPER
+
+
+def test_a_layout_of_version_0_1_with_its_former_field_names_is_read() -> None:
+    text = FULL_RANGE_DENSE.to_json().replace('"feeds_head"', '"tap"').replace('"skip_from"', '"join"')
+    assert Layout.from_json(text) == FULL_RANGE_DENSE
 
 
 @pytest.mark.parametrize(
     ("blocks", "message"),
     [
         ((Block(32), Block(24)), "must not fall"),
-        ((Block(24, stride=2), Block(24, join=1)), "block 1 joins 1, which is no earlier block"),
-        ((Block(24, stride=2), Block(24, join=-1)), "block 1 joins -1, which is no earlier block"),
-        ((Block(24, stride=2), Block(24, join=True)), "block 1 joins True, which is no earlier block"),
-        ((Block(24), Block(24), Block(24, join=0)), "block 2 joins block 0, whose maps are not twice as large"),
+        ((Block(24, stride=2), Block(24, skip_from=1)), "block 1 joins 1, which is no earlier block"),
+        ((Block(24, stride=2), Block(24, skip_from=-1)), "block 1 joins -1, which is no earlier block"),
+        ((Block(24, stride=2), Block(24, skip_from=True)), "block 1 joins True, which is no earlier block"),
+        (
+            (Block(24), Block(24), Block(24, skip_from=0)),
+            "block 2 joins block 0, whose maps are not twice as large",
+        ),
         ((Block(24), Block(24, bottleneck=8, residual=False)), "block 1 must be a single one"),
         (tuple([Block(24)] * 257), "257 blocks are more than 256"),
     ],
@@ -126,5 +134,5 @@ def test_up_path_trains_and_folds() -> None:
 
 
 def test_layout_and_spec_must_agree() -> None:
-    with pytest.raises(BlazeFaceError, match=r"the taps have strides \[8, 16\], the anchors \[4.0\]"):
+    with pytest.raises(BlazeFaceError, match=r"the head_inputs have strides \[8, 16\], the anchors \[4.0\]"):
         BlazeFace(FULL_SPEC, PAPER)

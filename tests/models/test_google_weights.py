@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from blazeface.backends.torch_backend import TorchBackend
 from blazeface.detector import FaceDetector, prepare
 from blazeface.errors import BlazeFaceError
-from blazeface.models.network import BlazeFace
 from blazeface.models.google_weights import fingerprint, import_tflite, is_released
+from blazeface.models.network import BlazeFace
 from blazeface.models.weights import load_weights, save_weights
 
 ROOT = Path(__file__).parents[2]
@@ -165,15 +165,15 @@ def test_finds_the_face_that_mediapipe_finds(name: str, tmp_path: Path) -> None:
 
 def test_exported_to_onnx_it_is_a_model_like_any_other(tmp_path: Path) -> None:
     pytest.importorskip("onnxscript", reason="the export extra is not installed")
-    from blazeface.export.onnx import export_onnx
+    from blazeface.export.formats.onnx import export_onnx
 
     image: Any = cv2.imread(str(ASTRONAUT))
     export_onnx(import_tflite(google_file("short-range")), tmp_path / "short-range.onnx", [image])
     faces = FaceDetector(model=tmp_path / "short-range.onnx").detect(image[PIECE])
     score, (x, y, width, height), _ = MEDIAPIPE["short-range"]
     assert faces.scores.tolist() == pytest.approx([score], abs=1e-5)
-    wanted = np.array([x, y, x + width, y + height]) * [150, 185, 150, 185]
-    np.testing.assert_allclose(faces.boxes, [wanted], rtol=0, atol=2e-3)
+    expected = np.array([x, y, x + width, y + height]) * [150, 185, 150, 185]
+    np.testing.assert_allclose(faces.boxes, [expected], rtol=0, atol=2e-3)
 
 
 @pytest.mark.parametrize("name", FILES)

@@ -122,12 +122,12 @@ def test_the_shortcut_pools_and_appends_zero_channels() -> None:
 
 @pytest.mark.parametrize(("row", "column"), [(0, 0), (5, 11), (15, 3)])
 def test_answers_come_in_the_anchors_order(row: int, column: int) -> None:
-    """With every weight behind the first tap set aside, a mark on one cell shows where its answers lie."""
+    """With every weight behind the first feeds_head set aside, a mark on one cell shows where its answers lie."""
     network = settled()
-    taps: list[torch.Tensor] = []
-    network.score_heads[0].register_forward_pre_hook(lambda _, x: taps.append(x[0]))
+    head_inputs: list[torch.Tensor] = []
+    network.score_heads[0].register_forward_pre_hook(lambda _, x: head_inputs.append(x[0]))
     network(torch.zeros(1, 3, 128, 128))
-    mark = torch.zeros_like(taps[0])
+    mark = torch.zeros_like(head_inputs[0])
     mark[0, :, row, column] = 1
     network.blocks[7].register_forward_hook(lambda _, x, y: mark)
     plain = network.score_heads[0](torch.zeros_like(mark)).permute(0, 2, 3, 1).flatten()

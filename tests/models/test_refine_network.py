@@ -144,15 +144,15 @@ def test_a_run_in_two_pieces_is_the_run_in_one(tmp_path: Path) -> None:
 
 
 def test_the_loss_is_the_distance_in_betas_of_known_keypoints_inside_the_crop() -> None:
-    found, wanted = torch.full((1, 6, 2), 0.5), torch.full((1, 6, 2), 0.5)
-    wanted[0, 0], wanted[0, 1] = 0.9, 1.2  # unknown; outside of the crop
+    found, expected = torch.full((1, 6, 2), 0.5), torch.full((1, 6, 2), 0.5)
+    expected[0, 0], expected[0, 1] = 0.9, 1.2  # unknown; outside of the crop
     weights = torch.tensor([[0.0, 1, 1, 1, 0.5, 0.5]])
-    assert keypoint_loss(found, wanted, weights, 0.01) == 0
-    wanted[0, 2] = torch.tensor([0.53, 0.54])  # five betas off: sqrt(26) - 1, over weights 1 + 1 + .5 + .5
-    assert keypoint_loss(found, wanted, weights, 0.01).item() == pytest.approx((26**0.5 - 1) / 3, rel=1e-4)
-    wanted[0, 2] = 0.5
-    wanted[0, 4] = torch.tensor([0.53, 0.54])
-    assert keypoint_loss(found, wanted, weights, 0.01).item() == pytest.approx((26**0.5 - 1) / 6, rel=1e-4)
+    assert keypoint_loss(found, expected, weights, 0.01) == 0
+    expected[0, 2] = torch.tensor([0.53, 0.54])  # five betas off: sqrt(26) - 1, over weights 1 + 1 + .5 + .5
+    assert keypoint_loss(found, expected, weights, 0.01).item() == pytest.approx((26**0.5 - 1) / 3, rel=1e-4)
+    expected[0, 2] = 0.5
+    expected[0, 4] = torch.tensor([0.53, 0.54])
+    assert keypoint_loss(found, expected, weights, 0.01).item() == pytest.approx((26**0.5 - 1) / 6, rel=1e-4)
 
 
 def test_a_dense_network_becomes_a_separable_one_that_remembers(tmp_path: Path) -> None:
@@ -169,8 +169,8 @@ def test_a_dense_network_becomes_a_separable_one_that_remembers(tmp_path: Path) 
     )
     depthwise, pointwise = light.enter[0][0][0], light.enter[0][1]
     product = pointwise.weight * depthwise.weight.permute(1, 0, 2, 3)
-    wanted = dense.enter[0].weight
-    assert (product - wanted).norm() < 0.95 * wanted.norm()
+    expected = dense.enter[0].weight
+    assert (product - expected).norm() < 0.95 * expected.norm()
     with pytest.raises(BlazeFaceError, match="cannot be made light once more"):
         lightened_refine(light)
     config = refine_config("separable", epochs=1, batch=8, warmup=1)

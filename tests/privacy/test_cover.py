@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from blazeface.detections import Detections
-from blazeface.privacy.cover import CELLS, HIDINGS, MARGIN, Hiding, covered, hide_all, hide_faces
+from blazeface.privacy.cover import CELLS, COVER_STYLES, MARGIN, CoverStyle, cover_all, cover_faces, cover_region
 
 
 def noise(height: int = 120, width: int = 160, seed: int = 0) -> np.ndarray:
@@ -22,11 +22,11 @@ FIELD = (slice(28, 92), slice(48, 112))
 """FACE with a margin of 0.3 of its 40 pixels."""
 
 
-@pytest.mark.parametrize("how", HIDINGS)
-def test_the_face_with_its_margin_is_hidden_and_nothing_else(how: Hiding) -> None:
+@pytest.mark.parametrize("how", COVER_STYLES)
+def test_the_face_with_its_margin_is_hidden_and_nothing_else(how: CoverStyle) -> None:
     image = noise()
     before = image.copy()
-    hidden = hide_faces(image, one(FACE), how)
+    hidden = cover_faces(image, one(FACE), how)
     np.testing.assert_array_equal(image, before)
     outside = np.ones(image.shape[:2], bool)
     outside[FIELD] = False
@@ -35,13 +35,13 @@ def test_the_face_with_its_margin_is_hidden_and_nothing_else(how: Hiding) -> Non
 
 
 def test_solid_leaves_nothing() -> None:
-    assert not hide_faces(noise(), one(FACE), "solid")[FIELD].any()
+    assert not cover_faces(noise(), one(FACE), "solid")[FIELD].any()
 
 
 @pytest.mark.parametrize("side", [20, 100, 400])
 def test_pixelate_leaves_no_more_than_a_few_colours_of_any_face(side: int) -> None:
     image = noise(2 * side, 2 * side)
-    hidden = hide_faces(image, one((side / 2, side / 2, side * 1.5, side * 1.5)), "pixelate")
+    hidden = cover_faces(image, one((side / 2, side / 2, side * 1.5, side * 1.5)), "pixelate")
     inside = hidden[side // 2 : side * 3 // 2, side // 2 : side * 3 // 2]
     assert len(np.unique(inside.reshape(-1, 3), axis=0)) <= CELLS**2
 
@@ -53,14 +53,14 @@ def test_gaussian_depends_on_nothing_but_the_same_few_colours() -> None:
     detail = rng.integers(-40, 40, (5, 5, 20, 40, 3))
     both = np.concatenate([detail, -detail], axis=2)  # adds nothing to the mean of a cell
     fine = coarse + both.transpose(0, 2, 1, 3, 4).reshape(200, 200, 3)
-    one_way, other_way = (hide_all(picture.astype(np.uint8), "gaussian") for picture in (coarse, fine))
+    one_way, other_way = (cover_all(picture.astype(np.uint8), "gaussian") for picture in (coarse, fine))
     assert np.abs(one_way.astype(int) - other_way).max() <= 2
 
 
 def test_a_face_that_may_have_moved_gets_a_wider_margin() -> None:
     image = noise()
-    at_once = hide_faces(image, one(FACE), "solid", np.array([0.0]))
-    later = hide_faces(image, one(FACE), "solid", np.array([0.5]))
+    at_once = cover_faces(image, one(FACE), "solid", np.array([0.0]))
+    later = cover_faces(image, one(FACE), "solid", np.array([0.5]))
     assert (later == 0).sum() > 2 * (at_once == 0).sum()
 
 
@@ -68,13 +68,13 @@ def test_a_face_that_may_have_moved_gets_a_wider_margin() -> None:
     st.tuples(*[st.floats(-1e4, 1e4) for _ in range(4)]),
     st.integers(1, 40),
     st.integers(1, 40),
-    st.sampled_from(HIDINGS),
+    st.sampled_from(COVER_STYLES),
 )
 def test_any_box_on_any_picture(
-    box: tuple[float, float, float, float], width: int, height: int, how: Hiding
+    box: tuple[float, float, float, float], width: int, height: int, how: CoverStyle
 ) -> None:
     image = noise(height, width)
-    hidden = hide_faces(image, one(box), how)
+    hidden = cover_faces(image, one(box), how)
     assert hidden.shape == image.shape
     x1, y1, x2, y2 = box
     if how == "solid" and x2 > x1 and y2 > y1:
@@ -84,6 +84,6 @@ def test_any_box_on_any_picture(
 
 def test_the_field_goes_outwards_to_whole_pixels() -> None:
     box = np.array([10.4, 20.4, 20.4, 40.4], np.float32)
-    assert covered(box, 0.0, 100, 100) == (slice(20, 41), slice(10, 21))
-    assert covered(box, 0.5, 100, 30) == (slice(10, 30), slice(5, 26))
-    assert covered(box + 200, MARGIN, 100, 100) is None
+    assert cover_region(box, 0.0, 100, 100) == (slice(20, 41), slice(10, 21))
+    assert cover_region(box, 0.5, 100, 30) == (slice(10, 30), slice(5, 26))
+    assert cover_region(box + 200, MARGIN, 100, 100) is None

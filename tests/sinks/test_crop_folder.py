@@ -18,7 +18,7 @@ from blazeface.sources.frames import Frame
 
 ROOT = Path(__file__).parents[2]
 ASTRONAUT = ROOT / "data" / "pictures" / "astronaut.png"
-POINTS = np.array(runpy.run_path(str(ROOT / "data" / "make_pictures.py"))["KEYPOINTS"], np.float64)
+POINTS = np.array(runpy.run_path(str(ROOT / "tools" / "make_pictures.py"))["KEYPOINTS"], np.float64)
 BOX = np.array([170, 65, 280, 200], np.float32)
 
 
@@ -80,9 +80,9 @@ def test_names_in_the_folder(tmp_path: Path) -> None:
     points = POINTS[None].repeat(2, axis=0).astype(np.float32)
     boxes, scores = np.array([BOX, BOX]), np.array([0.9, 0.8], np.float32)
     image = read_picture(str(ASTRONAUT))
-    record = CropFolder(tmp_path / "new", {"in/a.jpg": PurePath("deep/a"), "clip.mp4": PurePath("clip")})
+    record = CropFolder(tmp_path / "new", {"in/a.jpg": PurePath("deep/a"), "video.mp4": PurePath("video")})
     record(Frame(image, 0, Fraction(0), "in/a.jpg", alone=True), Detections(boxes, scores, points))
     tracked = Detections(boxes, scores, points, np.array([7, 3]))
-    record(Frame(image, 12, Fraction(1), "clip.mp4"), tracked)
+    record(Frame(image, 12, Fraction(1), "video.mp4"), tracked)
     names = sorted(str(path.relative_to(tmp_path / "new")) for path in tmp_path.rglob("*.jpg"))
-    assert names == ["clip-000012-3.jpg", "clip-000012-7.jpg", "deep/a-1.jpg", "deep/a-2.jpg"]
+    assert names == ["deep/a-1.jpg", "deep/a-2.jpg", "video-000012-3.jpg", "video-000012-7.jpg"]

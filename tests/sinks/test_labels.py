@@ -12,14 +12,14 @@ import pytest
 from blazeface.data.coco import read_coco
 from blazeface.detections import Detections
 from blazeface.errors import BlazeFaceError
-from blazeface.sources.frames import Frame
 from blazeface.sinks.labels import YoloFolder, coco_file, csv_file, yolo_lines
+from blazeface.sources.frames import Frame
 
 BOXES = np.array([[10, 20, 30.5, 40], [-8, 30, 8, 48]], np.float32)
 POINTS = np.arange(24, dtype=np.float32).reshape(2, 6, 2)
 FACES = Detections(BOXES, np.array([0.9, 0.5], np.float32), POINTS, np.array([4, 2]))
 PICTURE = Frame(np.zeros((48, 64, 3), np.uint8), 0, Fraction(0), "a.jpg", alone=True)
-FRAME = Frame(np.zeros((48, 64, 3), np.uint8), 12, Fraction(1, 2), "clip.mp4")
+FRAME = Frame(np.zeros((48, 64, 3), np.uint8), 12, Fraction(1, 2), "source.mp4")
 
 
 def test_csv(tmp_path: Path) -> None:
@@ -43,7 +43,7 @@ def test_csv(tmp_path: Path) -> None:
     ]
     assert rows[0][11:13] + rows[0][-2:] == ["right_eye_x", "right_eye_y", "left_ear_x", "left_ear_y"]
     assert rows[1][:11] == ["a.jpg", "0", "0.0", "64", "48", "", "0.9", "10.0", "20.0", "30.5", "40.0"]
-    assert rows[3][:7] == ["clip.mp4", "12", "0.5", "64", "48", "4", "0.9"]
+    assert rows[3][:7] == ["source.mp4", "12", "0.5", "64", "48", "4", "0.9"]
     assert rows[3][11:] == [f"{n}.0" for n in range(12)]
     assert len(rows) == 5
 
@@ -55,7 +55,7 @@ def test_coco(tmp_path: Path) -> None:
     data = json.loads((tmp_path / "f.json").read_text())
     assert data["images"] == [
         {"id": 0, "file_name": "a.jpg", "width": 64, "height": 48},
-        {"id": 1, "file_name": "clip.mp4#12", "width": 64, "height": 48},
+        {"id": 1, "file_name": "source.mp4#12", "width": 64, "height": 48},
     ]
     assert data["annotations"][0] == {
         "id": 0,
@@ -81,11 +81,11 @@ def test_coco_can_be_read_as_labels_to_train_on(tmp_path: Path) -> None:
 
 
 def test_yolo(tmp_path: Path) -> None:
-    record = YoloFolder(tmp_path / "labels", {"a.jpg": PurePath("in/a"), "clip.mp4": PurePath("clip")})
+    record = YoloFolder(tmp_path / "labels", {"a.jpg": PurePath("in/a"), "source.mp4": PurePath("source")})
     record(PICTURE, Detections.empty())
     record(FRAME, FACES)
     assert (tmp_path / "labels/in/a.txt").read_text() == ""
-    assert (tmp_path / "labels/clip-000012.txt").read_text() == (
+    assert (tmp_path / "labels/source-000012.txt").read_text() == (
         "0 0.316406 0.625000 0.320312 0.416667\n"  # (10 + 30.5) / 2 / 64, (20 + 40) / 2 / 48 ...
         "0 0.062500 0.812500 0.125000 0.375000\n"  # cut at the left edge
     )

@@ -4,8 +4,8 @@ from pathlib import Path, PurePath
 
 import pytest
 
-from blazeface.sources.inputs import Input
 from blazeface.sinks.output_paths import WrongUsage, check_file, names_folder, plan_outputs
+from blazeface.sources.inputs import Input
 
 
 def picture(path: Path, relative: str | None = None) -> Input:

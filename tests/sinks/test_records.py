@@ -10,17 +10,17 @@ import pytest
 
 from blazeface.detections import Detections
 from blazeface.errors import BlazeFaceError
-from blazeface.sources.frames import Frame
 from blazeface.sinks.records import json_file, print_record, record
+from blazeface.sources.frames import Frame
 
 FACES = Detections(
     np.array([[10.123456, 20, 30, 40.5]], np.float32),
     np.array([0.98768], np.float32),
     np.array([[[1, 2], [3, 4], [5, 6], [7, 8], [9, 10], [11, 12.25]]], np.float32),
 )
-FRAME = Frame(np.zeros((48, 64, 3), np.uint8), 3, Fraction(1001, 10000), "clip.mp4")
+FRAME = Frame(np.zeros((48, 64, 3), np.uint8), 3, Fraction(1001, 10000), "source.mp4")
 EXPECTED = {
-    "source": "clip.mp4",
+    "source": "source.mp4",
     "index": 3,
     "time": 0.1001,
     "width": 64,

@@ -10,8 +10,8 @@ from video_material import RedDetector
 
 from blazeface.files.pictures import read_picture
 from blazeface.sinks.draw import BOX
-from blazeface.sources.frames import Frame
 from blazeface.sinks.viewer import Viewer
+from blazeface.sources.frames import Frame
 
 
 class Keys:
@@ -73,7 +73,7 @@ def test_save_writes_what_is_seen_without_the_note(at: Path) -> None:
 
 
 def test_hide_toggles() -> None:
-    keys = Keys("hide", "", "hide", "")
+    keys = Keys("cover", "", "cover", "")
     viewer = Viewer(keys)  # type: ignore[arg-type]
     for _ in range(4):
         assert viewer.show(*frame(20))
@@ -82,7 +82,7 @@ def test_hide_toggles() -> None:
 
 
 def test_pause_waits_for_the_next_press_and_other_keys_work_meanwhile(at: Path) -> None:
-    keys = Keys("pause", "save", "hide", "pause", "")
+    keys = Keys("pause", "save", "cover", "pause", "")
     viewer = Viewer(keys)  # type: ignore[arg-type]
 
     def show(image: np.ndarray, seconds: float = 0.0) -> str:
@@ -127,4 +127,4 @@ def test_the_pace_does_not_hurry_after_a_pause(monkeypatch: pytest.MonkeyPatch) 
 
 def test_a_held_picture_stays_until_another_key() -> None:
     assert Viewer(Keys("", "save", "other")).hold(*frame())  # type: ignore[arg-type]
-    assert not Viewer(Keys("", "hide", "quit")).hold(*frame())  # type: ignore[arg-type]
+    assert not Viewer(Keys("", "cover", "quit")).hold(*frame())  # type: ignore[arg-type]

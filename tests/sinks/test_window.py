@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
-from blazeface.sinks.window import KEYS, MEND, RateMeter, Window, has_windows, window_obstacle
+from blazeface.sinks.window import HOW_TO_FIX, KEYS, RateMeter, Window, has_windows, window_problem
 
 linux_only = pytest.mark.skipif(
     sys.platform != "linux", reason="displays are asked for by environment on Linux alone"
@@ -32,14 +32,14 @@ def test_reading_the_build_information() -> None:
 def test_without_a_display(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DISPLAY", raising=False)
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
-    assert window_obstacle() == "no window: there is no display (neither DISPLAY nor WAYLAND_DISPLAY is set)"
+    assert window_problem() == "no window: there is no display (neither DISPLAY nor WAYLAND_DISPLAY is set)"
 
 
 def test_with_a_headless_opencv_the_mending_command_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DISPLAY", ":0")
     monkeypatch.setattr(cv2, "getBuildInformation", lambda: HEADLESS)
-    assert window_obstacle() == (
-        f"no window: this OpenCV was built without windows; `{MEND}` installs one that has them"
+    assert window_problem() == (
+        f"no window: this OpenCV was built without windows; `{HOW_TO_FIX}` installs one that has them"
     )
 
 
@@ -48,14 +48,14 @@ def test_a_display_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cv2, "getBuildInformation", lambda: WITH_QT)
     monkeypatch.setenv("DISPLAY", ":987")
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
-    assert window_obstacle() == "no window: none can be opened on the display :987"
+    assert window_problem() == "no window: none can be opened on the display :987"
 
 
 def test_what_the_keys_ask_for() -> None:
     assert {chr(code): asked for code, asked in KEYS.items()} == {
         **dict.fromkeys("qQ\x1b", "quit"),
         **dict.fromkeys("sS", "save"),
-        **dict.fromkeys("bB", "hide"),
+        **dict.fromkeys("bB", "cover"),
         " ": "pause",
     }
 
@@ -93,8 +93,8 @@ def display(tmp_path: Path) -> Iterator[str]:
 
 SHOW = """
 import sys, numpy as np
-from blazeface.sinks.window import Window, window_obstacle
-assert window_obstacle() is None, window_obstacle()
+from blazeface.sinks.window import Window, window_problem
+assert window_problem() is None, window_problem()
 window = Window("a \\udcff name")
 image = np.zeros((240, 320, 3), np.uint8)
 image[:] = (0, 0, 255)

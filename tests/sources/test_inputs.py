@@ -75,7 +75,7 @@ def test_folders_are_walked_in_sorted_order(tmp_path: Path, monkeypatch: pytest.
         "a.jpg",
         "C.webp",
         "notes.txt",
-        "clip.mp4",
+        "source.mp4",
         ".hidden.jpg",
         ".t/x.jpg",
     ):

@@ -15,11 +15,11 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from video_material import ClipMaker, RedDetector, walking_square
+from video_material import RedDetector, VideoMaker, walking_square
 
 from blazeface.errors import BlazeFaceError
 from blazeface.sources.inputs import Input, find_input
-from blazeface.sources.live import LiveClip, open_camera, open_stream
+from blazeface.sources.live import LiveSource, open_camera, open_stream
 
 
 class FakeCapture:
@@ -63,8 +63,8 @@ def pictures(count: int) -> list[np.ndarray]:
 
 def live(
     capture: Any, timeout: float = 5.0, camera: bool = True, stop: Callable[[], bool] = lambda: False
-) -> LiveClip:
-    return LiveClip("cam0", lambda: capture, timeout, stop, camera)
+) -> LiveSource:
+    return LiveSource("cam0", lambda: capture, timeout, stop, camera)
 
 
 def test_a_camera_that_hangs_ends_in_time() -> None:
@@ -73,9 +73,9 @@ def test_a_camera_that_hangs_ends_in_time() -> None:
     seen = 0
     with (
         pytest.raises(BlazeFaceError, match=r"^cam0: gave no picture for 0\.3 seconds$"),
-        live(capture, 0.3) as clip,
+        live(capture, 0.3) as source,
     ):
-        for _ in clip.frames():
+        for _ in source.frames():
             seen += 1
     assert seen == 1
     assert 0.3 <= time.monotonic() - start < 3
@@ -92,9 +92,9 @@ def test_opening_may_hang_as_well() -> None:
 
     with (
         pytest.raises(BlazeFaceError, match=r"gave no picture for 0\.2 seconds"),
-        LiveClip("cam0", never, 0.2, lambda: False, True) as clip,
+        LiveSource("cam0", never, 0.2, lambda: False, True) as source,
     ):
-        next(clip.frames())
+        next(source.frames())
     let_go.set()
 
 
@@ -103,24 +103,24 @@ def test_a_camera_that_cannot_be_opened() -> None:
     capture.isOpened = lambda: False  # type: ignore[method-assign]
     with (
         pytest.raises(BlazeFaceError, match=r"^cam0: cannot be opened: another program may be using it"),
-        live(capture) as clip,
+        live(capture) as source,
     ):
-        next(clip.frames())
+        next(source.frames())
     assert capture.released.wait(3)
 
 
 def test_what_a_driver_throws_becomes_a_sentence() -> None:
     capture = FakeCapture([])
     capture.read = lambda: 1 / 0  # type: ignore[method-assign,assignment,return-value]
-    with pytest.raises(BlazeFaceError, match="cam0: cannot be read: ZeroDivisionError"), live(capture) as clip:
-        next(clip.frames())
+    with pytest.raises(BlazeFaceError, match="cam0: cannot be read: ZeroDivisionError"), live(capture) as source:
+        next(source.frames())
 
 
 def test_the_newest_picture_wins() -> None:
     capture = FakeCapture(pictures(200), pause=0.002)
-    with live(capture, camera=False) as clip:
+    with live(capture, camera=False) as source:
         frames = []
-        for frame in clip.frames():
+        for frame in source.frames():
             frames.append(frame)
             time.sleep(0.05)
     shown = [int(frame.image[0, 0, 0]) for frame in frames]
@@ -137,49 +137,49 @@ def test_the_newest_picture_wins() -> None:
 
 def test_a_file_behind_a_url_loses_no_frame() -> None:
     capture = FakeCapture(pictures(30), fps=25.0, count=30.0)
-    with live(capture, camera=False) as clip:
+    with live(capture, camera=False) as source:
         frames = []
-        for frame in clip.frames():
+        for frame in source.frames():
             frames.append(frame)
             time.sleep(0.002)
     assert [int(frame.image[0, 0, 0]) for frame in frames] == list(range(30))
     assert [frame.time for frame in frames] == [Fraction(n, 25) for n in range(30)]
-    assert (clip.rate, clip.length) == (25, 30)
+    assert (source.rate, source.length) == (25, 30)
 
 
 def test_a_camera_is_asked_again_when_a_picture_fails() -> None:
     capture = FakeCapture([None, None, *pictures(1), None, *pictures(1)], hangs=True)
-    with live(capture) as clip:
-        frames = clip.frames()
+    with live(capture) as source:
+        frames = source.frames()
         assert next(frames).index == 0
         assert next(frames).index == 1
     capture.let_go.set()
 
 
 def test_a_stream_ends_where_it_ends_and_an_empty_one_is_a_fault() -> None:
-    with live(FakeCapture(pictures(3), fps=90000.0), camera=False) as clip:
-        assert len(list(clip.frames())) >= 1
-        assert clip.rate == 30  # 90000 is a clock, no rate
+    with live(FakeCapture(pictures(3), fps=90000.0), camera=False) as source:
+        assert len(list(source.frames())) >= 1
+        assert source.rate == 30  # 90000 is a clock, no rate
     with (
         pytest.raises(BlazeFaceError, match="ended without a picture"),
-        live(FakeCapture([]), camera=False) as clip,
+        live(FakeCapture([]), camera=False) as source,
     ):
-        next(clip.frames())
+        next(source.frames())
 
 
 def test_stopping_does_not_wait_for_the_timeout() -> None:
     capture = FakeCapture([], hangs=True)
     start = time.monotonic()
-    with live(capture, timeout=60, stop=lambda: time.monotonic() - start > 0.2) as clip:
-        assert list(clip.frames()) == []
+    with live(capture, timeout=60, stop=lambda: time.monotonic() - start > 0.2) as source:
+        assert list(source.frames()) == []
     assert time.monotonic() - start < 5
     capture.let_go.set()
 
 
 def test_leaving_releases_the_camera() -> None:
     capture = FakeCapture(pictures(1000), pause=0.001)
-    with live(capture) as clip:
-        next(clip.frames())
+    with live(capture) as source:
+        next(source.frames())
     assert capture.released.wait(3)
 
 
@@ -187,9 +187,9 @@ def test_a_missing_camera_is_said_at_once(capfd: pytest.CaptureFixture[str]) -> 
     item = Input("camera", "cam987", "987", PurePath("cam987"))
     with (
         pytest.raises(BlazeFaceError, match=r"^cam987: (no such camera|cannot be opened)"),
-        open_camera(item, 20.0, lambda: False) as clip,
+        open_camera(item, 20.0, lambda: False) as source,
     ):
-        next(clip.frames())
+        next(source.frames())
     assert capfd.readouterr() == ("", "")
 
 
@@ -234,8 +234,8 @@ class Files(SimpleHTTPRequestHandler):
 def test_motion_jpeg_over_http(capfd: pytest.CaptureFixture[str]) -> None:
     with serving(MotionJpeg) as address:
         item = find_input(f"{address}/video?token=secret")
-        with open_stream(item, 10.0, lambda: False) as clip:
-            frames = list(clip.frames())
+        with open_stream(item, 10.0, lambda: False) as source:
+            frames = list(source.frames())
     assert len(frames) >= 5
     assert all("secret" not in frame.source for frame in frames)
     for frame in frames:
@@ -245,13 +245,13 @@ def test_motion_jpeg_over_http(capfd: pytest.CaptureFixture[str]) -> None:
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_video_file_over_http(make_clip: ClipMaker, tmp_path: Path) -> None:
-    make_clip(tmp_path / "a.mp4", count=20, rate=Fraction(25))
+def test_a_video_file_over_http(make_video: VideoMaker, tmp_path: Path) -> None:
+    make_video(tmp_path / "a.mp4", count=20, rate=Fraction(25))
     with (
         serving(partial(Files, directory=str(tmp_path))) as address,
-        open_stream(find_input(f"{address}/a.mp4"), 10.0, lambda: False) as clip,
+        open_stream(find_input(f"{address}/a.mp4"), 10.0, lambda: False) as source,
     ):
-        frames = list(clip.frames())
+        frames = list(source.frames())
     assert [frame.time for frame in frames] == [Fraction(n, 25) for n in range(20)]
 
 
@@ -259,9 +259,9 @@ def test_nobody_answers(capfd: pytest.CaptureFixture[str]) -> None:
     item = find_input("http://user:secret@127.0.0.1:9/live")
     with (
         pytest.raises(BlazeFaceError, match="nothing answers there, or it is no video") as caught,
-        open_stream(item, 10.0, lambda: False) as clip,
+        open_stream(item, 10.0, lambda: False) as source,
     ):
-        next(clip.frames())
+        next(source.frames())
     assert "secret" not in str(caught.value)
     assert capfd.readouterr() == ("", "")
 
@@ -290,9 +290,9 @@ def test_a_camera_that_hangs_is_opened_anew_and_time_goes_on() -> None:
     start = time.monotonic()
     with (
         pytest.raises(BlazeFaceError, match=r"^cam0: ended, and did not come back within 2 seconds$"),
-        LiveClip("cam0", coming, 0.3, lambda: False, False, 2.0, said.append) as clip,
+        LiveSource("cam0", coming, 0.3, lambda: False, False, 2.0, said.append) as source,
     ):
-        for frame in clip.frames():
+        for frame in source.frames():
             stamps.append(frame.time)
     assert len(stamps) >= 2
     assert all(earlier < later for earlier, later in pairwise(stamps))
@@ -309,9 +309,9 @@ def test_a_camera_that_hangs_is_opened_anew_and_time_goes_on() -> None:
 def test_an_unplugged_camera_gives_no_picture_and_is_looked_for_again() -> None:
     """V4L2 answers at once, with nothing, when the plug is pulled."""
     first, second = FakeCapture(pictures(2), pause=0.05), FakeCapture(pictures(2), pause=0.05)
-    clip = LiveClip("cam0", Coming(first, second), 0.3, lambda: False, True, 5.0)
-    with clip:
-        frames = clip.frames()
+    source = LiveSource("cam0", Coming(first, second), 0.3, lambda: False, True, 5.0)
+    with source:
+        frames = source.frames()
         seen = [next(frames).index for _ in range(3)]
     assert seen == [0, 1, 2]
 
@@ -320,17 +320,17 @@ def test_the_first_opening_is_not_tried_twice() -> None:
     coming = Coming()
     with (
         pytest.raises(BlazeFaceError, match="cannot be opened"),
-        LiveClip("cam0", coming, 1.0, lambda: False, True, 30.0) as clip,
+        LiveSource("cam0", coming, 1.0, lambda: False, True, 30.0) as source,
     ):
-        next(clip.frames())
+        next(source.frames())
     assert len(coming.opened) == 1
 
 
 def test_stopping_does_not_wait_for_a_lost_source() -> None:
     start = time.monotonic()
     coming = Coming(FakeCapture(pictures(1)))
-    with LiveClip("s", coming, 0.2, lambda: time.monotonic() - start > 0.8, False, 60.0) as clip:
-        assert len(list(clip.frames())) == 1
+    with LiveSource("s", coming, 0.2, lambda: time.monotonic() - start > 0.8, False, 60.0) as source:
+        assert len(list(source.frames())) == 1
     assert time.monotonic() - start < 3
 
 
@@ -339,16 +339,16 @@ def test_a_stream_that_is_cut_off_and_comes_back_over_http() -> None:
     with serving(MotionJpeg) as address:
         item = find_input(f"{address}/video?token=secret")
         said: list[str] = []
-        with open_stream(item, 5.0, lambda: len(said) > 2, 10.0, said.append) as clip:
-            count = sum(1 for _ in clip.frames())
+        with open_stream(item, 5.0, lambda: len(said) > 2, 10.0, said.append) as source:
+            count = sum(1 for _ in source.frames())
     assert count > 20
     assert said[0].endswith("/video?***: ended; trying again for up to 10 seconds")
     assert ": back after " in said[1]
     assert "secret" not in "".join(said)
 
 
-def test_mpeg_ts_over_tcp(make_clip: ClipMaker, tmp_path: Path) -> None:
-    data = make_clip(tmp_path / "a.ts", count=50, rate=Fraction(25), width=128).read_bytes()
+def test_mpeg_ts_over_tcp(make_video: VideoMaker, tmp_path: Path) -> None:
+    data = make_video(tmp_path / "a.ts", count=50, rate=Fraction(25), width=128).read_bytes()
     server = socket.create_server(("127.0.0.1", 0))
 
     def send() -> None:
@@ -362,9 +362,9 @@ def test_mpeg_ts_over_tcp(make_clip: ClipMaker, tmp_path: Path) -> None:
     threading.Thread(target=send, daemon=True).start()
     with (
         server,
-        open_stream(find_input(f"tcp://127.0.0.1:{server.getsockname()[1]}"), 10.0, lambda: False) as clip,
+        open_stream(find_input(f"tcp://127.0.0.1:{server.getsockname()[1]}"), 10.0, lambda: False) as source,
     ):
-        frames = list(clip.frames())
+        frames = list(source.frames())
     assert len(frames) >= 5
     for frame in frames:
         _, top, _, bottom = RedDetector().detect(frame.image).boxes[0]
@@ -402,9 +402,9 @@ def test_mpeg_ts_over_udp_until_it_falls_silent() -> None:
             pytest.raises(
                 BlazeFaceError, match=rf"^udp://127\.0\.0\.1:{port}: (gave no picture for 2 seconds|ended)"
             ),
-            open_stream(find_input(f"udp://127.0.0.1:{port}"), 2.0, lambda: False) as clip,
+            open_stream(find_input(f"udp://127.0.0.1:{port}"), 2.0, lambda: False) as source,
         ):
-            for frame in clip.frames():
+            for frame in source.frames():
                 found = RedDetector().detect(frame.image)
                 seen.append((frame.image.shape, len(found), found.boxes[0, 1::2] if len(found) else None))
                 if len(seen) == 20:

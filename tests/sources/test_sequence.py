@@ -8,8 +8,8 @@ from video_material import walking_square
 
 from blazeface.errors import BlazeFaceError
 from blazeface.files.pictures import write_picture
-from blazeface.sources.opening import open_clip
 from blazeface.sources.inputs import find_input
+from blazeface.sources.opening import open_source
 from blazeface.sources.sequence import numbered
 
 
@@ -20,9 +20,9 @@ def test_the_pictures_come_in_the_order_of_their_numbers(tmp_path: Path) -> None
     (tmp_path / "img_3.jpg").touch()
     item = find_input(str(tmp_path / "img_%d.png"))
     assert (item.kind, item.relative) == ("sequence", PurePath("img"))
-    with open_clip(item, 1.0, lambda: False) as clip:
-        assert (clip.rate, clip.length) == (25, 4)
-        frames = list(clip.frames())
+    with open_source(item, 1.0, lambda: False) as source:
+        assert (source.rate, source.length) == (25, 4)
+        frames = list(source.frames())
     assert [frame.time for frame in frames] == [Fraction(n, 25) for n in range(4)]
     assert [int((frame.image[5] == (0, 0, 255)).all(axis=1).argmax()) for frame in frames] == [8, 22, 24, 4]
 
@@ -44,9 +44,9 @@ def test_a_broken_one_is_told_of_at_the_end(tmp_path: Path) -> None:
     seen = []
     with (
         pytest.raises(BlazeFaceError, match=r"0001\.png: not a picture"),
-        open_clip(find_input(str(tmp_path / "%04d.png")), 1.0, lambda: False) as clip,
+        open_source(find_input(str(tmp_path / "%04d.png")), 1.0, lambda: False) as source,
     ):
-        for frame in clip.frames():
+        for frame in source.frames():
             seen.append((frame.index, frame.time))
     assert seen == [(0, 0), (2, Fraction(2, 25)), (3, Fraction(3, 25))]
     assert find_input(str(tmp_path / "%04d.png")).relative == PurePath("sequence")
@@ -57,4 +57,4 @@ def test_a_pattern_that_nothing_fits(tmp_path: Path) -> None:
         with pytest.raises(
             BlazeFaceError, match=r"b%d\.jpg: (there is no such numbered picture|cannot be listed)"
         ):
-            open_clip(find_input(str(pattern)), 1.0, lambda: False)
+            open_source(find_input(str(pattern)), 1.0, lambda: False)

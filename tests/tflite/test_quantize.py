@@ -16,9 +16,12 @@ pytest.importorskip("ai_edge_litert", reason="the tflite extra is not installed"
 from ai_edge_litert import schema_py_generated as schema
 
 from blazeface.backends.tflite_backend import TfliteBackend
-from blazeface.export.formats import Options
+from blazeface.export.format_table import Options
+from blazeface.export.formats.tflite import outside, to_tflite
 from blazeface.export.make import export_network
-from blazeface.export.tflite import outside, to_tflite
+from blazeface.export.verify import Differences
+from blazeface.geometry import Image
+from blazeface.models.network import BlazeFace
 from blazeface.tflite.quantize import (
     activation_scale,
     quantise_bias,
@@ -27,9 +30,6 @@ from blazeface.tflite.quantize import (
     to_int8,
 )
 from blazeface.tflite.schema import kind_names, unpack
-from blazeface.export.verify import Differences
-from blazeface.geometry import Image
-from blazeface.models.network import BlazeFace
 
 FLOATS = st.floats(-1e4, 1e4, width=32)
 

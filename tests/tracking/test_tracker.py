@@ -190,8 +190,8 @@ def test_smoothing_halves_the_jitter_of_a_real_video(name: str) -> None:
     detector = FaceDetector()
     trackers = [Tracker(hold=0.0), Tracker(OneEuro(), hold=0.0)]
     runs: list[dict[int, list[tuple[int, np.ndarray]]]] = [defaultdict(list), defaultdict(list)]
-    with AvReader(str(VIDEOS / name)) as clip:
-        for frame in clip.frames():
+    with AvReader(str(VIDEOS / name)) as source:
+        for frame in source.frames():
             found = detector.detect(frame.image)
             for tracker, run in zip(trackers, runs, strict=True):
                 tracked = tracker.update(found, float(frame.time))

@@ -48,14 +48,14 @@ def test_padding_changes_nothing() -> None:
 
 def slow_assign(anchors: np.ndarray, boxes: np.ndarray, face: np.ndarray, ignore: np.ndarray, best: int):  # type: ignore[no-untyped-def]
     iou = box_iou(anchors, boxes)
-    wanted = set()
+    expected = set()
     for n in np.flatnonzero(face):
         ranked = sorted(range(len(anchors)), key=lambda a: -iou[a, n])
         limit = min(0.4, iou[ranked[min(best, len(anchors)) - 1], n])
-        wanted |= {(a, n) for a in range(len(anchors)) if iou[a, n] >= limit and iou[a, n] > 0}
+        expected |= {(a, n) for a in range(len(anchors)) if iou[a, n] >= limit and iou[a, n] > 0}
     owner = {}
     for a in range(len(anchors)):
-        candidates = [n for b, n in sorted(wanted) if b == a]
+        candidates = [n for b, n in sorted(expected) if b == a]
         if candidates:
             owner[a] = max(candidates, key=lambda n: (iou[a, n], -n))
     area = np.prod(anchors[:, 2:] - anchors[:, :2], axis=1)

@@ -31,7 +31,7 @@ def nhwc(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float32) -> torc
 
 @needs_kernel
 def test_counts_the_overlaps_of_a_map_of_ones() -> None:
-    # 3 x 3 ones, padded by one: a corner tap meets 4 of the 9 outputs, an edge tap 6, the middle one all.
+    # 3 x 3 ones, padded by one: a corner feeds_head meets 4 of the 9 outputs, an edge feeds_head 6, the middle one all.
     ones = torch.ones(1, 1, 3, 3)
     weight, bias = filter_gradient(ones, ones, kernel=3, stride=1, pad=1)
     assert weight[0, 0].tolist() == [[4, 6, 4], [6, 9, 6], [4, 6, 4]]

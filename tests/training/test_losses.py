@@ -107,13 +107,13 @@ def test_eiou_loss_pulls_a_box_with_negative_sides_open() -> None:
 
 
 def test_keypoint_loss_counts_known_points_in_face_sizes() -> None:
-    wanted = torch.zeros(2, 6, 2)
-    found = wanted.clone()
+    expected = torch.zeros(2, 6, 2)
+    found = expected.clone()
     found[0, 0, 0] = 0.02  # a tenth of the face of side 0.2: linear part, 0.1 - 0.05 / 2
     found[:, 5] = 99.0  # unknown, so without effect
     visibility = torch.tensor([[2, 2, 0, 0, 0, 0], [0, 0, 0, 0, 0, 0]])
     boxes = torch.tensor([[0.0, 0.0, 0.2, 0.2], [0.0, 0.0, 0.2, 0.2]])
-    assert keypoint_loss(found, wanted, visibility, boxes, 0.05).tolist() == pytest.approx([0.075 / 2, 0])
+    assert keypoint_loss(found, expected, visibility, boxes, 0.05).tolist() == pytest.approx([0.075 / 2, 0])
 
 
 def test_a_picture_without_a_face_still_teaches() -> None:

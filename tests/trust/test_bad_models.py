@@ -24,10 +24,10 @@ from safetensors.torch import save_file
 from blazeface.cli.main import run_command
 from blazeface.detector import FaceDetector
 from blazeface.errors import BlazeFaceError
-from blazeface.export.formats import Options, load_format
-from blazeface.tflite.graph import read_graph
+from blazeface.export.format_table import Options, load_format
 from blazeface.models.weights import LAYOUT_KEY, save_weights
 from blazeface.spec import METADATA_KEY, ModelSpec
+from blazeface.tflite.graph import read_graph
 from blazeface.training.checkpoint import load_checkpoint, save_checkpoint
 from blazeface.training.config import TrainConfig
 from blazeface.training.distributed import Processes
@@ -421,12 +421,12 @@ def test_shipped_weights_are_held_against_their_card(tmp_path: Path, monkeypatch
 
 def test_every_shipped_file_passes() -> None:
     from blazeface.detector import WEIGHTS
-    from blazeface.files.shipped import refuse_altered
+    from blazeface.files.checksum import verify_checksum
 
     files = [path for path in WEIGHTS.iterdir() if path.suffix in (".onnx", ".safetensors", ".tflite")]
     assert files
     for path in files:
-        refuse_altered(path)
+        verify_checksum(path)
 
 
 def test_a_spec_survives_its_own_text() -> None:

@@ -24,11 +24,11 @@ import torch
 from blazeface.cli.main import run_command
 from blazeface.data.samples import load_split
 from blazeface.errors import BlazeFaceError
-from blazeface.export.formats import Options
+from blazeface.export.format_table import Options
 from blazeface.export.make import export_network
-from blazeface.files import whole
+from blazeface.files import staged
 from blazeface.files.pictures import write_picture
-from blazeface.files.whole import beside
+from blazeface.files.staged import staged_file
 from blazeface.models.network import BlazeFace
 from blazeface.models.weights import load_weights, save_weights
 from blazeface.training.checkpoint import load_checkpoint, save_checkpoint
@@ -220,12 +220,12 @@ def test_a_clock_that_runs_backwards(tiny_data: Path, tmp_path: Path, monkeypatc
 def test_parts_that_a_kill_left_are_swept_when_they_are_old(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(whole, "_swept", set())
+    monkeypatch.setattr(staged, "_cleaned", set())
     for name in (".a-7-0.part.json", ".b-8.part", ".c-9-1.part.json", ".part.json", "a-7-0.part.json"):
         (tmp_path / name).touch()
         os.utime(tmp_path / name, (time.time() - 4000,) * 2)
     os.utime(tmp_path / ".c-9-1.part.json")  # somebody may be writing it
-    with beside(tmp_path / "x.json") as part:
+    with staged_file(tmp_path / "x.json") as part:
         part.write_text("{}")
     assert sorted(os.listdir(tmp_path)) == [".c-9-1.part.json", ".part.json", "a-7-0.part.json", "x.json"]
 
@@ -233,7 +233,7 @@ def test_parts_that_a_kill_left_are_swept_when_they_are_old(
 def test_threads_that_write_one_file_do_not_mix(tmp_path: Path) -> None:
     def write(number: int) -> None:
         for _ in range(20):
-            with beside(tmp_path / "x.txt") as part, part.open("w") as file:
+            with staged_file(tmp_path / "x.txt") as part, part.open("w") as file:
                 for _ in range(50):
                     file.write(f"{number}\n")
                     file.flush()

@@ -47,9 +47,9 @@ class Tab:
 
     def __init__(self, driver: str, flags: list[str]):
         options: dict[str, Any] = {"args": flags, "binary": chromium()}
-        wanted = {"goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL"}}
+        expected = {"goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL"}}
         self._root = driver
-        made = self._ask("POST", "/session", {"capabilities": {"alwaysMatch": wanted}})
+        made = self._ask("POST", "/session", {"capabilities": {"alwaysMatch": expected}})
         self._root = f"{driver}/session/{made['sessionId']}"
 
     def _ask(self, method: str, path: str, body: Any = None) -> Any:

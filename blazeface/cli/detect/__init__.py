@@ -10,38 +10,38 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
+from blazeface.cli.detect.batch import run_batch
 from blazeface.cli.detect.flags import Plan, add_arguments, make_plan
-from blazeface.cli.detect.batch import run_many
 from blazeface.detector import FaceDetector
-from blazeface.refine import KeypointRefiner, RefinedDetector
+from blazeface.pipeline import Pipeline, RunCounts, say
 from blazeface.privacy.background import BackgroundBlur
-from blazeface.sources.inputs import Input
+from blazeface.refine import KeypointRefiner, RefinedDetector
 from blazeface.sinks.output_paths import WrongUsage
-from blazeface.pipeline import Pipeline, Tally, say
 from blazeface.sinks.records import Recorder, print_record, to_all
+from blazeface.sinks.viewer import Viewer
+from blazeface.sinks.window import Window, window_problem
+from blazeface.sources.inputs import Input
 from blazeface.tracking.one_euro import OneEuro
 from blazeface.tracking.tracker import Tracker
-from blazeface.sinks.viewer import Viewer
-from blazeface.sinks.window import Window, window_obstacle
 
 __all__ = ["add_arguments", "run", "summary"]
 
-HOLD_HIDDEN = 1.0
+COVER_HOLD = 1.0
 """Seconds for which a face that is not found any more stays hidden with --blur."""
 
 
 def run(args: argparse.Namespace) -> int:
     """Exit status 0 when all inputs were read, 1 when some could not be, 2 for wrong usage."""
-    tally = Tally()
+    counts = RunCounts()
     try:
         if args.jobs is not None:
             for flag, value in (("--refine", args.refine), ("--background-blur", args.background_blur)):
                 if value is not None:
                     raise WrongUsage(f"{flag} does not go with --jobs")
             with _stop_on_signal() as stop:
-                seconds = run_many(args, tally, stop)
-            return _ended(args, tally, seconds, stop)
-        plan = make_plan(args, tally.report)
+                seconds = run_batch(args, counts, stop)
+            return _exit_status(args, counts, seconds, stop)
+        plan = make_plan(args, counts.report)
     except WrongUsage as fault:
         print(f"detect: {fault}", file=sys.stderr)
         return 2
@@ -65,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
             hold_pictures=alone and sys.stdout.isatty(),
             track=lambda item: _tracker(args, item),
             roi=args.roi,
-            hide=args.blur,
+            cover=args.blur,
             background=None
             if args.background_blur is None
             else BackgroundBlur(args.background_blur, args.threads),
@@ -74,20 +74,20 @@ def run(args: argparse.Namespace) -> int:
             reconnect=args.reconnect,
             quiet=args.quiet or (printing and sys.stdout.isatty()),
             stop=stop,
-            tally=tally,
+            counts=counts,
         )
         start = time.monotonic()
         pipeline.run(plan.inputs, plan.outputs)
         seconds = time.monotonic() - start
-    return _ended(args, tally, seconds, stop)
+    return _exit_status(args, counts, seconds, stop)
 
 
-def _ended(args: argparse.Namespace, tally: Tally, seconds: float, stop: Callable[[], bool]) -> int:
-    if not args.quiet and (tally.pictures or tally.frames):
-        print(summary(tally, seconds), file=sys.stderr)
+def _exit_status(args: argparse.Namespace, counts: RunCounts, seconds: float, stop: Callable[[], bool]) -> int:
+    if not args.quiet and (counts.pictures or counts.frames):
+        print(summary(counts, seconds), file=sys.stderr)
     if stop():
         raise KeyboardInterrupt  # all files are complete; the exit status says that the rest was not done
-    return 1 if tally.faults else 0
+    return 1 if counts.faults else 0
 
 
 def _tracker(args: argparse.Namespace, item: Input) -> Tracker | None:
@@ -96,19 +96,19 @@ def _tracker(args: argparse.Namespace, item: Input) -> Tracker | None:
     if not (args.track or smooth or args.blur):
         return None
     euro = OneEuro() if smooth else None
-    return Tracker(euro, hold=HOLD_HIDDEN, careful=True) if args.blur else Tracker(euro)
+    return Tracker(euro, hold=COVER_HOLD, careful=True) if args.blur else Tracker(euro)
 
 
-def summary(tally: Tally, seconds: float) -> str:
+def summary(counts: RunCounts, seconds: float) -> str:
     """One line about a run: "25 frames, 24 with a face, in 0.5 s (50.0 per second); 1 fault"."""
-    counts = [
+    parts = [
         f"{count} {word}{'' if count == 1 else 's'}"
-        for count, word in ((tally.pictures, "picture"), (tally.frames, "frame"))
+        for count, word in ((counts.pictures, "picture"), (counts.frames, "frame"))
         if count
     ]
-    rate = (tally.pictures + tally.frames) / max(seconds, 1e-9)
-    text = f"{' and '.join(counts)}, {tally.with_face} with a face, in {seconds:.1f} s ({rate:.1f} per second)"
-    return f"{text}; {tally.faults} fault{'' if tally.faults == 1 else 's'}" if tally.faults else text
+    rate = (counts.pictures + counts.frames) / max(seconds, 1e-9)
+    text = f"{' and '.join(parts)}, {counts.with_face} with a face, in {seconds:.1f} s ({rate:.1f} per second)"
+    return f"{text}; {counts.faults} fault{'' if counts.faults == 1 else 's'}" if counts.faults else text
 
 
 def _window(
@@ -120,9 +120,9 @@ def _window(
     """
     if args.no_window or not plan.inputs or not (moving or (alone and sys.stdout.isatty())):
         return None, None
-    obstacle = window_obstacle()
-    if obstacle is not None:
-        return None, obstacle if moving else None
+    problem = window_problem()
+    if problem is not None:
+        return None, problem if moving else None
     window = Window(plan.inputs[0].name)
     stack.callback(window.close)
     return window, None

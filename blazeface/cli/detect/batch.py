@@ -10,20 +10,20 @@ from typing import Any
 
 from tqdm import tqdm
 
+from blazeface.batch.run import WorkerPool, outcomes_in_order, resumable
+from blazeface.batch.worker import Settings
 from blazeface.detector import FaceDetector
 from blazeface.errors import BlazeFaceError
-from blazeface.sources.inputs import pictures_in
-from blazeface.batch.run import Crew, outcomes_in_order, resumable
-from blazeface.batch.worker import Settings
+from blazeface.pipeline import RunCounts
 from blazeface.sinks.output_paths import WrongUsage, check_file
-from blazeface.pipeline import Tally
+from blazeface.sources.inputs import pictures_in
 
 OTHERS = ("video", "output", "json", "csv", "coco", "yolo", "crop", "blur", "track", "smooth", "roi")
 """Flags that have no meaning here."""
 
 
-def run_many(args: argparse.Namespace, tally: Tally, stop: Callable[[], bool]) -> float:
-    """Do it, counting in `tally`; the seconds that it took. Raises WrongUsage and BlazeFaceError."""
+def run_batch(args: argparse.Namespace, counts: RunCounts, stop: Callable[[], bool]) -> float:
+    """Do it, counting in `counts`; the seconds that it took. Raises WrongUsage and BlazeFaceError."""
     for flag in OTHERS:
         if getattr(args, flag):
             raise WrongUsage(f"--{flag}: does not go with --jobs, which reads pictures into --jsonl")
@@ -34,45 +34,45 @@ def run_many(args: argparse.Namespace, tally: Tally, stop: Callable[[], bool]) -
     target = check_file("--jsonl", args.jsonl, [], [])
     total = None if args.quiet or not sys.stderr.isatty() else _count(args.inputs)
     start = time.monotonic()
-    crew = _crew(args)
+    pool = _make_pool(args)
     try:
         with resumable(target, args.resume) as (file, done), _bar(total) as bar:
-            for outcomes in outcomes_in_order(_left(args.inputs, tally, done, bar), crew, stop):
+            for outcomes in outcomes_in_order(_left(args.inputs, counts, done, bar), pool, stop):
                 file.write("".join(f"{out.line}\n" for out in outcomes if out.line is not None).encode("ascii"))
                 file.flush()
                 for outcome in outcomes:
-                    tally.pictures += outcome.fault is None
-                    tally.with_face += outcome.faces > 0
+                    counts.pictures += outcome.fault is None
+                    counts.with_face += outcome.faces > 0
                     if outcome.fault is not None:
-                        tally.report(BlazeFaceError(outcome.fault))
+                        counts.report(BlazeFaceError(outcome.fault))
                 bar.update(len(outcomes))
             if stop():
                 raise KeyboardInterrupt  # the part stays, to be gone on with
     finally:
-        crew.close()
+        pool.close()
     return time.monotonic() - start
 
 
-def _crew(args: argparse.Namespace) -> Crew:
+def _make_pool(args: argparse.Namespace) -> WorkerPool:
     settings: Settings = (args.model, args.score_threshold, args.backend, args.threads)
     FaceDetector(*settings)  # a model that cannot be opened is said here, and not by each worker
     # Imported here: Ray is heavy and optional.
     if args.engine == "ray":
-        from blazeface.batch.ray_pool import RayCrew
+        from blazeface.batch.ray_pool import RayPool
 
-        return RayCrew(args.jobs, settings)
-    from blazeface.batch.pool import ProcessCrew
+        return RayPool(args.jobs, settings)
+    from blazeface.batch.pool import ProcessPool
 
-    return ProcessCrew(args.jobs, settings)
+    return ProcessPool(args.jobs, settings)
 
 
 def _bar(total: int | None) -> Any:
     return tqdm(total=total, unit="picture", leave=False, dynamic_ncols=True, disable=total is None)
 
 
-def _left(texts: list[str], tally: Tally, done: Callable[[str], bool], bar: Any) -> Iterator[str]:
+def _left(texts: list[str], counts: RunCounts, done: Callable[[str], bool], bar: Any) -> Iterator[str]:
     """The names of the pictures that have no line yet, found as they are needed."""
-    for name in pictures_in(texts, tally.report):
+    for name in pictures_in(texts, counts.report):
         if done(name):
             bar.update()
         else:

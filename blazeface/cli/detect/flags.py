@@ -11,14 +11,21 @@ from pathlib import Path
 
 from blazeface.backends import BACKENDS
 from blazeface.errors import BlazeFaceError
-from blazeface.refine import WEIGHTS as SHIPPED
 from blazeface.privacy.background import WEIGHTS as SEGMENTER
+from blazeface.privacy.cover import COVER_STYLES
+from blazeface.refine import WEIGHTS as SHIPPED
 from blazeface.sinks.crops import CropFolder
-from blazeface.privacy.cover import HIDINGS
-from blazeface.sources.inputs import Input, find_inputs
 from blazeface.sinks.labels import YoloFolder, coco_file, csv_file
-from blazeface.sinks.output_paths import WrongUsage, check_file, check_folder, names_folder, plan_names, plan_outputs
+from blazeface.sinks.output_paths import (
+    WrongUsage,
+    check_file,
+    check_folder,
+    names_folder,
+    plan_names,
+    plan_outputs,
+)
 from blazeface.sinks.records import Recorder, json_file
+from blazeface.sources.inputs import Input, find_inputs
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -74,7 +81,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="PATH",
         help="write annotated copies: a file for one picture or video, a folder for several inputs or a folder",
     )
-    add("--blur", choices=HIDINGS, help="hide the faces in copies and window; nothing is drawn into copies then")
+    add(
+        "--blur",
+        choices=COVER_STYLES,
+        help="cover the faces in copies and window; nothing is drawn into copies then",
+    )
     add(
         "--background-blur",
         nargs="?",
@@ -138,7 +149,7 @@ def make_plan(args: argparse.Namespace, report: Callable[[BlazeFaceError], None]
     if args.resume and args.jobs is None:
         raise WrongUsage("--resume: works with --jobs N and --jsonl FILE alone")
     if args.blur and args.crop is not None:
-        raise WrongUsage("--crop would save the faces that --blur hides")
+        raise WrongUsage("--crop would save the faces that --blur covers")
     folder = args.output is not None and names_folder(texts, args.output)
     skip = [path for path in (args.output if folder else None, args.crop) if path is not None]
     inputs = find_inputs(texts, report, skip)

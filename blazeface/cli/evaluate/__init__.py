@@ -23,9 +23,9 @@ from blazeface.evaluation.record import SCORE_CUT, Record, records
 from blazeface.evaluation.report import make_report
 from blazeface.evaluation.sheet import contact_sheet
 from blazeface.evaluation.table import markdown, table_text
-from blazeface.evaluation.worst import false_alarms, missed_faces
+from blazeface.evaluation.worst import false_positives, missed_faces
 from blazeface.files.pictures import read_picture, write_picture
-from blazeface.files.whole import beside, cannot_write
+from blazeface.files.staged import cannot_write, staged_file
 from blazeface.geometry import Image
 
 
@@ -139,11 +139,11 @@ def _prepare_output(out: Path) -> Callable[[list[Record], FaceDetector, str], No
             draw_precision_recall(found, part, name, threshold)
         reread = lambda path: read_picture(str(path))  # noqa: E731
         misses = contact_sheet(missed_faces(found, threshold), reread, f"Missed by {name} at score {threshold:g}")
-        alarms = contact_sheet(
-            false_alarms(found, threshold), reread, f"False alarms of {name} from score {threshold:g}"
+        wrong_faces = contact_sheet(
+            false_positives(found, threshold), reread, f"False positives of {name} from score {threshold:g}"
         )
         write_picture(out / "misses.png", misses)
-        write_picture(out / "false_alarms.png", alarms)
+        write_picture(out / "false_alarms.png", wrong_faces)
 
     return draw
 
@@ -152,7 +152,7 @@ def _prepare_output(out: Path) -> Callable[[list[Record], FaceDetector, str], No
 def _new(path: Path) -> Iterator[Path]:
     """A file that appears whole or not at all; a full disk is one sentence."""
     try:
-        with beside(path) as part:
+        with staged_file(path) as part:
             yield part
     except OSError as error:
         raise cannot_write(path, error) from error

@@ -13,7 +13,13 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from blazeface.errors import BlazeFaceError
 from blazeface.export.auxiliary import export_small
-from blazeface.models.light.classifiers import CLASSIFIERS, SHUFFLE_WIDTHS, build_classifier, shufflenet, squeezenet
+from blazeface.models.light.classifiers import (
+    CLASSIFIERS,
+    SHUFFLE_WIDTHS,
+    build_classifier,
+    shufflenet,
+    squeezenet,
+)
 
 PARAMETERS = {
     "squeezenet-1.0": 1_248_424,

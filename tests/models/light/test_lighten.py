@@ -101,10 +101,10 @@ def test_kernels_that_can_be_kept_are_kept_exactly(rule: str, mode: str) -> None
     old.weight.data = rank_one
     model = nn.Sequential(old)
     x = torch.randn(2, 6, 15, 15)
-    wanted = model(x)
+    expected = model(x)
     report = lighten(model, rule, stem=True, last=True, init="svd")
     assert report.changes[0].error == pytest.approx(0, abs=1e-6)
-    assert torch.allclose(model(x), wanted, atol=1e-5)
+    assert torch.allclose(model(x), expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("kernel", [3, 5])
@@ -118,9 +118,9 @@ def test_same_padding_stays_same(rule: str, stride: int, kernel: int) -> None:
     else:
         old.weight.data = torch.randn(6, 1, kernel, 1) * torch.randn(1, 4, 1, kernel)
     model, x = nn.Sequential(old), torch.randn(1, 4, 8, 8)
-    wanted = model(x)
+    expected = model(x)
     lighten(model, rule, stem=True, last=True, init="svd")
-    assert torch.allclose(model(x), wanted, atol=1e-4)
+    assert torch.allclose(model(x), expected, atol=1e-4)
 
 
 def test_the_best_of_rank_one_by_alternating_least_squares() -> None:
@@ -142,9 +142,9 @@ def test_the_error_is_that_of_the_answers_over_white_noise() -> None:
     old = nn.Conv2d(16, 16, 3, bias=False)
     model = nn.Sequential(old)
     x = torch.randn(64, 16, 12, 12)
-    wanted = model(x)
+    expected = model(x)
     error = lighten(model, "separable", stem=True, last=True, init="svd").changes[0].error
-    measured = (model(x) - wanted).norm() / wanted.norm()
+    measured = (model(x) - expected).norm() / expected.norm()
     assert error == pytest.approx(measured.item(), rel=0.05) and 0.3 < measured < 0.9
 
 

@@ -18,11 +18,11 @@ STALE = 3600.0
 
 _PART = re.compile(r"\..*-\d+(-\d+)?\.part(\.[^.]*)?")
 _numbers = itertools.count()
-_swept: set[Path] = set()
+_cleaned: set[Path] = set()
 
 
 @contextmanager
-def beside(path: Path) -> Iterator[Path]:
+def staged_file(path: Path) -> Iterator[Path]:
     """A hidden path in the same folder to write to; it takes the name `path` when the block ends well.
 
     When the block raises, the part that was written is removed and a file that stood at `path` before
@@ -30,7 +30,7 @@ def beside(path: Path) -> Iterator[Path]:
     process left in the folder long ago are removed.
     """
     target = Path(os.path.realpath(path))
-    _sweep(target.parent)
+    _remove_stale_parts(target.parent)
     # The number tells apart what two threads write at once.
     part = target.with_name(f".{target.stem[:40]}-{os.getpid()}-{next(_numbers)}.part{target.suffix}")
     try:
@@ -44,11 +44,11 @@ def beside(path: Path) -> Iterator[Path]:
         raise
 
 
-def _sweep(folder: Path) -> None:
+def _remove_stale_parts(folder: Path) -> None:
     """Remove the parts in a folder that killed processes left behind long ago; looked for once."""
-    if folder in _swept:
+    if folder in _cleaned:
         return
-    _swept.add(folder)
+    _cleaned.add(folder)
     with suppress(OSError):  # a folder that cannot be listed is not what the caller asked about
         for entry in os.scandir(folder):
             if _PART.fullmatch(entry.name):
@@ -61,7 +61,7 @@ def cannot_write(path: Path, error: OSError) -> BlazeFaceError:
     return BlazeFaceError(f"{printable(str(path))}: cannot be written: {error.strerror or error}")
 
 
-def refuse_odd_file(path: str) -> None:
+def require_regular_file(path: str) -> None:
     """Raise BlazeFaceError unless `path` is an ordinary file that is not empty: a pipe or a device may never end."""
     shown = printable(path)
     try:

@@ -15,18 +15,18 @@ from blazeface.anchors import anchor_centers
 from blazeface.backends.decoded import IMAGE_KEY, IMAGE_VALUE, OUTPUTS, as_pictures
 from blazeface.detector import prepare
 from blazeface.errors import BlazeFaceError
-from blazeface.export.formats import Options
+from blazeface.export.format_table import Options
+from blazeface.export.formats.tflite_modules import walk
 from blazeface.export.make import export_network
-from blazeface.export.proof import Proof
-from blazeface.tflite.quantize import to_int8
-from blazeface.tflite.task_metadata import task_metadata
-from blazeface.tflite.schema import with_batch
-from blazeface.export.tflite_modules import walk
-from blazeface.tflite.writer import GraphWriter
+from blazeface.export.parity import ParityReport
 from blazeface.geometry import Image
 from blazeface.models.blocks import BlazeBlock, DoubleBlazeBlock, SameConv2d, Shortcut, UpBlock
 from blazeface.models.network import BlazeFace
 from blazeface.spec import METADATA_KEY, ModelSpec
+from blazeface.tflite.quantize import to_int8
+from blazeface.tflite.schema import with_batch
+from blazeface.tflite.task_metadata import task_metadata
+from blazeface.tflite.writer import GraphWriter
 
 
 def write(network: BlazeFace, path: Path, options: Options) -> None:
@@ -49,7 +49,9 @@ def outside(kind: str, name: str) -> bool:
     return name.startswith(before) or (name.startswith(behind) and kind != "CONV_2D")
 
 
-def export_tflite(network: BlazeFace, path: Path, pictures: Sequence[Image], precision: str = "float32") -> Proof:
+def export_tflite(
+    network: BlazeFace, path: Path, pictures: Sequence[Image], precision: str = "float32"
+) -> ParityReport:
     """A file for one picture at a time, proved on `pictures`, without a report: see `make.export_network`."""
     return export_network(network, path, "tflite", Options(precision), pictures, report=False)
 
@@ -66,22 +68,22 @@ def to_tflite(network: BlazeFace, precision: str = "float32", decode: bool = Fal
     shape = (1, spec.input_size, spec.input_size, 3)
     image = x = graph.picture(shape, spec) if decode else graph.writer.tensor("input", shape)
     x = graph.convolution(graph.normalised(x, spec) if decode else x, network.stem, "stem", "RELU")
-    taps: list[int] = []
+    head_inputs: list[int] = []
     outputs: list[int] = []
     for index, (module, numbers) in enumerate(zip(network.blocks, network.layout.blocks, strict=True)):
         name = f"blocks.{index}"
-        x = graph.block(x, module, name, None if numbers.join is None else outputs[numbers.join])
+        x = graph.block(x, module, name, None if numbers.skip_from is None else outputs[numbers.skip_from])
         outputs.append(x)
-        if numbers.tap:
-            taps.append(x)
+        if numbers.feeds_head:
+            head_inputs.append(x)
     metadata = {METADATA_KEY: spec.to_json().encode()}
     if decode:
         metadata[IMAGE_KEY] = IMAGE_VALUE.encode()
-        found = graph.decoded(taps, network)
+        found = graph.decoded(head_inputs, network)
     else:
         metadata["TFLITE_METADATA"] = task_metadata(spec)
-        regressions = graph.head(taps, network.regression_heads, "regressors", spec.num_coords)
-        found = [regressions, graph.head(taps, network.score_heads, "classificators", 1)]
+        regressions = graph.head(head_inputs, network.regression_heads, "regressors", spec.num_coords)
+        found = [regressions, graph.head(head_inputs, network.score_heads, "classificators", 1)]
     return graph.writer.finish(spec.name, _explanation(spec, decode), [image], found, metadata)
 
 
@@ -113,14 +115,14 @@ class _Graph:
             return inner
         return self.add(inner, self._shortcut(x, module.shortcut, name), name, "RELU")
 
-    def head(self, taps: Sequence[int], heads: nn.ModuleList, name: str, columns: int) -> int:
+    def head(self, head_inputs: Sequence[int], heads: nn.ModuleList, name: str, columns: int) -> int:
         """One convolution per map; its last axis holds anchor after anchor, so a reshape gives the rows."""
         rows = []
-        for index, (tap, head) in enumerate(zip(taps, heads, strict=True)):
-            values = self.convolution(tap, head, f"{name}.{index}")
+        for index, (tensor, head) in enumerate(zip(head_inputs, heads, strict=True)):
+            values = self.convolution(tensor, head, f"{name}.{index}")
             shape = (1, int(np.prod(self.writer.shape(values))) // columns, columns)
             # With a single map there is nothing to concatenate, and its rows are the output itself.
-            rows.append(self.reshape(values, shape, f"{name}.{index}.rows" if len(taps) > 1 else name))
+            rows.append(self.reshape(values, shape, f"{name}.{index}.rows" if len(head_inputs) > 1 else name))
         if len(rows) == 1:
             return rows[0]
         options = schema.ConcatenationOptionsT()
@@ -139,7 +141,7 @@ class _Graph:
         rest = np.full((1, 1, 1, 1), (_whole_mean(spec) - spec.mean) / spec.std, np.float32)
         return self.add(x, self.writer.constant("image.rest", rest), "normalised")
 
-    def decoded(self, taps: Sequence[int], network: BlazeFace) -> list[int]:
+    def decoded(self, head_inputs: Sequence[int], network: BlazeFace) -> list[int]:
         """Boxes, keypoints and scores. Decoding is linear but for the anchors, so that the heads do it themselves."""
         spec = network.spec
         anchors, points = spec.num_anchors, spec.num_keypoints
@@ -147,12 +149,12 @@ class _Graph:
         results = []
         for name, rows in zip(OUTPUTS, decoding_rows(spec), strict=False):
             heads = nn.ModuleList(recombined(head, rows) for head in network.regression_heads)
-            offsets = self.head(taps, heads, f"{name}.offsets", len(rows))
+            offsets = self.head(head_inputs, heads, f"{name}.offsets", len(rows))
             where = self.writer.constant(f"{name}.anchors", np.tile(centers, len(rows) // 2))
             results.append(self.add(offsets, where, name if name == "boxes" else f"{name}.rows"))
         boxes, flat = results
         keypoints = self.reshape(flat, (1, anchors, points, 2), "keypoints")
-        logits = self.head(taps, network.score_heads, "scores.logits", 1)
+        logits = self.head(head_inputs, network.score_heads, "scores.logits", 1)
         scores = self.writer.operation("LOGISTIC", [logits], "scores.rows", (1, anchors, 1))
         return [boxes, keypoints, self.reshape(scores, (1, anchors), "scores")]
 

@@ -18,10 +18,10 @@ import torch
 
 from blazeface.decode import sigmoid
 from blazeface.errors import BlazeFaceError
-from blazeface.export.coreml_program import coremltools, run_program
-from blazeface.export.formats import Options
-from blazeface.export.pictures import made_up
-from blazeface.export.proof import LIMITS
+from blazeface.export.format_table import Options
+from blazeface.export.formats.coreml_program import coremltools, run_program
+from blazeface.export.parity import LIMITS
+from blazeface.export.pictures import synthetic_pictures
 from blazeface.geometry import letterbox_image
 from blazeface.models.network import BlazeFace
 from blazeface.spec import METADATA_KEY, ModelSpec
@@ -79,7 +79,7 @@ def check(network: BlazeFace, path: Path, options: Options) -> str:
         manifest
     )  # reading it, the library writes it again in an order of its own
     _check_description(description, spec)
-    pictures = [letterbox_image(picture, spec.input_size, spec.resampling)[0] for picture in made_up(4)]
+    pictures = [letterbox_image(picture, spec.input_size, spec.resampling)[0] for picture in synthetic_pictures(4)]
     largest = 0.0
     for picture in pictures:
         planes = torch.from_numpy(picture[None, :, :, ::-1].transpose(0, 3, 1, 2).astype(np.float32))
@@ -115,7 +115,7 @@ def _check_description(description: Any, spec: ModelSpec) -> None:
         "spec": description.metadata.userDefined.get(METADATA_KEY),
     }
     rgb = coremltools.proto.FeatureTypes_pb2.ImageFeatureType.ColorSpace.Value("RGB")
-    wanted = {
+    expected = {
         "inputs": [("image", "imageType", spec.input_size, spec.input_size)],
         "colours": [rgb],
         "outputs": [
@@ -124,7 +124,7 @@ def _check_description(description: Any, spec: ModelSpec) -> None:
         ],
         "spec": spec.to_json(),
     }
-    for name, value in wanted.items():
+    for name, value in expected.items():
         if found[name] != value:
             raise BlazeFaceError(f"its description has {name} {found[name]}, not {value}")
 

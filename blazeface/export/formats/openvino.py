@@ -11,8 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from blazeface.backends.openvino_backend import SPEC_PLACE, openvino
-from blazeface.export import onnx
-from blazeface.export.formats import Options
+from blazeface.export.format_table import Options
+from blazeface.export.formats import onnx
 from blazeface.models.network import BlazeFace
 from blazeface.spec import ModelSpec
 

@@ -9,13 +9,13 @@ from typing import Any
 
 from blazeface.errors import BlazeFaceError
 from blazeface.inspection import macs
-from blazeface.tflite.flatbuffer import Damaged, Table
 from blazeface.inspection.table import Graph, Layer, ModelFile, Shape, Tensor
 from blazeface.inspection.text import as_text, read_bytes
+from blazeface.tflite.flatbuffer import Damaged, Table
 from blazeface.tflite.names import DTYPES, OPERATORS
 
 MARK = b"TFL3"
-MOST_LAYERS = 200_000
+MAX_LAYERS = 200_000
 CUSTOM = 32
 
 WEIGHTED = {
@@ -70,12 +70,12 @@ def _read(path: Path, data: bytes) -> ModelFile:
     model = Table.root(data)
     buffers = list(model.tables(4))
     codes = [_operator_name(code) for code in model.tables(1)]
-    graphs, budget = [], MOST_LAYERS
+    graphs, budget = [], MAX_LAYERS
     for number, table in enumerate(model.tables(2)):
         graph = _graph(table, number, buffers, codes)
         budget -= len(graph.layers)
         if budget < 0:
-            raise Damaged(f"it promises more than {MOST_LAYERS} operators")
+            raise Damaged(f"it promises more than {MAX_LAYERS} operators")
         graphs.append(graph)
     if not graphs:
         raise Damaged("it has no graph")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from blazeface.export.labelled import Exam, Figures
-from blazeface.export.formats import Options
+from blazeface.export.format_table import Options
+from blazeface.export.labelled import Figures, LabelledSet
 from blazeface.export.verify import Differences, Run, compare
 from blazeface.geometry import Image
 from blazeface.models.network import BlazeFace
@@ -31,17 +31,17 @@ LIMITS = {
 
 
 @dataclass(frozen=True)
-class Proof:
+class ParityReport:
     """What was found out about a file.
 
     differences: from PyTorch; None for a runtime that does not run here, where `checked` says what was looked at
-    instead. wanted, found: figures of PyTorch and of the file on `exam_pictures` labelled pictures, if any.
+    instead. expected, found: figures of PyTorch and of the file on `labelled_pictures` labelled pictures, if any.
     """
 
     differences: Differences | None = None
     checked: str | None = None
-    exam_pictures: int = 0
-    wanted: Figures | None = None
+    labelled_pictures: int = 0
+    expected: Figures | None = None
     found: Figures | None = None
 
     def faults(self, limit: Limit) -> list[str]:
@@ -51,12 +51,12 @@ class Proof:
             faults.append(f"it and PyTorch differ by more than {limit.largest:.0e}: {self.differences}")
         elif self.differences and not self.differences.largest < float("inf"):
             faults.append("it gives values that are not finite, or of another shape")
-        for column in limit.columns if self.wanted and self.found else ():
-            assert self.wanted and self.found
-            wanted, found = self.wanted[column], self.found[column]
-            if wanted is not None and not (found is not None and abs(found - wanted) <= limit.ap):
+        for column in limit.columns if self.expected and self.found else ():
+            assert self.expected and self.found
+            expected, found = self.expected[column], self.found[column]
+            if expected is not None and not (found is not None and abs(found - expected) <= limit.ap):
                 faults.append(
-                    f"{column} is {_number(found)} on {self.exam_pictures:,} pictures, PyTorch's {_number(wanted)}:"
+                    f"{column} is {_number(found)} on {self.labelled_pictures:,} pictures, PyTorch's {_number(expected)}:"
                     f" more than {limit.ap:g} apart"
                 )
         return faults
@@ -75,34 +75,44 @@ class Proof:
                 f"{'  logits':28s}{gap.logits:10.1e}",
                 f"{'  regressions':28s}{gap.regressions:10.1e}",
             ]
-        if self.wanted and self.found:
-            title = f"val, {self.exam_pictures:,} pictures"
+        if self.expected and self.found:
+            title = f"val, {self.labelled_pictures:,} pictures"
             lines.append(f"{title:28s}{'PyTorch':>10s}{'file':>10s}")
             lines += [
-                f"  {name:26s}{_number(self.wanted[name]):>10s}{_number(self.found[name]):>10s}"
+                f"  {name:26s}{_number(self.expected[name]):>10s}{_number(self.found[name]):>10s}"
                 for name in ("AP >=.1", "AP >=.05")
             ]
         return "\n".join(lines)
 
     def as_dict(self) -> dict[str, Any]:
         """Ready for JSON."""
-        exam = {"split": "val", "pictures": self.exam_pictures, "pytorch": self.wanted, "file": self.found}
+        labelled = {
+            "split": "val",
+            "pictures": self.labelled_pictures,
+            "pytorch": self.expected,
+            "file": self.found,
+        }
         return {
             "differences": asdict(self.differences) if self.differences else None,
             "checked": self.checked,
-            "accuracy": exam if self.found else None,
+            "accuracy": labelled if self.found else None,
         }
 
 
-def prove(
-    network: BlazeFace, run: Run, pictures: list[Image], options: Options, exam: Exam | None, runtime: str
-) -> Proof:
+def check_parity(
+    network: BlazeFace,
+    run: Run,
+    pictures: list[Image],
+    options: Options,
+    labelled: LabelledSet | None,
+    runtime: str,
+) -> ParityReport:
     """Run a file on real pictures, and on labelled ones where there are some."""
     differences = compare(network, run, pictures)
-    if exam is None or not differences.largest < float("inf"):
-        return Proof(differences)
-    found = exam.figures(run, f"{runtime} {options.precision}")
-    return Proof(differences, None, exam.pictures, exam.wanted, found)
+    if labelled is None or not differences.largest < float("inf"):
+        return ParityReport(differences)
+    found = labelled.figures(run, f"{runtime} {options.precision}")
+    return ParityReport(differences, None, labelled.pictures, labelled.expected, found)
 
 
 def _number(value: float | None) -> str:

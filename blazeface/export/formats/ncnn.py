@@ -13,7 +13,7 @@ import torch
 
 from blazeface.backends.ncnn_backend import with_spec
 from blazeface.errors import BlazeFaceError
-from blazeface.export.formats import Options
+from blazeface.export.format_table import Options
 from blazeface.models.network import BlazeFace
 
 SECONDS = 300

@@ -9,7 +9,7 @@ from pathlib import Path
 from blazeface.errors import BlazeFaceError
 
 
-def refuse_altered(path: Path) -> None:
+def verify_checksum(path: Path) -> None:
     """Raise BlazeFaceError unless the card beside shipped weights (NAME.md for NAME.onnx) names their SHA-256.
 
     Not against whoever can write into the package, and so into the card as well: against a download or a disk that

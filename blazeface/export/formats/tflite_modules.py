@@ -13,8 +13,8 @@ from torch import fx, nn
 from torch.nn import functional as F
 
 from blazeface.errors import BlazeFaceError
-from blazeface.tflite.writer import GraphWriter
 from blazeface.models.light.blocks import Shuffle
+from blazeface.tflite.writer import GraphWriter
 
 POOLS: dict[Any, str] = {F.max_pool2d: "MAX_POOL_2D", F.avg_pool2d: "AVERAGE_POOL_2D"}
 ACTIVATIONS: dict[Any, str] = {F.relu: "RELU", F.relu6: "RELU6"}

@@ -19,12 +19,12 @@ import torch
 
 from blazeface.backends.onnx_backend import OnnxBackend
 from blazeface.errors import BlazeFaceError
-from blazeface.export.labelled import Exam
-from blazeface.export.formats import Options
+from blazeface.export.format_table import Options
+from blazeface.export.formats.onnx_decode import add_decoding, check_suppression
+from blazeface.export.formats.onnx_precision import to_float16, to_int8
+from blazeface.export.labelled import LabelledSet
 from blazeface.export.make import export_network
-from blazeface.export.onnx_decode import add_decoding, check_suppression
-from blazeface.export.onnx_precision import to_float16, to_int8
-from blazeface.export.proof import Proof, prove
+from blazeface.export.parity import ParityReport, check_parity
 from blazeface.geometry import Image
 from blazeface.models.network import BlazeFace
 from blazeface.spec import METADATA_KEY, ModelSpec
@@ -52,19 +52,21 @@ def write(network: BlazeFace, path: Path, options: Options, float_stem: bool = T
     path.write_bytes(model.SerializeToString(deterministic=True))
 
 
-def prove_nms(network: BlazeFace, path: Path, pictures: list[Image], options: Options, exam: Exam | None) -> Proof:
+def check_nms_parity(
+    network: BlazeFace, path: Path, pictures: list[Image], options: Options, labelled: LabelledSet | None
+) -> ParityReport:
     """Prove a file with suppression: its twin without is run and compared as any file, and what it keeps of the same
     candidates is held against hard suppression."""
     twin = replace(options, nms=False)
     with tempfile.TemporaryDirectory(prefix="blazeface-") as folder:
         plain = Path(folder) / path.name
         write(network.folded(), plain, twin)
-        proof = prove(network, OnnxBackend(plain, 1).run, pictures, twin, exam, "onnxruntime")
+        proof = check_parity(network, OnnxBackend(plain, 1).run, pictures, twin, labelled, "onnxruntime")
         check_suppression(path, plain, network.spec, pictures)
     return proof
 
 
-def export_onnx(network: BlazeFace, path: Path, pictures: Sequence[Image]) -> Proof:
+def export_onnx(network: BlazeFace, path: Path, pictures: Sequence[Image]) -> ParityReport:
     """A float32 file for any batch size, proved on `pictures`, without a report: see `make.export_network`."""
     return export_network(network, path, "onnx", Options(batch=None), pictures, report=False)
 

@@ -105,7 +105,7 @@ def refuse_what_cannot_be(name: str, options: Options) -> None:
 def load_format(name: str) -> Any:
     """The module that writes a format. Raises BlazeFaceError, with the pip command, where its extra is missing."""
     try:
-        return importlib.import_module(f"blazeface.export.{name}")
+        return importlib.import_module(f"blazeface.export.formats.{name}")
     except ImportError as error:
         raise missing(name, error) from error
 

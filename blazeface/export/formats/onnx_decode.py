@@ -167,15 +167,15 @@ def check_suppression(suppressed: Path, plain: Path, spec: ModelSpec, pictures: 
         image = as_pictures(prepare(picture, spec)[0][None], spec)
         boxes, keypoints, scores = (np.asarray(output)[0] for output in ours.run(list(OUTPUTS), {"image": image}))
         sound = (scores >= np.float32(spec.score_threshold)) & (boxes[:, 2:] > boxes[:, :2]).all(axis=1)
-        wanted = hard_nms(boxes[sound], scores[sound], keypoints[sound], spec.blend_iou)
+        expected = hard_nms(boxes[sound], scores[sound], keypoints[sound], spec.blend_iou)
         found = [np.asarray(output) for output in theirs.run(list(OUTPUTS), {"image": image})]
         found = [found[0], found[2], found[1]]  # boxes, scores, keypoints, as above
-        if len(found[1]) != len(wanted[1]):
+        if len(found[1]) != len(expected[1]):
             raise BlazeFaceError(
-                f"NonMaxSuppression keeps {len(found[1])} faces where {len(wanted[1])} are wanted"
+                f"NonMaxSuppression keeps {len(found[1])} faces where {len(expected[1])} are expected"
             )
         order = np.argsort(-found[1], kind="stable")
-        if not all(np.allclose(a[order], b, atol=1e-5) for a, b in zip(found, wanted, strict=True)):
+        if not all(np.allclose(a[order], b, atol=1e-5) for a, b in zip(found, expected, strict=True)):
             raise BlazeFaceError(
                 "NonMaxSuppression keeps other faces than hard suppression of the same candidates"
             )
