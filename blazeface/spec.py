@@ -156,10 +156,10 @@ FRONT_128 = ModelSpec(
     name="front-128",
     input_size=128,
     # 2 x 16 x 16 + 6 x 8 x 8 = 896 anchors; the sizes are spaced so that every face from 8 px up
-    # has one of similar size.
+    # has one of similar size, on either side of the step from one map to the other as well.
     anchor_maps=(
-        AnchorMap(16, _scaled(128, (8, 14))),
-        AnchorMap(8, _scaled(128, (22, 32, 45, 60, 80, 108))),
+        AnchorMap(16, _scaled(128, (9, 18))),
+        AnchorMap(8, _scaled(128, (28, 38, 50, 66, 86, 110))),
     ),
     decode_scale=128.0,
     blend_iou=OUR_BLEND_IOU,
@@ -168,14 +168,18 @@ FRONT_128 = ModelSpec(
 BACK_256 = ModelSpec(
     name="back-256",
     input_size=256,
-    # The same strides as front-128 on a picture twice as large: 3,584 anchors.
+    # Strides of 8, 16 and 32: 3,072 anchors.
     anchor_maps=(
-        AnchorMap(32, _scaled(256, (9, 16))),
-        AnchorMap(16, _scaled(256, (26, 42, 68, 105, 155, 220))),
+        AnchorMap(32, _scaled(256, (9, 18))),
+        AnchorMap(16, _scaled(256, (28, 40, 56))),
+        AnchorMap(8, _scaled(256, (78, 108, 150, 216))),
     ),
     decode_scale=256.0,
     blend_iou=OUR_BLEND_IOU,
 )
+
+PAPER_128 = replace(FRONT_128, name="paper-128")
+"""The network of the paper under front-128's anchors."""
 
 # Google's released networks: strides, scales and thresholds are those of MediaPipe's graphs for them.
 # Anchor sizes steer fine-tuning only. They lie near the sizes of face at which each anchor of a cell answers
@@ -215,12 +219,13 @@ FULL_RANGE_DENSE = ModelSpec(
 
 # Other families of networks at the cost of front-128, under the same anchors, for comparison.
 LIGHT_FAMILY = tuple(
-    replace(FRONT_128, name=f"{family}-128")
+    replace(PAPER_128, name=f"{family}-128")
     for family in ("squeezenet", "mobilenet-v1", "mobilenet-v2", "shufflenet", "xception")
 )
 
 NAMED_SPECS = {
-    spec.name: spec for spec in (FRONT_128, BACK_256, SHORT_RANGE, BACK_CAMERA, FULL_RANGE_DENSE, *LIGHT_FAMILY)
+    spec.name: spec
+    for spec in (FRONT_128, BACK_256, PAPER_128, SHORT_RANGE, BACK_CAMERA, FULL_RANGE_DENSE, *LIGHT_FAMILY)
 }
 
 

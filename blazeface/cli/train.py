@@ -23,6 +23,12 @@ MISSING = "training needs PyTorch and a few more: pip install 'blazeface[train]'
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--data", type=Path, required=True, metavar="ROOT", help="folder in the WIDER FACE layout")
+    add(
+        "--regions",
+        type=Path,
+        metavar="FILE",
+        help="more ignore regions, and decoys to look at (docs/training.md)",
+    )
     add("--out", type=Path, metavar="DIR", help="where the run's files go (default: the folder of --resume)")
     add("--resume", type=Path, metavar="DIR", help="go on with the run in this folder, exactly where it stopped")
     recipe = parser.add_argument_group("recipe (fixed once a run has begun)")
@@ -38,6 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--epochs", type=int, help="passes over the data (default 30)")
     add("--batch", type=int, help="crops per step, in all processes together (default 32)")
     add("--learning-rate", type=float, help="peak of the schedule (default 0.002)")
+    add("--decay", type=float, help="share of the run, at its end, in which the rate falls (default 1: all of it)")
     add("--warmup", type=int, help="steps up to the peak (default 500)")
     add("--ema", type=float, help="decay of the averaged weights (default 0.999)")
     add("--seed", type=int, help="of the first weights and of all crops (default 0)")
@@ -58,6 +65,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         import torch
 
+        from blazeface.data.regions import with_regions
         from blazeface.data.samples import load_split
         from blazeface.training.checkpoint import load_checkpoint
         from blazeface.training.distributed import join_processes
@@ -75,6 +83,8 @@ def run(args: argparse.Namespace) -> int:
     config = _config(args, checkpoint.config if checkpoint else None)
     out: Path = args.out or args.resume
     samples, val = load_split(args.data, "train"), load_split(args.data, "val")
+    if args.regions:
+        samples = with_regions(samples, args.regions)
     network = rebuild(checkpoint) if checkpoint else _fresh(config, args)
     machine = Machine(
         device=("cuda" if torch.cuda.is_available() else "cpu") if args.device == "auto" else args.device,

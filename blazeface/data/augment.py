@@ -18,11 +18,20 @@ FLIP_AND_LIGHT: list[Any] = [
     A.HorizontalFlip(p=0.5),
     A.RandomBrightnessContrast(brightness_limit=0.35, contrast_limit=0.35, p=0.5),
     A.HueSaturationValue(hue_shift_limit=12, sat_shift_limit=35, val_shift_limit=20, p=0.3),
+    A.RGBShift(r_shift_limit=60, g_shift_limit=60, b_shift_limit=60, p=0.1),
     A.RandomGamma(gamma_limit=(60, 160), p=0.2),
-    A.ToGray(p=0.1),
+    A.ToGray(p=0.15),
     A.OneOf([A.GaussianBlur(blur_limit=(3, 5)), A.MotionBlur(blur_limit=(3, 7))], p=0.12),
     A.GaussNoise(std_range=(0.01, 0.08), per_channel=True, p=0.12),
-    A.ImageCompression(quality_range=(35, 90), p=0.12),
+    A.ImageCompression(quality_range=(20, 90), p=0.15),
+    A.Downscale(scale_range=(0.35, 0.8), p=0.12),
+    A.CoarseDropout(
+        num_holes_range=(1, 3),
+        hole_height_range=(0.06, 0.25),
+        hole_width_range=(0.06, 0.25),
+        fill="random_uniform",
+        p=0.08,
+    ),
 ]
 """What front-128 is trained with. Scale, place and roll are drawn by `crops.draw_view`, in the same
 single warp that cuts the view out, since a second resampling would blur."""
@@ -56,7 +65,7 @@ class Augmentation:
         visibility = crop.visibility
         if is_mirrored(markers):
             keypoints, visibility = keypoints[:, KEYPOINT_MIRROR], visibility[:, KEYPOINT_MIRROR]
-        size = crop.image.shape[0]
+        size = crop.image.shape[1::-1]
         seen = ((keypoints >= 0) & (keypoints < size)).all(axis=2)
         return Crop(
             image=result["image"],

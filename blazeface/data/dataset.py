@@ -16,10 +16,16 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from blazeface.data.augment import Augmentation
-from blazeface.data.crops import Crop, CropRecipe, draw_crop, join_mosaic
+from blazeface.data.crops import Crop, CropRecipe, draw_crop, draw_shape, join_mosaic
 from blazeface.data.pictures import PictureCache
 from blazeface.data.samples import Sample
 from blazeface.errors import BlazeFaceError
+
+EASY = 0.4
+"""How often a picture with one large face is drawn, beside others."""
+
+LARGE = 0.3
+"""Share of a picture's side from which a face is large."""
 
 MAX_TRIES = 50
 """Broken pictures met in a row before the data set gives up."""
@@ -29,7 +35,7 @@ class CropDataset(Dataset[Crop]):
     """Crop number n of a training run, for n from 0 without end.
 
     Everything random about a crop follows from (seed, n) alone, so a run can go on from any step, in
-    any number of processes, and see the same crops.
+    any number of processes, and see the same crops. batch: as many crops in a row have one shape.
     """
 
     def __init__(
@@ -40,25 +46,28 @@ class CropDataset(Dataset[Crop]):
         recipe: CropRecipe,
         transforms: list[Any],
         seed: int,
+        batch: int = 1,
     ):
-        self._samples, self._pictures = samples, pictures
+        self._samples, self._pictures, self._batch = samples, pictures, batch
         self._size, self._recipe, self._seed = size, recipe, seed
         self._augment = Augmentation(transforms)
         self._cumulative = np.cumsum(balance(samples))
 
     def __getitem__(self, number: int) -> Crop:
         rng = np.random.default_rng([self._seed, number])
+        of_batch = np.random.default_rng([self._seed, number // self._batch, 1])
+        height, width = draw_shape(self._size, self._recipe, of_batch)
         tiles = int(rng.choice([1, 2, 4], p=self._recipe.mosaic))
-        crops = [self._draw(tiles, rng) for _ in range(tiles * tiles)]
+        crops = [self._draw((height // tiles, width // tiles), rng) for _ in range(tiles * tiles)]
         crop = join_mosaic(crops) if tiles > 1 else crops[0]
         return self._augment(crop, int(rng.integers(2**31)))
 
-    def _draw(self, tiles: int, rng: np.random.Generator) -> Crop:
+    def _draw(self, shape: tuple[int, int], rng: np.random.Generator) -> Crop:
         for _ in range(MAX_TRIES):
             index = int(np.searchsorted(self._cumulative, rng.random() * self._cumulative[-1], side="right"))
             image = self._pictures.get(index)
             if image is not None:
-                return draw_crop(image, self._samples[index], self._size, tiles, self._recipe, rng)
+                return draw_crop(image, self._samples[index], self._size, shape, self._recipe, rng)
         raise BlazeFaceError(f"{MAX_TRIES} pictures in a row could not be read: is the data folder complete?")
 
 
@@ -66,20 +75,33 @@ def balance(samples: list[Sample]) -> NDArray[np.float64]:
     """How often to draw each picture: (N,) weights.
 
     A source weighs with the root of its number of pictures, so that a large set of easy portraits does not
-    drown a small one of crowds; a picture weighs with the root of its number of faces.
+    drown a small one of crowds. A picture weighs with the root of its number of faces and decoys, and EASY of that where
+    it shows one large face and nothing else: such faces are learnt first, and each smaller face is seen at that size
+    as well.
     """
     sizes = Counter(sample.source for sample in samples)
-    faces = np.array([np.count_nonzero(~sample.ignore) for sample in samples])
-    weights: NDArray[np.float64] = np.sqrt(np.maximum(faces, 1) / [sizes[sample.source] for sample in samples])
-    return weights
+    marked = np.array([np.count_nonzero(~sample.ignore) + len(sample.decoys) for sample in samples])
+    weights = np.sqrt(np.maximum(marked, 1) / [sizes[sample.source] for sample in samples])
+    easy = np.where([_is_portrait(sample) for sample in samples], EASY, 1.0)
+    balanced: NDArray[np.float64] = weights * easy
+    return balanced
+
+
+def _is_portrait(sample: Sample) -> bool:
+    """Whether a picture shows a single face, which reaches over LARGE of what surrounds all labels from the corner on."""
+    if len(sample.boxes) != 1 or len(sample.decoys) or sample.ignore[0]:
+        return False
+    left, top, right, bottom = sample.boxes[0]
+    # The size of the picture is unknown before it is read: a centred face has as much on its other side.
+    return bool(max(right - left, bottom - top) >= LARGE * max(left + right, top + bottom))
 
 
 @dataclass
 class Batch:
     """B crops as tensors; labels padded to the largest number of faces N.
 
-    images: (B, 3, S, S) uint8, RGB. boxes (B, N, 4), keypoints (B, N, 6, 2) float32 in units of the
-    input side. visibility (B, N, 6) uint8. face, ignore (B, N) bool; both false where padded.
+    images: (B, 3, H, W) uint8, RGB. boxes (B, N, 4), keypoints (B, N, 6, 2) float32 in units of the
+    square input's side. visibility (B, N, 6) uint8. face, ignore (B, N) bool; both false where padded.
     """
 
     images: Tensor
@@ -93,9 +115,8 @@ class Batch:
         return Batch(**{name: value.to(device, non_blocking=True) for name, value in vars(self).items()})
 
 
-def collate(crops: list[Crop]) -> Batch:
-    """Crops of one size as one batch."""
-    size = crops[0].image.shape[0]
+def collate(crops: list[Crop], size: int) -> Batch:
+    """Crops of one shape as one batch; size: side of the square input in pixels, the unit of the labels."""
     most = max(1, *(len(crop.boxes) for crop in crops))
     boxes = torch.zeros(len(crops), most, 4)
     keypoints = torch.zeros(len(crops), most, 6, 2)
@@ -110,7 +131,7 @@ def collate(crops: list[Crop]) -> Batch:
         ignore[i, :count] = torch.from_numpy(crop.ignore)
         face[i, :count] = ~ignore[i, :count]
     images = np.stack([crop.image[:, :, ::-1] for crop in crops])
-    # (B, S, S, 3) in memory, seen as (B, 3, S, S): the layout in which convolutions are fastest on a CPU.
+    # (B, H, W, 3) in memory, seen as (B, 3, H, W): the layout in which convolutions are fastest on a CPU.
     return Batch(torch.from_numpy(images).permute(0, 3, 1, 2), boxes, keypoints, visibility, face, ignore)
 
 

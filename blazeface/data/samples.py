@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -27,6 +27,7 @@ class Sample:
     boxes: (N, 4) float32, x1 y1 x2 y2. keypoints: (N, 6, 2) float32.
     visibility: (N, 6) uint8, 2 = annotated, 1 = predicted by a teacher, 0 = unknown (no loss).
     ignore: (N,) bool, true for regions that are neither a face to find nor background.
+    decoys: (M, 4) float32, boxes of what a network took for a face: views are aimed at them, they are no labels.
     """
 
     path: Path
@@ -35,6 +36,7 @@ class Sample:
     keypoints: NDArray[np.float32]
     visibility: NDArray[np.uint8]
     ignore: NDArray[np.bool_]
+    decoys: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 4), np.float32))
 
     def within(self, height: int, width: int) -> Sample:
         """The same for a picture of that size: a face whose middle lies outside of it becomes an ignore region."""

@@ -88,6 +88,21 @@ class Shortcut(nn.Module):
         return x
 
 
+class DenseBlock(nn.Module):
+    """A dense convolution and ReLU: (B, in, H, W) -> (B, out, H / stride, W / stride).
+
+    On few channels and large maps a depthwise convolution is bound by memory: there the dense one costs less time than
+    its multiplications suggest.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, stride: int, kernel: int, norm: bool):
+        super().__init__()
+        self.conv = ConvNorm(SameConv2d(in_channels, out_channels, kernel, stride), norm)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.conv.rectify(x)
+
+
 class BlazeBlock(nn.Module):
     """Single block: depthwise, pointwise, residual. (B, in, H, W) -> (B, out, H / stride, W / stride).
 

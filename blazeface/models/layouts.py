@@ -13,8 +13,9 @@ from typing import Any
 from blazeface.errors import BlazeFaceError
 from blazeface.files.names import printable
 
-KINDS = ("blaze", "fire", "separable", "inverted", "shuffle", "xception")
-"""Families of blocks: BlazeFace's own (`models.blocks`), those of the networks around it (`models.light_blocks`)."""
+KINDS = ("blaze", "dense", "fire", "separable", "inverted", "shuffle", "xception")
+"""Families of blocks: BlazeFace's own and a plain dense convolution (`models.blocks`), and those of the networks around it
+(`models.light.blocks`)."""
 
 
 @dataclass(frozen=True)
@@ -24,11 +25,10 @@ class Block:
     channels: width of the output. stride: 1 or 2. bottleneck: the inner width; for BlazeFace's own blocks 0
     makes a single BlazeBlock and another number the narrow width of a double one; for a Fire module it is
     the squeezed width, for an inverted residual the expanded one, for a shuffle unit that of its 3 x 3; the
-    others have none. kernel: side of the depthwise filters. feeds_head: whether the output feeds the head (head_inputs
-    are matched with the spec's anchor maps in order). join: index of an earlier block with maps twice as
-    large; this block is then an UpBlock that goes back up to their size and adds them (stride, bottleneck
-    and kernel do not matter to it). residual: False for a single block without a shortcut. kind: one of
-    KINDS. groups: of a shuffle unit's pointwise convolutions.
+    others have none. kernel: side of the filters. feeds_head: whether the output feeds the head. skip_from: index of an
+    earlier block with maps twice as large; this block is then an UpBlock that goes back up to their size and adds
+    them (stride, bottleneck and kernel do not matter to it). residual: False for a single block without a shortcut.
+    kind: one of KINDS. groups: of a shuffle unit's pointwise convolutions.
     """
 
     channels: int
@@ -74,12 +74,13 @@ class Layout:
 
     @property
     def head_inputs(self) -> list[tuple[int, int]]:
-        """(channels, total stride) of each map that feeds the head."""
-        return [
+        """(channels, total stride) of each map that feeds the head, the finest first, as a spec lists its anchor maps."""
+        fed = [
             (block.channels, stride)
             for block, stride in zip(self.blocks, self.strides, strict=True)
             if block.feeds_head
         ]
+        return sorted(fed, key=lambda entry: entry[1])
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), sort_keys=True)
@@ -125,11 +126,20 @@ class Layout:
             raise ValueError("a width, kernel or stride is not a whole number from 1 to 4096")
         widths = [self.stem_channels, *(block.channels for block in self.blocks)]
         strides = [2, *self.strides]
+        fed = [stride for _, stride in self.head_inputs]
+        if len(set(fed)) != len(fed):
+            raise ValueError("two blocks of one stride feed the head")
         for index, block in enumerate(self.blocks):
             if block.kind not in KINDS:
                 raise ValueError(f"block {index} is of unknown kind {block.kind!r}")
-            if block.kind != "blaze":
+            if block.kind not in ("blaze", "dense"):
                 _check_light(index, widths[index], block)
+                continue
+            if block.kind == "dense":
+                if block.skip_from is not None or block.bottleneck:
+                    raise ValueError(
+                        f"block {index} is a plain convolution: it has neither skip_from nor bottleneck"
+                    )
                 continue
             if not block.residual and (block.bottleneck or block.skip_from is not None):
                 raise ValueError(f"block {index} must be a single one to go without a shortcut")
@@ -171,6 +181,46 @@ PAPER = Layout(
         Block(96, stride=2, bottleneck=24),
         Block(96, bottleneck=24),
         Block(96, bottleneck=24, feeds_head=True),
+    ),
+)
+
+# Chosen by a race at equal time (docs/training.md): dense 3 x 3 convolutions at the top, where depthwise ones are bound by
+# memory, widths in steps of 16, and the finer maps joined by what the coarser ones know. The blocks of stride 16 feed
+# the head first and then go back up to stride 8.
+dense = partial(Block, kind="dense", kernel=3)
+_TRUNK = (
+    dense(32, stride=2),
+    *2 * [Block(48, kernel=3)],
+    Block(96, stride=2),
+    *2 * [Block(96)],
+    Block(128, stride=2),
+    *2 * [Block(128)],
+)
+FRONT = Layout(
+    stem_channels=16,
+    stem_kernel=3,
+    blocks=(
+        *_TRUNK,
+        Block(128, feeds_head=True),
+        Block(96, skip_from=5),
+        Block(96, kernel=3),
+        Block(96, kernel=3, feeds_head=True),
+    ),
+)
+# The same trunk with a third stage, so that it can start from the smaller network's weights.
+BACK = Layout(
+    stem_channels=16,
+    stem_kernel=3,
+    blocks=(
+        *_TRUNK,
+        Block(128),
+        Block(128, stride=2),
+        Block(128),
+        Block(128, feeds_head=True),
+        Block(96, skip_from=9, feeds_head=True),
+        Block(96, skip_from=5),
+        Block(96, kernel=3),
+        Block(96, kernel=3, feeds_head=True),
     ),
 )
 
@@ -325,8 +375,9 @@ XCEPTION = Layout(
 )
 
 NAMED_LAYOUTS = {
-    "front-128": PAPER,
-    "back-256": PAPER,
+    "front-128": FRONT,
+    "back-256": BACK,
+    "paper-128": PAPER,
     "short-range": SHORT_RANGE,
     "back-camera": BACK_CAMERA,
     "full-range-dense": FULL_RANGE_DENSE,

@@ -10,7 +10,15 @@ from torch import Tensor, nn
 
 from blazeface.anchors import anchor_sizes
 from blazeface.errors import BlazeFaceError
-from blazeface.models.blocks import BlazeBlock, ConvNorm, DoubleBlazeBlock, SameConv2d, UpBlock, fold_norm
+from blazeface.models.blocks import (
+    BlazeBlock,
+    ConvNorm,
+    DenseBlock,
+    DoubleBlazeBlock,
+    SameConv2d,
+    UpBlock,
+    fold_norm,
+)
 from blazeface.models.layouts import NAMED_LAYOUTS, Block, Layout, Lightened
 from blazeface.models.light.blocks import Fire, InvertedResidual, SeparableBlock, ShuffleUnit, XceptionBlock
 from blazeface.models.light.lighten import exchange, fits
@@ -56,14 +64,16 @@ class BlazeFace(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         x = self.stem.rectify(x)
-        head_inputs: list[Tensor] = []
+        fed: dict[int, Tensor] = {}  # by stride: the head takes the finest maps first
         earlier: dict[int, Tensor] = {}
-        for index, (block, numbers) in enumerate(zip(self.blocks, self.layout.blocks, strict=True)):
+        described = zip(self.blocks, self.layout.blocks, self.layout.strides, strict=True)
+        for index, (block, numbers, stride) in enumerate(described):
             x = block(x) if numbers.skip_from is None else block(x, earlier[numbers.skip_from])
             if index in self._joined:
                 earlier[index] = x
             if numbers.feeds_head:
-                head_inputs.append(x)
+                fed[stride] = x
+        head_inputs = [fed[stride] for stride in sorted(fed)]
         logits = [
             head(tensor).permute(0, 2, 3, 1).flatten(1)
             for head, tensor in zip(self.score_heads, head_inputs, strict=True)
@@ -124,6 +134,8 @@ def _build(widths: list[int], index: int, block: Block, norm: bool) -> nn.Module
     """widths: of the stem and of all blocks, so that widths[index] is what this block is fed."""
     width = widths[index]
     match block.kind:
+        case "dense":
+            return DenseBlock(width, block.channels, block.stride, block.kernel, norm)
         case "fire":
             return Fire(width, block.bottleneck, block.channels, block.stride, norm)
         case "separable":

@@ -7,6 +7,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+EQUAL = 0.85
+"""Share of a face's limit from which an anchor is assigned: anchors that overlap a face equally well, as four do where
+its centre lies on the corner of their cells, must not be told apart by rounding."""
+
+NEAR = 0.6
+"""Share of a face's limit from which an anchor is neutral: too good to learn that the face is background."""
+
 
 @dataclass(frozen=True)
 class Targets:
@@ -24,23 +31,34 @@ class Targets:
 def assign(
     anchor_boxes: Tensor, boxes: Tensor, face: Tensor, ignore: Tensor, iou_threshold: float, best: int
 ) -> Targets:
-    """Assign anchors by overlap: all over the threshold, and for each face at least its `best` ones.
+    """Assign anchors by overlap: the limit of a face is `iou_threshold`, or the IoU of its `best`-th anchor if lower.
 
-    anchor_boxes: (A, 4). boxes: (B, N, 4), units of the input side. face, ignore: (B, N) bool. Without the
-    second rule small faces, which no anchor overlaps well, would go unlearnt; an anchor expected by several
-    faces goes to the one it overlaps most. Anchors that lie more than half in one ignore region are
-    neutral, which is how detections are treated when a model is scored.
+    anchor_boxes: (A, 4). boxes: (B, N, 4), units of the input side. face, ignore: (B, N) bool. The lower limit is for
+    small faces, which no anchor overlaps well. Anchors from EQUAL of the limit up are assigned, each to the face it
+    overlaps most, and those from NEAR up are neutral. So are anchors that would be assigned to an ignore region, come
+    NEAR it, or lie more than half inside it, which is how detections are treated when a model is scored.
+
+    Picture by picture, over its own boxes alone: over padded boxes a batch with one crowd takes ten times as long.
     """
-    shared = intersection(anchor_boxes, boxes)  # (B, A, N)
-    area = box_area(anchor_boxes)[None, :, None]
-    iou = shared / (area + box_area(boxes)[:, None, :] - shared).clamp(min=1e-9)
-    iou = torch.where(face[:, None, :], iou, torch.zeros(()))
-    best_of_face = iou.topk(min(best, iou.shape[1]), dim=1).values[:, -1:, :]
-    expected = (iou >= torch.minimum(best_of_face, torch.tensor(iou_threshold))) & (iou > 0)
-    overlap, owner = torch.where(expected, iou, torch.zeros(())).max(dim=2)
-    positive = overlap > 0
-    inside = torch.where(ignore[:, None, :], shared / area, torch.zeros(())).amax(dim=2)
-    return Targets(positive, torch.where(positive, owner, 0), (inside > 0.5) & ~positive)
+    positive = torch.zeros(len(boxes), len(anchor_boxes), dtype=torch.bool, device=boxes.device)
+    owner = torch.zeros_like(positive, dtype=torch.long)
+    neutral = torch.zeros_like(positive)
+    area = box_area(anchor_boxes)[:, None]
+    for row in range(len(boxes)):
+        known = (face[row] | ignore[row]).nonzero()[:, 0]
+        if not len(known):
+            continue
+        own, counted = boxes[row, known], face[row, known]
+        shared = intersection(anchor_boxes, own)
+        iou = shared / (area + box_area(own) - shared).clamp(min=1e-9)
+        limit = iou.topk(min(best, len(iou)), dim=0).values[-1].clamp(max=iou_threshold)
+        overlap, which = torch.where((iou >= EQUAL * limit) & counted, iou, 0.0).max(dim=1)
+        positive[row] = overlap > 0
+        owner[row] = torch.where(positive[row], known[which], 0)
+        near = ((iou >= NEAR * limit) & (iou > 0)).any(dim=1)
+        inside = torch.where(counted, 0.0, shared / area).amax(dim=1) > 0.5
+        neutral[row] = (near | inside) & ~positive[row]
+    return Targets(positive, owner, neutral)
 
 
 def box_area(boxes: Tensor) -> Tensor:
@@ -49,7 +67,6 @@ def box_area(boxes: Tensor) -> Tensor:
 
 
 def intersection(a: Tensor, b: Tensor) -> Tensor:
-    """Shared area of boxes (A, 4) and (B, N, 4): (B, A, N)."""
-    a, b = a[None, :, None], b[:, None]
-    sides = torch.minimum(a[..., 2:], b[..., 2:]) - torch.maximum(a[..., :2], b[..., :2])
+    """Shared area of boxes (A, 4) and (N, 4): (A, N)."""
+    sides = torch.minimum(a[:, None, 2:], b[None, :, 2:]) - torch.maximum(a[:, None, :2], b[None, :, :2])
     return sides.clamp(min=0).prod(dim=-1)

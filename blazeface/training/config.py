@@ -19,7 +19,8 @@ class TrainConfig:
 
     model: a named model. epochs: passes, counted in crops: one epoch is as many crops as the data has
     pictures. batch: crops per step, in all processes together. learning_rate: the peak of a cosine that
-    starts with `warmup` steps and ends at `final_rate` of the peak. weight_decay: on weights, not on
+    starts with `warmup` steps and ends at `final_rate` of the peak; decay: share of the steps, at the end, in which it
+    falls, the rate being constant before, so that a run can be lengthened. weight_decay: on weights, not on
     biases and norms. ema: decay of the averaged weights, which are what a run ends with. clip: largest
     norm of the gradient. seed: of the first weights and of every crop. freeze: train the heads alone.
     """
@@ -29,6 +30,7 @@ class TrainConfig:
     batch: int = 32
     learning_rate: float = 2e-3
     final_rate: float = 0.01
+    decay: float = 1.0
     warmup: int = 500
     weight_decay: float = 0.02
     ema: float = 0.999
@@ -53,6 +55,8 @@ class TrainConfig:
                 raise BlazeFaceError(f"--{name} must be a whole number from {low} to {high}, not {value!r}")
         if not 0 < self.learning_rate <= 10:
             raise BlazeFaceError(f"--learning-rate must lie in (0, 10], not {self.learning_rate!r}")
+        if not 0 <= self.decay <= 1:
+            raise BlazeFaceError(f"--decay must lie in [0, 1], not {self.decay!r}")
         if not 0 <= self.ema < 1:
             raise BlazeFaceError(f"--ema must lie in [0, 1), not {self.ema!r}")
 
@@ -66,6 +70,7 @@ class TrainConfig:
             data: dict[str, Any] = json.loads(text)
             crops = data.pop("crops")
             crops["mosaic"] = tuple(crops["mosaic"])
+            crops["shapes"] = tuple(tuple(shape) for shape in crops["shapes"])
             return cls(crops=CropRecipe(**crops), loss=LossRecipe(**data.pop("loss")), **data)
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise BlazeFaceError(

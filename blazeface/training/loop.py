@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import functools
 import math
 import multiprocessing
 import signal
@@ -20,6 +21,7 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from blazeface.data.augment import FLIP_AND_LIGHT
+from blazeface.data.crops import square_views
 from blazeface.data.dataset import Batch, CropDataset, StepSampler, collate, init_worker
 from blazeface.data.pictures import PictureCache
 from blazeface.data.samples import Sample
@@ -189,14 +191,23 @@ class Trainer:
         config, machine = self.config, self.machine
         quiet = machine.quiet or not self.processes.leads
         pictures = PictureCache([sample.path for sample in samples], machine.cache_mb, quiet)
+        # Other shapes are whole eighths of the square's side, which the strides must divide.
+        eighth = self.network.spec.input_size / 8
+        crops = config.crops if eighth % max(self.network.layout.strides) == 0 else square_views(config.crops)
         dataset = CropDataset(
-            samples, pictures, self.network.spec.input_size, config.crops, FLIP_AND_LIGHT, config.seed
+            samples,
+            pictures,
+            self.network.spec.input_size,
+            crops,
+            FLIP_AND_LIGHT,
+            config.seed,
+            config.batch,
         )
         return DataLoader(
             dataset,
             batch_sampler=StepSampler(self.step, total, config.batch, self.processes.rank, self.processes.world),
             num_workers=machine.workers,
-            collate_fn=collate,
+            collate_fn=functools.partial(collate, size=self.network.spec.input_size),
             worker_init_fn=init_worker,
             prefetch_factor=6 if machine.workers else None,
         )

@@ -21,11 +21,12 @@ def make_optimizer(network: nn.Module, config: TrainConfig) -> torch.optim.AdamW
 
 
 def learning_rate(step: int, total: int, config: TrainConfig) -> float:
-    """Rate at step 0 .. total - 1: a linear warm-up, then half a cosine down to the final rate."""
+    """Rate at step 0 .. total - 1: a linear warm-up, a constant rate, then half a cosine down to the final rate."""
     warmup = min(config.warmup, total // 2)
     if step < warmup:
         return config.learning_rate * (step + 1) / warmup
-    progress = (step - warmup) / max(1, total - 1 - warmup)
+    start = max(warmup, round((1 - config.decay) * total))
+    progress = max(0.0, (step - start) / max(1, total - 1 - start))
     floor = config.final_rate
     return config.learning_rate * (floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * min(1.0, progress))))
 

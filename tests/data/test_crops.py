@@ -50,7 +50,7 @@ def test_warp_moves_pixels_where_the_matrix_says(scale: float, angle: float) -> 
     cos, sin = scale * math.cos(math.radians(angle)), scale * math.sin(math.radians(angle))
     linear = np.array([[cos, -sin], [sin, cos]])
     matrix = np.concatenate([linear, (np.array([60.3, 66.8]) - linear @ point)[:, None]], axis=1)
-    crop = warp(dotted_picture(point[None]), matrix, 128)
+    crop = warp(dotted_picture(point[None]), matrix, (128, 128))
     assert center_of_light(crop) == pytest.approx([60.3, 66.8], abs=0.05)
 
 
@@ -59,7 +59,7 @@ def test_warp_resamples_like_the_letterbox() -> None:
     image = cv2.GaussianBlur(image, (0, 0), 2)
     matrix = np.array([[0.25, 0, 0], [0, 0.25, 0]])
     expected, _ = letterbox_image(image, 64)
-    assert np.abs(warp(image, matrix, 64).astype(int) - expected.astype(int)).max() <= 1
+    assert np.abs(warp(image, matrix, (64, 64)).astype(int) - expected.astype(int)).max() <= 1
 
 
 def test_move_labels_literal() -> None:
@@ -84,8 +84,8 @@ def test_a_square_box_keeps_its_size_when_rolled(angle: float, scale: float) -> 
 @given(st.integers(0, 10**6), st.sampled_from([1, 2, 4]))
 def test_the_chosen_face_lies_whole_in_the_view_unless_moved_to_fill_it(seed: int, tiles: int) -> None:
     sample = make_sample([[100, 80, 180, 170]])
-    recipe = CropRecipe(fill=0.0, elsewhere=0.0, rotation=0.0)
-    matrix = draw_view((300, 400), sample, 128, tiles, recipe, np.random.default_rng(seed))
+    recipe = CropRecipe(fill=0.0, elsewhere=0.0, rotation=0.0, any_roll=0.0)
+    matrix = draw_view((300, 400), sample, 128, (128 // tiles, 128 // tiles), recipe, np.random.default_rng(seed))
     boxes, _ = move_labels(sample.boxes, sample.keypoints, matrix)
     size = 128 / tiles
     side = math.sqrt((boxes[0, 2] - boxes[0, 0]) * (boxes[0, 3] - boxes[0, 1]))
@@ -101,20 +101,22 @@ def test_labels_of_a_crop_follow_its_pixels() -> None:
     sample = make_sample([[200, 90, 280, 170]])
     image = dotted_picture(point[None])
     for seed in range(30):
-        crop = draw_crop(image, sample, 128, 1, CropRecipe(elsewhere=0), np.random.default_rng(seed))
+        crop = draw_crop(
+            image, sample, 128, (128, 128), CropRecipe(elsewhere=0, covered=0), np.random.default_rng(seed)
+        )
         if crop.visibility[0, 2] and (np.abs(crop.keypoints[0, 2] - 64) < 44).all():
             assert center_of_light(crop.image) == pytest.approx(crop.keypoints[0, 2], abs=0.6)
 
 
 def test_faces_cut_off_or_too_small_are_ignored_and_far_ones_dropped() -> None:
     recipe = CropRecipe(
-        smallest=0.9, largest=0.9, fill=0.0, elsewhere=0.0, rotation=0.0, magnify=100, learnable=0.2
+        smallest=0.9, largest=0.9, fill=0.0, elsewhere=0.0, rotation=0.0, any_roll=0.0, magnify=100, learnable=0.2
     )
     # The chosen face fills the view: its neighbour is cut, a speck inside is too small, one is far away.
     sample = make_sample([[100, 100, 200, 200], [40, 100, 110, 200], [140, 140, 150, 150], [900, 900, 950, 950]])
     rng = np.random.default_rng(0)
     for _ in range(50):
-        crop = draw_crop(np.zeros((1000, 1000, 3), np.uint8), sample, 128, 1, recipe, rng)
+        crop = draw_crop(np.zeros((1000, 1000, 3), np.uint8), sample, 128, (128, 128), recipe, rng)
         assert len(crop.boxes) < 4
         sides = crop.boxes[:, 2] - crop.boxes[:, 0]
         middles = (crop.boxes[:, 0] + crop.boxes[:, 2]) / 2
@@ -127,7 +129,7 @@ def test_faces_cut_off_or_too_small_are_ignored_and_far_ones_dropped() -> None:
 
 def test_a_picture_without_a_face_gives_a_crop_without_one() -> None:
     image = np.full((100, 200, 3), 90, np.uint8)
-    crop = draw_crop(image, make_sample([]), 128, 1, CropRecipe(), np.random.default_rng(1))
+    crop = draw_crop(image, make_sample([]), 128, (128, 128), CropRecipe(), np.random.default_rng(1))
     assert crop.boxes.shape == (0, 4)
     assert crop.keypoints.shape == (0, 6, 2)
     assert crop.image.max() == 90
@@ -137,7 +139,7 @@ def test_mosaic_puts_labels_into_their_tiles() -> None:
     recipe = CropRecipe(fill=0.0)
     image = np.full((100, 100, 3), 50, np.uint8)
     sample = make_sample([[30, 30, 70, 70]])
-    crops = [draw_crop(image, sample, 128, 4, recipe, np.random.default_rng(i)) for i in range(16)]
+    crops = [draw_crop(image, sample, 128, (32, 32), recipe, np.random.default_rng(i)) for i in range(16)]
     whole = join_mosaic(crops)
     assert whole.image.shape == (128, 128, 3)
     assert len(whole.boxes) == sum(len(crop.boxes) for crop in crops)

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from blazeface.data.augment import FLIP_AND_LIGHT
-from blazeface.data.crops import CropRecipe
+from blazeface.data.crops import CropRecipe, square_views
 from blazeface.data.dataset import CropDataset, StepSampler, balance, collate
 from blazeface.data.pictures import PictureCache
 from blazeface.data.samples import Sample
@@ -33,7 +33,7 @@ def make_samples(folder: Path, count: int = 4) -> list[Sample]:
 
 def make_dataset(samples: list[Sample], seed: int = 0, cache_mb: int = 10) -> CropDataset:
     pictures = PictureCache([sample.path for sample in samples], cache_mb, quiet=True)
-    return CropDataset(samples, pictures, 128, CropRecipe(), FLIP_AND_LIGHT, seed)
+    return CropDataset(samples, pictures, 128, square_views(CropRecipe()), FLIP_AND_LIGHT, seed)
 
 
 def test_a_crop_follows_from_seed_and_number_alone(tmp_path: Path) -> None:
@@ -51,7 +51,7 @@ def test_a_crop_follows_from_seed_and_number_alone(tmp_path: Path) -> None:
 def test_collate_pads_and_normalises(tmp_path: Path) -> None:
     dataset = make_dataset(make_samples(tmp_path))
     crops = [dataset[i] for i in range(8)]
-    batch = collate(crops)
+    batch = collate(crops, 128)
     assert batch.images.shape == (8, 3, 128, 128)
     assert batch.images.dtype == torch.uint8
     assert batch.images.is_contiguous(memory_format=torch.channels_last)
@@ -64,7 +64,7 @@ def test_collate_pads_and_normalises(tmp_path: Path) -> None:
 
 def test_collate_of_crops_without_faces(tmp_path: Path) -> None:
     samples = make_samples(tmp_path, count=1)
-    batch = collate([make_dataset(samples)[0]])
+    batch = collate([make_dataset(samples)[0]], 128)
     assert batch.boxes.shape == (1, 1, 4)
     assert not batch.face.any()
 

@@ -125,7 +125,7 @@ def test_boxes_that_cannot_be_faces_are_ignore_regions(odd: Sample) -> None:
 def test_training_on_odd_boxes_sees_finite_faces_in_the_picture(odd: Sample) -> None:
     image = np.full((60, 80, 3), 90, np.uint8)
     for seed in range(60):
-        crop = draw_crop(image, odd, 64, 1, CropRecipe(), np.random.default_rng(seed))
+        crop = draw_crop(image, odd, 64, (64, 64), CropRecipe(), np.random.default_rng(seed))
         assert np.isfinite(crop.boxes).all() and np.isfinite(crop.keypoints).all()
         taught = crop.boxes[~crop.ignore]
         assert (taught[:, 2:] > taught[:, :2]).all()
