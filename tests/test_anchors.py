@@ -21,8 +21,18 @@ def test_the_896_anchors() -> None:
     assert (centers[512:518] == 1 / 16).all()  # six on the first cell of the second map
     assert centers[518].tolist() == [3 / 16, 1 / 16]
     assert centers[895].tolist() == [15 / 16, 15 / 16]
-    assert (sizes[:2] * 128).tolist() == pytest.approx([8, 14])
-    assert (sizes[512:518] * 128).tolist() == pytest.approx([22, 32, 45, 60, 80, 108])
+    assert (sizes[:2] * 128).tolist() == pytest.approx([9, 18])
+    assert (sizes[512:518] * 128).tolist() == pytest.approx([28, 38, 50, 66, 86, 110])
+
+
+def test_an_input_of_another_shape_has_more_or_fewer_cells_of_the_same_size() -> None:
+    maps = FRONT_128.anchor_maps
+    wide = anchor_centers(maps, 96 / 128, 176 / 128)
+    assert len(wide) == len(anchor_sizes(maps, 96 / 128, 176 / 128)) == 2 * 12 * 22 + 6 * 6 * 11
+    square = anchor_centers(maps)
+    assert wide[:32].tolist() == square[:32].tolist()  # the first row goes on to the right
+    assert wide[2 * 22].tolist() == square[32].tolist()
+    assert wide[2 * 12 * 22].tolist() == square[512].tolist()
 
 
 def test_against_loops() -> None:

@@ -76,7 +76,7 @@ class Shortcut(nn.Module):
         super().__init__()
         if out_channels < in_channels:
             raise ValueError(f"a block cannot narrow its shortcut from {in_channels} to {out_channels} channels")
-        self.new_channels = out_channels - in_channels
+        self.in_channels, self.new_channels = in_channels, out_channels - in_channels
         self.stride = stride
         self.pool = nn.MaxPool2d(stride) if stride > 1 else None
 

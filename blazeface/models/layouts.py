@@ -73,14 +73,16 @@ class Layout:
         return strides[1:]
 
     @property
+    def feeding(self) -> list[int]:
+        """Indices of the blocks that feed the head, the finest maps first, as a spec lists its anchor maps."""
+        return sorted(
+            (i for i, block in enumerate(self.blocks) if block.feeds_head), key=lambda i: self.strides[i]
+        )
+
+    @property
     def head_inputs(self) -> list[tuple[int, int]]:
-        """(channels, total stride) of each map that feeds the head, the finest first, as a spec lists its anchor maps."""
-        fed = [
-            (block.channels, stride)
-            for block, stride in zip(self.blocks, self.strides, strict=True)
-            if block.feeds_head
-        ]
-        return sorted(fed, key=lambda entry: entry[1])
+        """(channels, total stride) of each map that feeds the head, in that order."""
+        return [(self.blocks[i].channels, self.strides[i]) for i in self.feeding]
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), sort_keys=True)

@@ -52,7 +52,7 @@ class BlazeFace(nn.Module):
         self.blocks = nn.ModuleList(
             _build(widths, index, block, norm) for index, block in enumerate(layout.blocks)
         )
-        self._joined = {block.skip_from for block in layout.blocks}
+        self._needed = {block.skip_from for block in layout.blocks} | set(layout.feeding)
         self.score_heads = nn.ModuleList()
         self.regression_heads = nn.ModuleList()
         for (width, _), anchor_map in zip(layout.head_inputs, spec.anchor_maps, strict=True):
@@ -64,16 +64,12 @@ class BlazeFace(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         x = self.stem.rectify(x)
-        fed: dict[int, Tensor] = {}  # by stride: the head takes the finest maps first
-        earlier: dict[int, Tensor] = {}
-        described = zip(self.blocks, self.layout.blocks, self.layout.strides, strict=True)
-        for index, (block, numbers, stride) in enumerate(described):
-            x = block(x) if numbers.skip_from is None else block(x, earlier[numbers.skip_from])
-            if index in self._joined:
-                earlier[index] = x
-            if numbers.feeds_head:
-                fed[stride] = x
-        head_inputs = [fed[stride] for stride in sorted(fed)]
+        needed: dict[int, Tensor] = {}  # by later blocks and by the head
+        for index, (block, numbers) in enumerate(zip(self.blocks, self.layout.blocks, strict=True)):
+            x = block(x) if numbers.skip_from is None else block(x, needed[numbers.skip_from])
+            if index in self._needed:
+                needed[index] = x
+        head_inputs = [needed[index] for index in self.layout.feeding]
         logits = [
             head(tensor).permute(0, 2, 3, 1).flatten(1)
             for head, tensor in zip(self.score_heads, head_inputs, strict=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -80,8 +82,31 @@ def test_balance_literal() -> None:
             np.zeros(faces, bool),
         )
 
-    weights = balance([sample("a", 1)] * 4 + [sample("b", 4), sample("c", 0)])
-    assert weights.tolist() == [0.5, 0.5, 0.5, 0.5, 2.0, 1.0]
+    weights = balance([sample("a", 2)] * 4 + [sample("b", 4), sample("c", 0)])
+    assert weights.tolist() == pytest.approx([math.sqrt(2) / 2] * 4 + [2.0, 1.0])
+    decoys = replace(sample("c", 0), decoys=np.zeros((4, 4), np.float32))
+    assert balance([decoys]).tolist() == [2.0]
+
+
+@pytest.mark.parametrize(
+    ("box", "weight"),
+    [
+        ([50, 50, 110, 110], 0.4),  # 60 of about 160 pixels, in the middle
+        ([70, 70, 90, 90], 1.0),  # small
+        ([0, 0, 60, 60], 0.4),
+        ([300, 50, 360, 110], 1.0),  # to its left there is much else
+    ],
+)
+def test_pictures_with_one_large_face_are_drawn_less(box: list[float], weight: float) -> None:
+    portrait = Sample(
+        Path("x"),
+        "a",
+        np.array([box], np.float32),
+        np.zeros((1, 6, 2), np.float32),
+        np.zeros((1, 6), np.uint8),
+        np.zeros(1, bool),
+    )
+    assert balance([portrait]).tolist() == pytest.approx([weight])
 
 
 def test_a_broken_picture_is_named_once_and_passed_over(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -13,7 +13,15 @@ from blazeface.data.dataset import Batch
 from blazeface.decode import decode, encode
 from blazeface.spec import FRONT_128
 from blazeface.training.assign import assign
-from blazeface.training.losses import DetectionLoss, LossRecipe, eiou_loss, focal_loss, keypoint_loss
+from blazeface.training.losses import (
+    DetectionLoss,
+    LossRecipe,
+    anchor_shares,
+    eiou_loss,
+    keypoint_loss,
+    score_labels,
+    varifocal_loss,
+)
 
 
 def make_batch(boxes: list[list[list[float]]], face: list[list[bool]], ignore: list[list[bool]]) -> Batch:
@@ -29,62 +37,91 @@ def make_batch(boxes: list[list[list[float]]], face: list[list[bool]], ignore: l
     )
 
 
-def test_focal_loss_literal() -> None:
-    # At a logit of 0: a quarter of ln 2, weighted by alpha or by its rest.
-    labels = torch.tensor([1.0, 0.0])
-    loss = focal_loss(torch.zeros(2), labels, labels > 0, 0.25, 2.0)
-    assert loss.tolist() == pytest.approx([0.25 * 0.25 * math.log(2), 0.75 * 0.25 * math.log(2)])
-    sure = focal_loss(torch.tensor([30.0]), torch.ones(1), torch.tensor([True]), 0.25, 2.0)
-    assert sure.item() == pytest.approx(0, abs=1e-9)
+def test_varifocal_loss_literal() -> None:
+    # At a logit of 0 the entropy is ln 2 for every label; an assigned anchor weighs 0.25 + label, another 0.75 * 0.5 ** 2.
+    labels = torch.tensor([1.0, 0.6, 0.0])
+    loss = varifocal_loss(torch.zeros(3), labels, labels > 0, 0.75, 2.0)
+    assert loss.tolist() == pytest.approx(
+        [1.25 * math.log(2), 0.85 * math.log(2), 0.75 * 0.25 * math.log(2)], rel=1e-6
+    )
 
 
-def test_focal_loss_has_a_finite_slope_at_extreme_logits() -> None:
+def test_varifocal_loss_has_a_finite_slope_at_extreme_logits() -> None:
     logits = torch.tensor([-1e4, -50.0, 0.0, 50.0, 1e4], requires_grad=True)
     for label in (0.0, 0.6, 1.0):
         labels = torch.full((5,), label)
-        focal_loss(logits, labels, labels > 0, 0.25, 2.0).sum().backward()
+        varifocal_loss(logits, labels, labels > 0, 0.75, 2.0).sum().backward()
     assert logits.grad is not None
     assert torch.isfinite(logits.grad).all()
 
 
-def test_quality_focal_loss_literal() -> None:
-    # A label of 0.8 at a score of 0.5: alpha * 0.3 ** 2 * ln 2, since both halves of the entropy are ln 2.
-    positive = torch.tensor([True])
-    loss = focal_loss(torch.zeros(1), torch.tensor([0.8]), positive, 0.25, 2.0)
-    assert loss.item() == pytest.approx(0.25 * 0.09 * math.log(2))
-    # A score that equals the label costs nothing and pulls nowhere; an assigned anchor whose box is all wrong
-    # (label 0) still counts as assigned.
-    at_label = torch.tensor([math.log(4.0)], requires_grad=True)
-    settled = focal_loss(at_label, torch.tensor([0.8]), positive, 0.25, 2.0).sum()
-    settled.backward()
-    assert settled.item() == pytest.approx(0, abs=1e-9)
-    assert at_label.grad is not None and at_label.grad.item() == pytest.approx(0, abs=1e-6)
-    assert focal_loss(torch.zeros(1), torch.zeros(1), positive, 0.25, 2.0).item() == pytest.approx(
-        0.25 * 0.25 * math.log(2)
-    )
+def test_the_weight_of_a_negative_has_no_slope_of_its_own() -> None:
+    """At a logit of 0 the slope is weight * score = 0.75 * 0.25 * 0.5; that of the weight would add to it."""
+    logits = torch.zeros(1, requires_grad=True)
+    varifocal_loss(logits, torch.zeros(1), torch.tensor([False]), 0.75, 2.0).sum().backward()
+    assert logits.grad is not None and logits.grad.item() == pytest.approx(0.75 * 0.25 * 0.5)
 
 
-def test_scores_learn_the_overlap_of_the_box() -> None:
-    """With `quality`, the slope of an assigned anchor's score vanishes where the score equals the IoU."""
+def test_score_labels_literal() -> None:
+    labels = score_labels(torch.tensor([0.0, 0.2, 0.24, 0.4, 0.5, 0.6, 0.9]), 0.2, 0.6)
+    assert labels.tolist() == pytest.approx([0.1, 0.1, 0.1, 0.5, 0.75, 1.0, 1.0])
+
+
+def test_anchor_shares_literal() -> None:
+    owner = torch.tensor([7, 3, 3, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7])  # 2 of face 3, 16 of face 7
+    shares = anchor_shares(owner, 4.0)
+    assert shares[owner == 3].tolist() == [1.0, 1.0]
+    assert shares[owner == 7].tolist() == [0.5] * 16
+    assert anchor_shares(torch.zeros(0, dtype=torch.long), 4.0).tolist() == []
+
+
+@pytest.mark.parametrize(("share", "label"), [(0.7, 1.0), (0.5, 0.75), (0.4, 0.5)])
+def test_scores_learn_how_well_the_box_fits(share: float, label: float) -> None:
+    """The slope of an assigned anchor's score vanishes where the score equals the label of its box's IoU."""
     loss = DetectionLoss(
         FRONT_128, LossRecipe(iou_threshold=0.99, best_anchors=1, box_weight=0, keypoint_weight=0)
     )
     batch = make_batch([[[0.25, 0.25, 0.75, 0.75]]], [[True]], [[False]])
+    centers, anchor_boxes = loss.anchors(128, 128)
+    targets = assign(anchor_boxes, batch.boxes, batch.face, batch.ignore, 0.99, 1)
+    anchors = targets.positive[0].nonzero().flatten()
     regressions = torch.zeros(1, 896, 16)
     logits = torch.full((1, 896), -20.0)
-    targets = assign(loss.anchor_boxes, batch.boxes, batch.face, batch.ignore, 0.99, 1)
-    anchor = int(targets.positive[0].nonzero()[0])
-    # Half as wide as the face, as high, and centred on it: IoU 0.5.
-    regressions[0, anchor, :2] = (0.5 - loss.centers[anchor]) * 128
-    regressions[0, anchor, 2:4] = torch.tensor([0.25, 0.5]) * 128
+    # As high as the face and centred on it, `share` of its width: that is the IoU.
+    regressions[0, anchors, :2] = (0.5 - centers[anchors]) * 128
+    regressions[0, anchors, 2:4] = torch.tensor([0.5 * share, 0.5]) * 128
     slopes = []
-    for score in (0.4, 0.5, 0.6):
-        logits[0, anchor] = math.log(score / (1 - score))
+    for score in (label - 0.05, min(label, 1 - 1e-7), min(label + 0.05, 1 - 1e-7)):
+        logits[0, anchors] = math.log(score / (1 - score))
         leaf = logits.clone().requires_grad_()
-        loss(leaf, regressions, batch).total.backward()
+        losses = loss(leaf, regressions, batch)
+        losses.total.backward()
         assert leaf.grad is not None
-        slopes.append(leaf.grad[0, anchor].item())
-    assert slopes[0] < 0 < slopes[2] and slopes[1] == pytest.approx(0, abs=1e-6)
+        slopes.append(leaf.grad[0, anchors].max().item())
+    assert slopes[0] < 0 and slopes[1] == pytest.approx(0, abs=1e-5)
+    assert label == 1.0 or slopes[2] > 0
+
+
+def test_the_label_of_a_score_is_no_way_to_better_boxes() -> None:
+    """Without `detach` the score's loss would pull the box towards what the score already says."""
+    loss = DetectionLoss(FRONT_128, LossRecipe(box_weight=0, keypoint_weight=0))
+    batch = make_batch([[[0.25, 0.25, 0.75, 0.75]]], [[True]], [[False]])
+    regressions = torch.full((1, 896, 16), 30.0, requires_grad=True)
+    loss(torch.zeros(1, 896), regressions, batch).total.backward()
+    assert regressions.grad is None or not regressions.grad.any()
+
+
+def test_an_input_of_any_shape_has_the_labels_of_its_square_at_the_same_pixels() -> None:
+    """A face of the left upper corner costs the same whether the input goes on to the right or not."""
+    loss = DetectionLoss(FRONT_128, LossRecipe())
+    wide = make_batch([[[0.1, 0.1, 0.4, 0.4]]], [[True]], [[False]])
+    wide.images = torch.zeros(1, 3, 96, 176, dtype=torch.uint8)
+    count = 2 * 12 * 22 + 6 * 6 * 11
+    losses = loss(torch.full((1, count), -9.0), torch.zeros(1, count, 16), wide)
+    square = make_batch([[[0.1, 0.1, 0.4, 0.4]]], [[True]], [[False]])
+    expected = loss(torch.full((1, 896), -9.0), torch.zeros(1, 896, 16), square)
+    assert losses.positives.item() == expected.positives.item()
+    assert losses.box.item() == pytest.approx(expected.box.item(), rel=1e-5)
 
 
 def test_eiou_loss_literal() -> None:
@@ -111,9 +148,9 @@ def test_keypoint_loss_counts_known_points_in_face_sizes() -> None:
     found = expected.clone()
     found[0, 0, 0] = 0.02  # a tenth of the face of side 0.2: linear part, 0.1 - 0.05 / 2
     found[:, 5] = 99.0  # unknown, so without effect
-    visibility = torch.tensor([[2, 2, 0, 0, 0, 0], [0, 0, 0, 0, 0, 0]])
+    weights = torch.tensor([[1.0, 0.5, 0, 0, 0, 0], [0, 0, 0, 0, 0, 0]])
     boxes = torch.tensor([[0.0, 0.0, 0.2, 0.2], [0.0, 0.0, 0.2, 0.2]])
-    assert keypoint_loss(found, expected, visibility, boxes, 0.05).tolist() == pytest.approx([0.075 / 2, 0])
+    assert keypoint_loss(found, expected, weights, boxes, 0.05).tolist() == pytest.approx([0.075 / 2, 0])
 
 
 def test_a_picture_without_a_face_still_teaches() -> None:
@@ -160,7 +197,7 @@ def test_perfect_regressions_cost_nothing() -> None:
 def test_the_loss_decodes_as_the_detector_does() -> None:
     loss = DetectionLoss(FRONT_128, LossRecipe())
     values = torch.randn(896, 16) * 30
-    boxes, keypoints = loss._decode(values, torch.arange(896))
+    boxes, keypoints = loss._decode(values, loss.anchors(128, 128)[0])
     expected = decode(values.numpy(), anchor_centers(FRONT_128.anchor_maps), 128.0)
     assert np.abs(boxes.numpy() - expected[0]).max() < 1e-6
     assert np.abs(keypoints.numpy() - expected[1]).max() < 1e-6

@@ -49,7 +49,7 @@ def test_ema_follows_weights_and_running_statistics() -> None:
     ema.update(network, 10_000)
     after = ema.network.state_dict()
     assert torch.allclose(after["stem.0.weight"], before + 0.1, atol=1e-6)
-    assert torch.allclose(after["stem.1.running_mean"], torch.full((24,), 0.1), atol=1e-6)
+    assert torch.allclose(after["stem.1.running_mean"], torch.full((16,), 0.1), atol=1e-6)
     assert after["stem.1.num_batches_tracked"].item() == 1
 
 

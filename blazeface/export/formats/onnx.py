@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import os
 import sys
@@ -16,6 +17,7 @@ import onnx
 import onnxscript  # noqa: F401  (what torch.onnx writes the graph with: better missed here than in the middle)
 import onnxslim
 import torch
+from torch import Tensor, nn
 
 from blazeface.backends.onnx_backend import OnnxBackend
 from blazeface.errors import BlazeFaceError
@@ -26,6 +28,7 @@ from blazeface.export.labelled import LabelledSet
 from blazeface.export.make import export_network
 from blazeface.export.parity import ParityReport, check_parity
 from blazeface.geometry import Image
+from blazeface.models.blocks import Shortcut
 from blazeface.models.network import BlazeFace
 from blazeface.spec import METADATA_KEY, ModelSpec
 from blazeface.version import __version__
@@ -77,6 +80,7 @@ def to_onnx(network: BlazeFace, batch: int | None = None) -> onnx.ModelProto:
     batch: pictures at once, None for any number.
     """
     spec = network.spec
+    network = with_padding_convolutions(network)
     # A batch of 1 would be taken for a constant where the batch is to stay open.
     example = torch.zeros(batch or 2, 3, spec.input_size, spec.input_size)
     with without_exporter_noise():
@@ -95,6 +99,35 @@ def to_onnx(network: BlazeFace, batch: int | None = None) -> onnx.ModelProto:
         model: onnx.ModelProto = onnxslim.slim(program.model_proto)
     _finish(model, spec)
     return model
+
+
+def with_padding_convolutions(network: BlazeFace) -> BlazeFace:
+    """A copy whose shortcuts append their zero channels by a 1 x 1 convolution with an identity matrix.
+
+    onnxruntime copies the whole map for a Pad, which takes 11 to 25 % of the network's time; the answers are the same.
+    """
+    network = copy.deepcopy(network)
+    for block in network.modules():
+        shortcut = getattr(block, "shortcut", None)
+        if isinstance(shortcut, Shortcut) and shortcut.new_channels:
+            block.shortcut = PaddingConvolution(shortcut)
+    return network
+
+
+class PaddingConvolution(nn.Module):
+    """What a Shortcut does, with a convolution in place of the padding: (B, in, H, W) -> (B, out, H / stride, W / stride)."""
+
+    def __init__(self, shortcut: Shortcut):
+        super().__init__()
+        self.pool = shortcut.pool
+        width = shortcut.in_channels
+        self.convolution = nn.Conv2d(width, width + shortcut.new_channels, 1, bias=False)
+        with torch.no_grad():
+            self.convolution.weight.copy_(torch.eye(width + shortcut.new_channels, width)[:, :, None, None])
+
+    def forward(self, x: Tensor) -> Tensor:
+        padded: Tensor = self.convolution(x if self.pool is None else self.pool(x))
+        return padded
 
 
 def _finish(model: onnx.ModelProto, spec: ModelSpec) -> None:

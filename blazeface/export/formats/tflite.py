@@ -20,7 +20,7 @@ from blazeface.export.formats.tflite_modules import walk
 from blazeface.export.make import export_network
 from blazeface.export.parity import ParityReport
 from blazeface.geometry import Image
-from blazeface.models.blocks import BlazeBlock, DoubleBlazeBlock, SameConv2d, Shortcut, UpBlock
+from blazeface.models.blocks import BlazeBlock, DenseBlock, DoubleBlazeBlock, SameConv2d, Shortcut, UpBlock
 from blazeface.models.network import BlazeFace
 from blazeface.spec import METADATA_KEY, ModelSpec
 from blazeface.tflite.quantize import to_int8
@@ -68,14 +68,12 @@ def to_tflite(network: BlazeFace, precision: str = "float32", decode: bool = Fal
     shape = (1, spec.input_size, spec.input_size, 3)
     image = x = graph.picture(shape, spec) if decode else graph.writer.tensor("input", shape)
     x = graph.convolution(graph.normalised(x, spec) if decode else x, network.stem, "stem", "RELU")
-    head_inputs: list[int] = []
     outputs: list[int] = []
     for index, (module, numbers) in enumerate(zip(network.blocks, network.layout.blocks, strict=True)):
         name = f"blocks.{index}"
         x = graph.block(x, module, name, None if numbers.skip_from is None else outputs[numbers.skip_from])
         outputs.append(x)
-        if numbers.feeds_head:
-            head_inputs.append(x)
+    head_inputs = [outputs[index] for index in network.layout.feeding]
     metadata = {METADATA_KEY: spec.to_json().encode()}
     if decode:
         metadata[IMAGE_KEY] = IMAGE_VALUE.encode()
@@ -100,6 +98,8 @@ class _Graph:
             coarse = self._upscale(self.convolution(x, module.coarse, f"{name}.coarse", "RELU"), name)
             fine = self.convolution(joined, module.fine, f"{name}.fine", "RELU")
             return self.add(fine, coarse, name)
+        if isinstance(module, DenseBlock):
+            return self.convolution(x, module.conv, f"{name}.conv", "RELU")
         if isinstance(module, DoubleBlazeBlock):
             inner = self.convolution(x, module.depthwise_in, f"{name}.depthwise_in")
             inner = self.convolution(inner, module.project, f"{name}.project", "RELU")
