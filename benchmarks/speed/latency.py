@@ -1,7 +1,7 @@
 """How fast front-128 and other people's detectors are: a 1280 x 720 BGR picture in, boxes out.
 
     make benchmark-speed                        # about four minutes, on a machine that does nothing else
-    python benchmarks/speed.py --rounds 3 --only haar "front-128, onnxruntime"
+    python -m benchmarks.speed.latency --rounds 3 --only haar "front-128, onnxruntime"
 
 Each contender runs in a process of its own, on as many CPU cores as it has threads, and they take turns; see
 blazeface/benchmark/interleave.py. Every one keeps its own score threshold. Import time: the median of three fresh processes.
@@ -21,11 +21,11 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from accuracy import peer_options, write
-from contenders import OWN, PEERS_TABLE, ROOT, reason
-from made import mark, report_of
-from speed_report import draw, markdown
-
+from benchmarks import RESULTS, ROOT
+from benchmarks.accuracy.peers import peer_options, write
+from benchmarks.peers.contenders import OWN, PEERS_TABLE, reason
+from benchmarks.speed.made import mark, report_of
+from benchmarks.speed.report import draw, markdown
 from blazeface.benchmark.contender import Contender
 from blazeface.benchmark.interleave import interleaved, machine, middle
 from blazeface.benchmark.scenes import scenes
@@ -34,7 +34,6 @@ from blazeface.errors import BlazeFaceError
 from blazeface.files.pictures import read_picture
 from blazeface.files.staged import staged_file
 
-RESULTS = Path(__file__).parent / "results"
 MADE = ROOT / "out" / "speed"
 STARTS = 3
 

@@ -1,6 +1,6 @@
 """At which sizes of face each anchor of a network answers.
 
-    python benchmarks/anchor_answers.py --data ROOT --weights short-range.safetensors
+    python -m benchmarks.training.anchor_sizes --data ROOT --weights short-range.safetensors
 
 Google's networks came without the anchor sizes that they were trained with (decoding does not need
 them), but fine-tuning has to choose which anchor learns which face. So the networks are asked: faces of

@@ -1,7 +1,7 @@
 """How fast a training step is on this machine's CPU, and what brings it there.
 
-    python benchmarks/training_speed.py                     # prints, and writes benchmarks/results/training_speed.json
-    python benchmarks/training_speed.py --model back-256 --batch 16 --rounds 5
+    python -m benchmarks.training.step_speed                     # prints, and writes benchmarks/results/training_speed.json
+    python -m benchmarks.training.step_speed --model back-256 --batch 16 --rounds 5
 
 A step is forward, backward of a plain loss over all outputs, and AdamW; no data, no assignment. The ways
 take turns step by step, so that a machine that is busy with other things slows them alike: compare the
@@ -23,6 +23,7 @@ from pathlib import Path
 
 import torch
 
+from benchmarks import RESULTS
 from blazeface.models.network import build
 from blazeface.training.compiler import cpu_name
 from blazeface.training.depthwise import accelerate, load_kernel
@@ -45,7 +46,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, nargs="+", default=[32, 64])
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=9, help="steps measured for each way")
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "training_speed.json")
+    parser.add_argument("--out", type=Path, default=RESULTS / "training_speed.json")
     args = parser.parse_args()
     keep_freed_memory()
     torch.set_num_threads(args.threads)

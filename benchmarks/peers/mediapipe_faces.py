@@ -1,6 +1,6 @@
 """MediaPipe's own faces on a folder of pictures; run by `parity.py` in the environment that has mediapipe==0.10.21.
 
-    .venv-parity/bin/python benchmarks/mediapipe_faces.py FOLDER TASK.json OUT.json
+    .venv-parity/bin/python benchmarks/peers/mediapipe_faces.py FOLDER TASK.json OUT.json
 
 FOLDER holds pictures as .npy, RGB uint8 (H, W, 3): decoded once, so that no two JPEG decoders are
 compared. OUT gets, for each picture in sorted order, its faces as [score, x, y, width, height, six times x and

@@ -24,7 +24,6 @@ from blazeface.training.distributed import Processes
 from blazeface.training.finish import score_network
 from blazeface.training.loop import Machine, Trainer, rebuild
 
-FAMILY = ("front-128", "squeezenet-128", "mobilenet-v1-128", "mobilenet-v2-128", "shufflenet-128", "xception-128")
 FIGURES = (
     "AP .05-.1",
     "AP .1-.2",

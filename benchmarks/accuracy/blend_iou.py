@@ -1,6 +1,6 @@
 """By how much candidates must overlap to be blended into one face: figures and double faces on training pictures.
 
-    python benchmarks/blend_iou.py --data ROOT [--pictures 5000]
+    python -m benchmarks.accuracy.blend_iou --data ROOT [--pictures 5000]
 
 The same candidates of each picture are blended at several thresholds, so that nothing but the threshold differs. A
 double is a detection at the default score threshold that matches no label and overlaps one that does by more than
@@ -22,6 +22,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
+from benchmarks import RESULTS
 from blazeface.blend import blend
 from blazeface.data.samples import Sample, load_split
 from blazeface.detections import Detections
@@ -35,7 +36,7 @@ from blazeface.geometry import Floats, box_iou
 MODELS = ("front-128", "back-256")
 THRESHOLDS = (0.3, 0.4, 0.45, 0.5, 0.55, 0.6)
 DOUBLE = 0.2
-RESULT = Path(__file__).parent / "results" / "blend_iou.json"
+RESULT = RESULTS / "blend_iou.json"
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,7 @@ def doubles(record: Record, score: float = 0.5) -> int:
 def markdown(result: dict[str, Any]) -> str:
     names = list(next(iter(result["models"]["front-128"]["blend_iou"].values())))
     lines = [
-        f"{result['pictures']:,} pictures of train, seed {result['seed']}. `python benchmarks/blend_iou.py`",
+        f"{result['pictures']:,} pictures of train, seed {result['seed']}. `python -m benchmarks.accuracy.blend_iou`",
         "",
         "| model | blend_iou | " + " | ".join(names) + " |",
         "| --- " * 2 + "| ---: " * len(names) + "|",

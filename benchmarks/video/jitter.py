@@ -1,10 +1,10 @@
 """How steady faces are: blending against hard non-maximum suppression on the same raw outputs, and the One-Euro filter.
 
-    python benchmarks/jitter.py --data ROOT --videos FOLDER
+    python -m benchmarks.video.jitter --data ROOT --videos FOLDER
 
 Still pictures: those of val with one large face (relative size from 0.2) whose eyes were marked by a person, an even
 choice of them, are shown to the network in displaced copies; see blazeface/evaluation/jitter.py. Videos: the
-energy of the tracks at high frequencies; see jitter_video.py. Writes benchmarks/results/jitter.json and jitter.md. The
+energy of the tracks at high frequencies; see tracks.py. Writes benchmarks/results/jitter.json and jitter.md. The
 paper (arXiv 1907.05047, section 3.4) says that blending is at least 30 % steadier.
 """
 
@@ -17,10 +17,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jitter_video import measure_videos
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from benchmarks import RESULTS
+from benchmarks.video.tracks import measure_videos
 from blazeface.backends import Backend, open_backend
 from blazeface.blend import blend, hard_nms
 from blazeface.data.samples import Sample, load_split
@@ -35,7 +36,7 @@ MIN_EYE_DISTANCE = 3.0
 CLAIM = 0.3
 """How much steadier the paper finds blending."""
 REDUCTIONS = {"blend": blend, "hard_nms": hard_nms}
-RESULT = Path(__file__).parent / "results" / "jitter.json"
+RESULT = RESULTS / "jitter.json"
 
 
 def main() -> None:
@@ -132,7 +133,7 @@ def markdown(result: dict[str, Any]) -> str:
     low, high = result["less_with_blending_interval"]
     lines = [
         "# Jitter",
-        f"Model {result['model']}, SHA-256 {result['sha256'][:12]}...; written by `benchmarks/jitter.py`. All in units of the distance between the eyes.",
+        f"Model {result['model']}, SHA-256 {result['sha256'][:12]}...; written by `benchmarks/video/jitter.py`. All in units of the distance between the eyes.",
         "",
         f"## Displaced copies of {result['pictures']} pictures",
         "",

@@ -1,5 +1,5 @@
 """Parity: an exported .tflite is a drop-in for MediaPipe: its own Tasks `FaceDetector` opens the file and finds the
-faces that blazeface finds. Part of `make parity` (`parity.py`).
+faces that blazeface finds. Part of `make parity` (`measure.py`).
 
 1. Squares: pictures that are already of the input's size, so that nobody scales anything. There both must agree: the
    same faces, keypoints, scores, and corner and sides of boxes within LIMITS (a pixel for boxes, since Tasks gives

@@ -1,6 +1,6 @@
 """Ship the result of a training run: weights, export, report and model card into blazeface/weights.
 
-    python benchmarks/ship_weights.py runs/front --report out/report.json --note "70 minutes on 2 CPU cores"
+    python -m tools.ship_weights runs/front --report out/report.json --note "70 minutes on 2 CPU cores"
 
 The report is what `blazeface evaluate` writes for the exported file, unedited; the card's tables are
 made from it.

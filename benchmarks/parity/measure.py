@@ -1,13 +1,13 @@
 """Parity: the imported networks are Google's: the same numbers, and the same faces as MediaPipe finds.
 
     make parity DATA=ROOT            # ROOT in the WIDER FACE layout; needs the network once, for mediapipe==0.10.21
-    python benchmarks/parity.py --data ROOT --count 300 --mediapipe .venv-parity/bin/python
+    python -m benchmarks.parity.measure --data ROOT --count 300 --mediapipe .venv-parity/bin/python
 
 1. Network: each picture's tensor goes through PyTorch and through LiteRT, which runs Google's file.
 2. Pipeline: each picture goes through FaceDetector on the imported and exported ONNX file, and through
    MediaPipe 0.10.21's detector.
 3. Drop-in: front-128, exported as TensorFlow Lite, is opened by MediaPipe's Tasks FaceDetector and must find there
-   the faces that it finds here (`parity_drop_in.py`).
+   the faces that it finds here (`drop_in.py`).
 
 Prints what it found, writes benchmarks/results/parity.json, and ends with status 1 if anything lies over
 the limits below.
@@ -35,8 +35,9 @@ import numpy as np
 import torch
 from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
-from parity_drop_in import compare_drop_in
 
+from benchmarks import RESULTS
+from benchmarks.parity.drop_in import compare_drop_in
 from blazeface.detector import FaceDetector, model_path, prepare
 from blazeface.errors import BlazeFaceError
 from blazeface.export.formats.onnx import export_onnx
@@ -108,7 +109,7 @@ def main() -> int:
     parser.add_argument(
         "--mediapipe", type=Path, help="a Python that has mediapipe==0.10.21; left out: network only"
     )
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "parity.json")
+    parser.add_argument("--out", type=Path, default=RESULTS / "parity.json")
     args = parser.parse_args()
     torch.set_num_threads(1)
     try:
@@ -250,7 +251,7 @@ def ask_mediapipe(
         for index, picture in enumerate(pictures):
             np.save(folder / f"{index:05d}.npy", cv2.cvtColor(picture, cv2.COLOR_BGR2RGB))
         (folder / "task.json").write_text(json.dumps(task))
-        script = Path(__file__).with_name("mediapipe_faces.py")
+        script = Path(__file__).parents[1] / "peers" / "mediapipe_faces.py"
         command = [str(python), str(script), name, str(folder / "task.json"), str(folder / "faces.json")]
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=1800, check=False)

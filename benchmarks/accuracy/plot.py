@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import runpy
-from pathlib import Path
-
 from matplotlib.figure import Figure
 
+from benchmarks import RESULTS
 from blazeface.files.staged import staged_file
+from tools.results_table import load
 
-ROOT = Path(__file__).parents[1]
 BINS = (".05-.1", ".1-.2", ".2-.45", ">=.45")
 
 
 def main() -> None:
-    reports = runpy.run_path(str(ROOT / "tools" / "results_table.py"))["load"]()
+    reports = load()
     figure = Figure(figsize=(8.0, 5.0), layout="constrained")
     axes = figure.add_subplot()
     for title, report in reports.items():
@@ -31,7 +29,7 @@ def main() -> None:
     axes.set(xlabel="face size over the picture's long side", ylabel="AP at IoU 0.5", ylim=(0, 1.02))
     axes.grid(alpha=0.3)
     axes.legend(fontsize=7, loc="lower right")
-    with staged_file(ROOT / "benchmarks" / "results" / "accuracy.png") as part:
+    with staged_file(RESULTS / "accuracy.png") as part:
         figure.savefig(part, dpi=110)
 
 

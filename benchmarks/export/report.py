@@ -1,10 +1,10 @@
 """Every format in every precision: how large the file is, how far it is from PyTorch, and how fast it runs.
 
     make export-report DATA=ROOT
-    python benchmarks/export_report.py --data ROOT --only accuracy     # an hour on a busy machine is no harm to it
-    python benchmarks/export_report.py --data ROOT --only accuracy --formats openvino     # the others' rows stay
-    python benchmarks/export_report.py --data ROOT --only latency      # two minutes, which want a quiet one
-    python benchmarks/export_report.py --check            # status 1 when docs/export.md says something else
+    python -m benchmarks.export.report --data ROOT --only accuracy     # an hour on a busy machine is no harm to it
+    python -m benchmarks.export.report --data ROOT --only accuracy --formats openvino     # the others' rows stay
+    python -m benchmarks.export.report --data ROOT --only latency      # two minutes, which want a quiet one
+    python -m benchmarks.export.report --check            # status 1 when docs/export.md says something else
 
 Each file is made and proved as `export.py` does it, AP being measured on all val pictures. Then all of them run in turn,
 one call each, round after round in one process with one thread, so that whatever else the machine does meets all alike:
@@ -31,6 +31,7 @@ import cv2
 import numpy as np
 import torch
 
+from benchmarks import RESULTS, ROOT
 from blazeface.backends import open_backend
 from blazeface.data.samples import chosen_evenly, load_split
 from blazeface.detector import FaceDetector, model_path, prepare
@@ -45,9 +46,8 @@ from blazeface.files.staged import staged_file
 from blazeface.geometry import Image
 from blazeface.models.weights import load_weights
 
-ROOT = Path(__file__).parents[1]
-RESULTS, DOCS = ROOT / "benchmarks" / "results" / "export.json", ROOT / "docs" / "export.md"
-BEGIN, END = "<!-- table: written by benchmarks/export_report.py -->", "<!-- end of table -->"
+FIGURES, DOCS = RESULTS / "export.json", ROOT / "docs" / "export.md"
+BEGIN, END = "<!-- table: written by benchmarks/export/report.py -->", "<!-- end of table -->"
 TITLES = {"onnx": "ONNX", "tflite": "TFLite", "coreml": "Core ML", "ncnn": "ncnn", "openvino": "OpenVINO"}
 COLUMNS = ("AP >=.1", "AP >=.05")
 CALIBRATION = 256
@@ -74,9 +74,9 @@ def main() -> int:
     cv2.setNumThreads(1)
     try:
         if args.only == "latency":
-            results, passed = json.loads(RESULTS.read_text(encoding="utf-8")), True
+            results, passed = json.loads(FIGURES.read_text(encoding="utf-8")), True
             if results["sha256"] != weights_digest(args.model):
-                raise BlazeFaceError(f"{RESULTS.name} is of other weights than {args.model}: measure all of it")
+                raise BlazeFaceError(f"{FIGURES.name} is of other weights than {args.model}: measure all of it")
         else:
             results, passed = measure(args.model, args.data, args.val_limit, args.formats)
             results["rows"] = merged(results, args.formats)
@@ -86,7 +86,7 @@ def main() -> int:
         print(f"export_report: {error}", file=sys.stderr)
         return 1
     print(table(results))
-    with staged_file(RESULTS) as part:
+    with staged_file(FIGURES) as part:
         part.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     text = rewritten(DOCS.read_text(encoding="utf-8"), results)
     with staged_file(DOCS) as part:
@@ -96,7 +96,7 @@ def main() -> int:
 
 def check() -> int:
     text = DOCS.read_text(encoding="utf-8")
-    if rewritten(text, json.loads(RESULTS.read_text(encoding="utf-8"))) == text:
+    if rewritten(text, json.loads(FIGURES.read_text(encoding="utf-8"))) == text:
         return 0
     print("docs/export.md: its table differs from benchmarks/results/export.json", file=sys.stderr)
     return 1
@@ -151,9 +151,9 @@ def merged(results: dict[str, Any], formats: Sequence[str]) -> list[dict[str, An
     """The new rows, and those of other formats in the results that are there, which must have been found alike."""
     rows: list[dict[str, Any]] = results["rows"]
     if set(formats) != set(FORMATS):
-        before = json.loads(RESULTS.read_text(encoding="utf-8"))
+        before = json.loads(FIGURES.read_text(encoding="utf-8"))
         if any(before.get(key) != value for key, value in results.items() if key != "rows"):
-            raise BlazeFaceError(f"{RESULTS.name} is of other weights or pictures: measure all formats")
+            raise BlazeFaceError(f"{FIGURES.name} is of other weights or pictures: measure all formats")
         rows += [row for row in before["rows"] if row["format"] not in formats]
     order = list(FORMATS)
     return sorted(rows, key=lambda row: order.index(row["format"]))

@@ -1,6 +1,6 @@
 """What the keypoint error is made of: small faces, and sources whose labels put the same point at different places.
 
-    python benchmarks/keypoints.py --data ROOT --model front-128 back-256
+    python -m benchmarks.keypoints.error --data ROOT --model front-128 back-256
 
 Each matched face that a person marked is turned and scaled until its eyes lie one unit apart on a level line; there the four
 central keypoints found are held against their labels. The median displacement of all faces of one source is that
@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks import RESULTS
 from blazeface.data.samples import load_split
 from blazeface.detector import FaceDetector, model_path
 from blazeface.evaluation.record import CENTRAL, MIN_EYE_DISTANCE, SCORE_CUT, Record, records
@@ -33,7 +34,7 @@ EYES = (MIN_EYE_DISTANCE, 8.0, 12.0, 20.0, 40.0, 80.0, float("inf"))
 """Bounds of the bins of the distance between the eyes, in pixels of the picture."""
 
 OWN = "without the source's displacement"
-RESULT = Path(__file__).parent / "results" / "keypoints.json"
+RESULT = RESULTS / "keypoints.json"
 
 
 def main() -> None:
@@ -126,7 +127,7 @@ def _medians(error: Floats, own: Floats, chosen: Any) -> dict[str, Any]:
 def markdown(result: dict[str, Any]) -> str:
     """A table a model: rows are all faces, the bins, the sources."""
     parts = [
-        "# What the keypoint error is made of\nWritten by `benchmarks/keypoints.py`; see there what the columns mean.\n"
+        "# What the keypoint error is made of\nWritten by `benchmarks/keypoints/error.py`; see there what the columns mean.\n"
     ]
     for name, found in result.items():
         rows = [["all", found["all"], ""]]

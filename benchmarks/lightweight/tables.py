@@ -1,7 +1,4 @@
-"""The tables and the plot of docs/lightweight.md, from the JSON files that benchmarks/lightweight.py wrote.
-
-    python benchmarks/lightweight_tables.py
-
+"""The tables and the plot of docs/lightweight.md, from the JSON files that benchmarks/lightweight/measure.py wrote.
 A table stands between `<!-- table NAME -->` and `<!-- end -->`; what lies between is replaced.
 """
 
@@ -16,7 +13,7 @@ from typing import Any
 
 Found = dict[str, Any]
 MISSING = "*Not trained yet: `make lightweight-report DATA=ROOT` fills this in.*"
-NEARBY = ("front-128", "squeezenet-128", "mobilenet-v1-128", "mobilenet-v2-128", "shufflenet-128", "xception-128")
+FAMILY = ("front-128", "squeezenet-128", "mobilenet-v1-128", "mobilenet-v2-128", "shufflenet-128", "xception-128")
 PUBLISHED = ("squeezenet-1.0", "squeezenet-1.1", "mobilenet-v1", "mobilenet-v2", "shufflenet", "xception")
 PICTURE = "lightweight.png"
 
@@ -37,7 +34,7 @@ def write_tables(results: Path, doc: Path) -> None:
 
 
 def family(found: Found) -> str:
-    return _costs(found, NEARBY)
+    return _costs(found, FAMILY)
 
 
 def published(found: Found) -> str:
@@ -66,7 +63,7 @@ def detectors(found: Found) -> str:
         "| network | seeds | parameters | MACs | AP >=.1 | AP >=.05 | AP .1-.2 | keypoints | onnxruntime ms | LiteRT ms |",
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
-    for name in NEARBY:
+    for name in FAMILY:
         runs = [row for row in found["detectors"] if row["model"] == name]
         cost = found["cost"][name]
         size = f"{name} | {len(runs)} | {cost['parameters']:,} | {cost['macs'] / 1e6:.1f} M"
@@ -86,7 +83,7 @@ def schedule(found: Found) -> str:
         f"Each run: {first['crops']:,} crops of the same {first['train_pictures']:,} training pictures in the same order,"
         f" batch {first['batch']}, AdamW with a peak of {first['learning_rate']:g} and a cosine, EMA, from random weights,"
         f" scored on all {first['val_pictures']:,} pictures of val. Seeds: {', '.join(map(str, seeds))};"
-        f" {len(rows)} runs of {2 * len(NEARBY)} are in the table."
+        f" {len(rows)} runs of {2 * len(FAMILY)} are in the table."
     )
 
 
@@ -210,7 +207,7 @@ def draw(found: Found, path: Path) -> None:
 
     figure, axes = pyplot.subplots(1, 2, figsize=(10, 4), sharey=True)
     for axis, suffix, runtime in zip(axes, ("onnx", "tflite"), ("onnxruntime", "LiteRT"), strict=True):
-        for name in NEARBY:
+        for name in FAMILY:
             values = [row["figures"]["AP >=.05"] for row in found["detectors"] if row["model"] == name]
             time = found["latency"]["milliseconds"].get(f"{name}.{suffix}")
             if values and time:
@@ -240,8 +237,3 @@ TABLES: dict[str, Callable[[Found], str]] = {
     "refine": refine,
     "machine": machine,
 }
-
-if __name__ == "__main__":
-    write_tables(
-        Path(__file__).parent / "results" / "lightweight", Path(__file__).parents[1] / "docs" / "lightweight.md"
-    )

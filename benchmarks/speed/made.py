@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
+from benchmarks import ROOT
+
 MAKERS = ROOT / "blazeface" / "export"
 
 

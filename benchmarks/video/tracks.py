@@ -7,7 +7,7 @@ that is independent from frame to frame with standard deviation s comes out as s
 
     jitter = sqrt(mean |d|^2 / 6) / distance between the eyes
 
-is the r.m.s. displacement of independent noise, in the units of benchmarks/jitter.py. The mean goes over all points
+is the r.m.s. displacement of independent noise, in the units of benchmarks/video/jitter.py. The mean goes over all points
 (two box corners, six keypoints) and all three frames in a row; |d| is the length in the plane. The distance between the
 eyes is the median over the track.
 """

@@ -1,8 +1,8 @@
 """How much steadier tracking and smoothing make the faces of a video, and by how many frames they lag.
 
-    python benchmarks/video_jitter.py FOLDER_OF_VIDEOS [--model front-128 --model back-256]
+    python -m benchmarks.video.smoothing FOLDER_OF_VIDEOS [--model front-128 --model back-256]
 
-Jitter is measured as said at the head of jitter_video.py, on the same faces and frames raw and smoothed. The lag on a video
+Jitter is measured as said at the head of tracks.py, on the same faces and frames raw and smoothed. The lag on a video
 is the delay, in whole frames, at which the raw points fit the smoothed ones best. The lag on a face that moves is measured
 where the truth is known: a face made of numbers moves at an even speed, or swings to and fro, with errors of a
 hundredth of its size, through the same tracker; even motion in distance behind over distance a frame, a swing as the delay
@@ -18,9 +18,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jitter_video import MIN_FRAMES, Track, jitter, keep
 from numpy.typing import NDArray
 
+from benchmarks import RESULTS
+from benchmarks.video.tracks import MIN_FRAMES, Track, jitter, keep
 from blazeface import FaceDetector
 from blazeface.detections import Detections
 from blazeface.errors import BlazeFaceError
@@ -30,7 +31,7 @@ from blazeface.sources.opening import open_source
 from blazeface.tracking.one_euro import OneEuro
 from blazeface.tracking.tracker import Tracker
 
-RESULT = Path(__file__).parent / "results" / "video_jitter.json"
+RESULT = RESULTS / "video_jitter.json"
 MAX_LAG = 8
 SIZE, NOISE = 100.0, 0.01
 SPEEDS = (0.5, 1.0, 2.0, 4.0)

@@ -1,7 +1,7 @@
 """Faces that MediaPipe's Tasks `FaceDetector` finds with our own .tflite files; run by `parity_drop_in.py` in the
 environment that has mediapipe==0.10.21.
 
-    .venv-parity/bin/python benchmarks/mediapipe_tasks.py FOLDER OUT.json OVERLAP FILE.tflite ...
+    .venv-parity/bin/python benchmarks/parity/mediapipe_tasks.py FOLDER OUT.json OVERLAP FILE.tflite ...
 
 FOLDER holds pictures as .npy, RGB uint8 (H, W, 3). OVERLAP is the suppression threshold, the spec's `blend_iou`. OUT gets, for each file, for each picture in sorted order, its faces
 as [score, x, y, width, height, six times x and y]: boxes in whole pixels, as Tasks gives them, keypoints in units of

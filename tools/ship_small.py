@@ -1,10 +1,10 @@
 """Ship a second stage or a segmenter: weights, ONNX file, report and card into blazeface/weights.
 
-    python benchmarks/ship_small.py refine runs/lightweight/refine-separable --note "8 minutes of one thread"
-    python benchmarks/ship_small.py segment runs/lightweight/segment-light --note "4 minutes of one thread"
+    python -m tools.ship_small refine runs/lightweight/refine-separable --note "8 minutes of one thread"
+    python -m tools.ship_small segment runs/lightweight/segment-light --note "4 minutes of one thread"
 
 The card's figures are those of the run's own report.json; of a second stage, those of front-128.json and back-256.json
-where they are there, which `benchmarks/lightweight.py` measures with the detectors as they are now.
+where they are there, which `benchmarks/lightweight/measure.py` measures with the detectors as they are now.
 """
 
 from __future__ import annotations

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
-from jitter_video import Track, jitter, shares, video_figures
+from benchmarks.video.tracks import Track, jitter, shares, video_figures
 
 EYES = 20.0
 

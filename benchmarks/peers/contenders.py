@@ -1,6 +1,6 @@
 """The detectors of other people that we are measured against, and where each of them lives.
 
-Each has an adapter in benchmarks/peers/ and an environment of its own, since they bring libraries that do not go
+Each has an adapter in this folder and an environment of its own, since they bring libraries that do not go
 together; see the Makefile for what is installed there.
 """
 
@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[1]
-PEERS = Path(__file__).parent / "peers"
+from benchmarks import ROOT
+
+PEERS = Path(__file__).parent
 OWN = ROOT / "blazeface" / "benchmark" / "own.py"
 
 

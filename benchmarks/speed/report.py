@@ -1,4 +1,4 @@
-"""The figures of speed.py as Markdown and as a picture."""
+"""The figures of latency.py as Markdown and as a picture."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def markdown(content: dict[str, Any]) -> str:
     lines = [
         "# Speed",
         f"{about['cpu']}, {about['cores']} cores, {about['system']}, Python {about['python']}, {about['date']};"
-        f" load average at the start {about['load_average_at_start']}. Written by `benchmarks/speed.py`.",
+        f" load average at the start {about['load_average_at_start']}. Written by `benchmarks/speed/latency.py`.",
         "",
     ]
     if about["busy"]:

@@ -1,7 +1,7 @@
 """What other people's detectors score on the pictures of val, by the rules of `blazeface evaluate`.
 
-    make benchmark DATA=ROOT            # or, without making their environments: python benchmarks/accuracy.py --data ROOT
-    python benchmarks/accuracy.py --data ROOT --only haar mtcnn --yunet face_detection_yunet_2023mar.onnx
+    make benchmark DATA=ROOT            # or, without making their environments: python -m benchmarks.accuracy.peers --data ROOT
+    python -m benchmarks.accuracy.peers --data ROOT --only haar mtcnn --yunet face_detection_yunet_2023mar.onnx
 
 Each picture goes to each peer as the same decoded array. What a peer finds is kept in out/peers/, so that a run that was
 broken off goes on, and another run only scores again; --fresh asks the peers anew. Writes
@@ -21,9 +21,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from contenders import PEERS_TABLE, ROOT, Peer, reason
 from tqdm import tqdm
 
+from benchmarks import RESULTS, ROOT
+from benchmarks.peers.contenders import PEERS_TABLE, Peer, reason
 from blazeface.benchmark.contender import Contender
 from blazeface.data.samples import Sample, load_split
 from blazeface.detections import Detections
@@ -34,7 +35,7 @@ from blazeface.evaluation.table import table_text
 from blazeface.files.pictures import read_picture
 from blazeface.files.staged import staged_file
 
-RESULTS = Path(__file__).parent / "results" / "peers"
+PEERS = RESULTS / "peers"
 KEPT = ROOT / "out" / "peers"
 
 Row = dict[str, Any]
@@ -69,12 +70,12 @@ def main() -> int:
             )
             print(f"\n{peer.title}, {peer.sees}\n{table_text(report)}", flush=True)
             if not args.limit:
-                write(RESULTS / f"{peer.name}.report.json", {**about, **report})
+                write(PEERS / f"{peer.name}.report.json", {**about, **report})
     except BlazeFaceError as error:
         print(f"accuracy: {error}", file=sys.stderr)
         return 1
     if not args.limit and not args.only:
-        write(RESULTS / "missing.json", missing)
+        write(PEERS / "missing.json", missing)
     return 0
 
 

@@ -1,6 +1,6 @@
 """How many pictures of 1280 x 720 a second a run over very many pictures does: from memory, and from disk.
 
-    python benchmarks/batch.py [--model front-128] [--jobs 2] [--seconds 10] [--rounds 3]
+    python -m benchmarks.speed.batch [--model front-128] [--jobs 2] [--seconds 10] [--rounds 3]
 
 From memory: as many processes as jobs, each with one thread, look at pictures that are decoded already, in batches as
 `detect --jobs` does. From disk: `detect --jobs` itself over JPEG files, with the start of its workers taken off by
@@ -26,8 +26,9 @@ from typing import Any
 
 import numpy as np
 
-ROOT = Path(__file__).parents[1]
-RESULT = Path(__file__).parent / "results" / "batch.json"
+from benchmarks import RESULTS, ROOT
+
+RESULT = RESULTS / "batch.json"
 SIZE = (720, 1280)
 DIFFERENT = 24
 
@@ -78,7 +79,7 @@ def main() -> None:
 def table(result: dict[str, Any]) -> str:
     head = (
         f"{result['model']}, pictures of {result['picture']}, {result['jobs']} processes of one thread on "
-        f"{result['cpus']} cores ({result['machine']}), load {result['load_before']} before; best of {result['rounds']}. `python benchmarks/batch.py`"
+        f"{result['cpus']} cores ({result['machine']}), load {result['load_before']} before; best of {result['rounds']}. `python -m benchmarks.speed.batch`"
     )
     rows = [
         ("looked at, from memory", result["memory_per_second"], result["memory_per_cpu_second"]),

@@ -1,13 +1,13 @@
 """Train the light networks, measure them, and write what came out: everything behind docs/lightweight.md.
 
     make lightweight-report DATA=ROOT                                    # all of it; about two hours of one core
-    python benchmarks/lightweight.py --data ROOT --only cost refine      # parts
-    python benchmarks/lightweight.py --data ROOT --runs runs/longer --only detectors --pictures 15000 --epochs 10
-    python benchmarks/lightweight.py --only latency tables               # no training: a minute on a quiet machine
+    python -m benchmarks.lightweight.measure --data ROOT --only cost refine      # parts
+    python -m benchmarks.lightweight.measure --data ROOT --runs runs/longer --only detectors --pictures 15000 --epochs 10
+    python -m benchmarks.lightweight.measure --only latency tables               # no training: a minute on a quiet machine
 
 Every part goes on where it stopped, and a part that is finished is not done again: runs lie in --runs. Results go to
 benchmarks/results/lightweight/*.json, one file a part, and from there into the tables and the plot
-(benchmarks/lightweight_tables.py). What was not trained is said to be missing.
+(benchmarks/lightweight/tables.py). What was not trained is said to be missing.
 """
 
 from __future__ import annotations
@@ -18,13 +18,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-from lightweight_detectors import FAMILY, detector_row, recipe, train_detector
-from lightweight_latency import latencies
-from lightweight_tables import write_tables
-from ship_small import refine_report
+from benchmarks import RESULTS, ROOT
+from benchmarks.lightweight.detectors import detector_row, recipe, train_detector
+from benchmarks.lightweight.latency import latencies
+from benchmarks.lightweight.tables import FAMILY, write_tables
+from tools.ship_small import refine_report
 
-ROOT = Path(__file__).parents[1]
-RESULTS = Path(__file__).parent / "results" / "lightweight"
 PARTS = ("cost", "detectors", "lighten", "segment", "refine", "latency", "tables")
 
 
@@ -34,7 +33,7 @@ def main() -> None:
     add("--data", type=Path, metavar="ROOT", help="folder in the WIDER FACE layout")
     add("--only", nargs="+", choices=PARTS, default=PARTS, help="parts (default: all, in this order)")
     add("--runs", type=Path, default=ROOT / "runs" / "lightweight", help="where the runs lie")
-    add("--results", type=Path, default=RESULTS, help="where the figures go")
+    add("--results", type=Path, default=RESULTS / "lightweight", help="where the figures go")
     add("--doc", type=Path, default=ROOT / "docs" / "lightweight.md", help="the page whose tables are written")
     add("--epochs", type=int, default=1, help="of each detector (default 1)")
     add("--pictures", type=int, default=10_240, help="that each detector is trained on (default 10,240)")
