@@ -197,8 +197,9 @@ def from_disk(args: argparse.Namespace, folder: Path) -> float:
 def seconds_for(args: argparse.Namespace, folder: Path, names: list[str]) -> float:
     from blazeface.batch.pool import ProcessPool
     from blazeface.batch.run import outcomes_in_order
+    from blazeface.options import LookOptions
 
-    pool = ProcessPool(args.jobs, (args.model, None, None, 1))
+    pool = ProcessPool(args.jobs, LookOptions(args.model))
     start = time.perf_counter()
     try:
         lines = sum(len(chunk) for chunk in outcomes_in_order(names, pool, lambda: False))
