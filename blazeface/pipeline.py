@@ -72,7 +72,8 @@ class Pipeline:
     window, say). track: makes what follows the faces of a source, or None. roi: look around the faces of the last
     frame first. cover: in what way faces are hidden in copies and in the window, where they shall be; copies then
     have nothing drawn in. background: what is done to each picture before it is shown or copied, with nothing drawn
-    into copies either. read: how long cameras and streams are waited for. write: sound and quiet alone are looked at.
+    into copies either. read: how long cameras and streams are waited for. write: sound, overwrite and quiet alone are
+    looked at.
     stop: asked between frames; True ends the run, all files completed.
 
     What cannot be read or written is reported in `counts`, and the rest is still done. A record that cannot be written
@@ -123,7 +124,7 @@ class Pipeline:
         self._record(frame, faces)
         image = self._redacted(frame.image, faces, None)
         if output is not None:
-            write_picture(output, self._copy(image, faces))
+            write_picture(output, self._copy(image, faces), self.write.overwrite)
         if self.viewer is not None and self.hold_pictures:
             self._quit = not self.viewer.hold(frame, image, faces or NOTHING)
 
@@ -198,7 +199,9 @@ class Pipeline:
     def _writer(self, output: Path, source: VideoSource, image: Image) -> Iterator[VideoWriter]:
         height, width = image.shape[:2]
         sound = source.audio if self.write.sound else None
-        with open_video_writer(output, width, height, source.rate, source.tick, sound) as writer:
+        with open_video_writer(
+            output, width, height, source.rate, source.tick, sound, self.write.overwrite
+        ) as writer:
             if writer.soundless is not None:
                 say(f"{writer.soundless}; {printable(str(output))} is written without it")
             yield writer

@@ -14,7 +14,7 @@ from blazeface.detector import FaceDetector
 from blazeface.errors import BlazeFaceError
 from blazeface.options import DetectOptions
 from blazeface.pipeline import RunCounts
-from blazeface.sinks.output_paths import WrongUsage, check_file
+from blazeface.sinks.output_paths import WrongUsage, check_file, refuse_existing
 from blazeface.sources.inputs import pictures_in
 
 
@@ -27,11 +27,13 @@ def run_batch(options: DetectOptions, counts: RunCounts, stop: Callable[[], bool
     if not inputs:
         raise WrongUsage("no input: name pictures or folders")
     target = check_file("--jsonl", write.jsonl, [], [])
+    if not (options.batch.resume or write.overwrite):
+        refuse_existing([target], "--jsonl")
     total = None if write.quiet or not sys.stderr.isatty() else _count(inputs)
     start = time.monotonic()
     pool = _make_pool(options)
     try:
-        with resumable(target, options.batch.resume) as (file, done), _bar(total) as bar:
+        with resumable(target, options.batch.resume, write.overwrite) as (file, done), _bar(total) as bar:
             for outcomes in outcomes_in_order(_left(inputs, counts, done, bar), pool, stop):
                 file.write("".join(f"{out.line}\n" for out in outcomes if out.line is not None).encode("ascii"))
                 file.flush()

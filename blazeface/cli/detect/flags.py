@@ -88,6 +88,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         " nothing is drawn into copies then",
     )
     add("--no-sound", action="store_true", help="leave the sound out of copies of videos")
+    add(
+        "--overwrite", action="store_true", help="replace files that are there already (inputs are never replaced)"
+    )
 
     add = parser.add_argument_group("running").add_argument
     add("--no-window", action="store_true", help="open no window")
@@ -137,6 +140,7 @@ def options_from(args: argparse.Namespace) -> DetectOptions:
             yolo=args.yolo,
             crop=args.crop,
             sound=not args.no_sound,
+            overwrite=args.overwrite,
             window=not args.no_window,
             quiet=args.quiet,
         ),

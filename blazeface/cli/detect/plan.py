@@ -19,6 +19,8 @@ from blazeface.sinks.output_paths import (
     names_folder,
     plan_names,
     plan_outputs,
+    refuse_existing,
+    refuse_existing_parts,
 )
 from blazeface.sinks.records import Recorder, json_file
 from blazeface.sources.inputs import Input, find_inputs
@@ -52,6 +54,8 @@ def make_plan(options: DetectOptions, report: Callable[[BlazeFaceError], None]) 
     written: list[Path] = []
     if write.output is not None:
         outputs = written = plan_outputs(inputs, write.output, folder)
+        if not write.overwrite:
+            refuse_existing(written, "--output")
     files: list[Callable[[], AbstractContextManager[Recorder]]] = []
     folders: list[Recorder] = []
     for flag, path, opener in (
@@ -62,10 +66,16 @@ def make_plan(options: DetectOptions, report: Callable[[BlazeFaceError], None]) 
     ):
         if path is not None:
             target = check_file(flag, path, written, inputs)
+            if not write.overwrite:
+                refuse_existing([target], flag)
             written = [*written, target]
-            files.append(partial(opener, target))
-    if write.yolo is not None:
-        folders.append(YoloFolder(check_folder(write.yolo, "--yolo"), plan_names(inputs, "--yolo", ".txt")))
-    if write.crop is not None:
-        folders.append(CropFolder(check_folder(write.crop, "--crop"), plan_names(inputs, "--crop", ".jpg")))
+            files.append(partial(opener, target, replace=write.overwrite))
+    for flag, path, suffix, kind in (
+        ("--yolo", write.yolo, ".txt", YoloFolder),
+        ("--crop", write.crop, ".jpg", CropFolder),
+    ):
+        if path is not None:
+            place, names = check_folder(path, flag), plan_names(inputs, flag, suffix)
+            refuse_existing_parts(place, names, inputs, flag, write.overwrite)
+            folders.append(kind(place, names, write.overwrite, report))
     return Plan(inputs, outputs, files, folders)
