@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blazeface.errors import BlazeFaceError
-from blazeface.evaluation.wider_protocol import SUBSETS, WiderTruth
+from blazeface.evaluation.wider.protocol import SUBSETS, WiderTruth
 from blazeface.files.names import printable
 from blazeface.files.staged import cannot_write, staged_file
 from blazeface.geometry import Floats
