@@ -65,7 +65,7 @@ evaluate: $(VENV)/.dev
 
 parity: $(VENV)/.dev $(PARITY)/.made
 	@test -n "$(DATA)" || { echo "make parity: name the folder in the WIDER FACE layout: make parity DATA=ROOT" >&2; exit 2; }
-	$(RUN) benchmarks/parity.py --data "$(DATA)" --mediapipe $(PARITY)/bin/python
+	$(RUN) -m benchmarks.parity.measure --data "$(DATA)" --mediapipe $(PARITY)/bin/python
 
 # What is absent is an error here, where the same tests in `make test` skip.
 browser-check: $(VENV)/.dev
@@ -85,21 +85,21 @@ web: $(VENV)/.core
 
 export-report: $(VENV)/.dev
 	@test -n "$(DATA)" || { echo "make export-report: name the folder in the WIDER FACE layout: make export-report DATA=ROOT" >&2; exit 2; }
-	$(RUN) benchmarks/export_report.py --data "$(DATA)" --model "$(firstword $(MODEL))"
+	$(RUN) -m benchmarks.export.report --data "$(DATA)" --model "$(firstword $(MODEL))"
 
 benchmark: $(VENV)/.dev $(PARITY)/.made $(PEERS:=/.made)
 	@test -n "$(DATA)" || { echo "make benchmark: name the folder in the WIDER FACE layout: make benchmark DATA=ROOT" >&2; exit 2; }
-	$(RUN) benchmarks/accuracy.py --data "$(DATA)" $(if $(YUNET),--yunet "$(YUNET)")
+	$(RUN) -m benchmarks.accuracy.peers --data "$(DATA)" $(if $(YUNET),--yunet "$(YUNET)")
 	$(RUN) tools/results_table.py
-	$(RUN) benchmarks/accuracy_plot.py
+	$(RUN) -m benchmarks.accuracy.plot
 
 benchmark-speed: $(VENV)/.dev $(PARITY)/.made $(PEERS:=/.made)
-	$(RUN) benchmarks/speed.py $(if $(YUNET),--yunet "$(YUNET)") $(if $(DATA),--data "$(DATA)") $(FLAGS)
+	$(RUN) -m benchmarks.speed.latency $(if $(YUNET),--yunet "$(YUNET)") $(if $(DATA),--data "$(DATA)") $(FLAGS)
 	$(RUN) tools/results_table.py
 
 tables: $(VENV)/.dev
 	$(RUN) tools/results_table.py
-	$(RUN) benchmarks/accuracy_plot.py
+	$(RUN) -m benchmarks.accuracy.plot
 
 # atheris, which guides by coverage, has no wheels for the newest Pythons; without it there are mutants alone.
 fuzz: $(VENV)/.dev

@@ -17,6 +17,7 @@ from blazeface.errors import BlazeFaceError
 from blazeface.files.names import printable
 from blazeface.files.pictures import read_picture, write_picture
 from blazeface.geometry import Image
+from blazeface.options import ReadOptions, WriteOptions
 from blazeface.privacy.cover import CoverStyle, cover_all, cover_faces
 from blazeface.sinks.draw import draw_faces
 from blazeface.sinks.output_paths import make_folder
@@ -71,8 +72,9 @@ class Pipeline:
     window, say). track: makes what follows the faces of a source, or None. roi: look around the faces of the last
     frame first. cover: in what way faces are hidden in copies and in the window, where they shall be; copies then
     have nothing drawn in. background: what is done to each picture before it is shown or copied, with nothing drawn
-    into copies either. sound: copy it. timeout: seconds that a camera or stream may keep silent; reconnect: for
-    how long it is then looked for. stop: asked between frames; True ends the run, all files completed.
+    into copies either. read: how long cameras and streams are waited for. write: sound, overwrite and quiet alone are
+    looked at.
+    stop: asked between frames; True ends the run, all files completed.
 
     What cannot be read or written is reported in `counts`, and the rest is still done. A record that cannot be written
     ends the run with a RecordFault, since the file that it is missing from must not pass for whole.
@@ -87,10 +89,8 @@ class Pipeline:
     roi: bool = False
     cover: CoverStyle | None = None
     background: Callable[[Image], Image] | None = None
-    sound: bool = True
-    timeout: float = 4.0
-    reconnect: float = 30.0
-    quiet: bool = False
+    read: ReadOptions = field(default_factory=ReadOptions)
+    write: WriteOptions = field(default_factory=WriteOptions)
     stop: Callable[[], bool] = lambda: False
     counts: RunCounts = field(default_factory=RunCounts)
 
@@ -124,13 +124,13 @@ class Pipeline:
         self._record(frame, faces)
         image = self._redacted(frame.image, faces, None)
         if output is not None:
-            write_picture(output, self._copy(image, faces))
+            write_picture(output, self._copy(image, faces), self.write.overwrite)
         if self.viewer is not None and self.hold_pictures:
             self._quit = not self.viewer.hold(frame, image, faces or NOTHING)
 
     def _video(self, item: Input, output: Path | None) -> None:
         with ExitStack() as stack:
-            source = stack.enter_context(open_source(item, self.timeout, self.stop, self.reconnect, say))
+            source = stack.enter_context(open_source(item, self.read.timeout, self.stop, self.read.reconnect, say))
             bar = stack.enter_context(self._bar(source.length, "frame"))
             writer: VideoWriter | None = None
             if self.viewer is not None:
@@ -198,8 +198,10 @@ class Pipeline:
     @contextmanager
     def _writer(self, output: Path, source: VideoSource, image: Image) -> Iterator[VideoWriter]:
         height, width = image.shape[:2]
-        sound = source.audio if self.sound else None
-        with open_video_writer(output, width, height, source.rate, source.tick, sound) as writer:
+        sound = source.audio if self.write.sound else None
+        with open_video_writer(
+            output, width, height, source.rate, source.tick, sound, self.write.overwrite
+        ) as writer:
             if writer.soundless is not None:
                 say(f"{writer.soundless}; {printable(str(output))} is written without it")
             yield writer
@@ -216,7 +218,9 @@ class Pipeline:
 
     def _bar(self, total: int | None, unit: str, hidden: bool = False) -> Any:
         """A progress bar with the time left; none when quiet, nor where standard error is no terminal."""
-        return tqdm(total=total, unit=unit, leave=False, dynamic_ncols=True, disable=self.quiet or hidden or None)
+        return tqdm(
+            total=total, unit=unit, leave=False, dynamic_ncols=True, disable=self.write.quiet or hidden or None
+        )
 
 
 def say(sentence: str) -> None:

@@ -149,7 +149,7 @@ def _scaled(input_size: int, pixels: tuple[int, ...]) -> tuple[float, ...]:
 
 
 OUR_BLEND_IOU = 0.5
-"""Chosen on training pictures (benchmarks/blend_iou.py): boxes and keypoints are sharper than with Google's 0.3, and no
+"""Chosen on training pictures (benchmarks/accuracy/blend_iou.py): boxes and keypoints are sharper than with Google's 0.3, and no
 face is shown twice."""
 
 FRONT_128 = ModelSpec(
@@ -183,7 +183,7 @@ PAPER_128 = replace(FRONT_128, name="paper-128")
 
 # Google's released networks: strides, scales and thresholds are those of MediaPipe's graphs for them.
 # Anchor sizes steer fine-tuning only. They lie near the sizes of face at which each anchor of a cell answers
-# (benchmarks/anchor_answers.py), so that fine-tuning goes on from what the network knows; but the first anchor
+# (benchmarks/training/anchor_sizes.py), so that fine-tuning goes on from what the network knows; but the first anchor
 # of short-range, which answers the same faces as the second, is set to smaller ones.
 SHORT_RANGE = ModelSpec(
     name="short-range",

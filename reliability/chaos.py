@@ -249,7 +249,8 @@ def detecting(place: Path) -> Trial:
     expected: dict[str, bytes] = {}
 
     def arguments() -> list[str]:
-        return [str(shown), "--output", str(out), "--json", str(lines), "--quiet", "--no-window"]
+        written = ["--output", str(out), "--json", str(lines), "--overwrite"]  # the killed run left some copies
+        return [str(shown), *written, "--quiet", "--no-window"]
 
     def look() -> None:
         for path in out.rglob("*") if out.exists() else ():

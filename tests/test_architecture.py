@@ -28,8 +28,9 @@ ALLOWED = {
     "tracking": DETECTOR | {"tracking"},
     "privacy": DETECTOR | {"privacy"},
     "sinks": CORE | {"sinks", "sources", "privacy"},
-    "pipeline": DETECTOR | {"sources", "tracking", "privacy", "sinks"},
-    "batch": DETECTOR | {"batch", "sources", "sinks"},
+    "options": CORE | {"privacy"},
+    "pipeline": DETECTOR | {"options", "sources", "tracking", "privacy", "sinks"},
+    "batch": DETECTOR | {"batch", "options", "sources", "sinks"},
     "benchmark": DETECTOR | {"benchmark"},
     "web": DETECTOR | {"web"},
     "cli": DETECTOR
@@ -43,6 +44,7 @@ ALLOWED = {
         "export",
         "inspection",
         "models",
+        "options",
         "pipeline",
         "privacy",
         "refine",
@@ -66,6 +68,7 @@ DETECTING = DETECTOR | {
     "tracking",
     "privacy",
     "sinks",
+    "options",
     "pipeline",
     "batch",
 }
@@ -74,6 +77,7 @@ DETECTING_COMMANDS = {
     "cli/main.py",
     "cli/detect/__init__.py",
     "cli/detect/flags.py",
+    "cli/detect/plan.py",
     "cli/detect/batch.py",
 }
 TRAINING = {f"blazeface.{room}" for room in ("models", "data", "training", "evaluation", "export", "tflite")}

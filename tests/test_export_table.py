@@ -2,31 +2,17 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import sys
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
-import pytest
-
+from benchmarks.export import report
 from blazeface.export.format_table import FORMATS
 from blazeface.export.parity import LIMITS
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs" / "export.md"
 RESULTS = ROOT / "benchmarks" / "results" / "export.json"
-
-
-@pytest.fixture(scope="module")
-def report() -> ModuleType:
-    found = importlib.util.spec_from_file_location("export_report", ROOT / "benchmarks" / "export_report.py")
-    assert found and found.loader
-    module = importlib.util.module_from_spec(found)
-    sys.modules["export_report"] = module
-    found.loader.exec_module(module)
-    return module
 
 
 def results() -> dict[str, Any]:
@@ -52,7 +38,7 @@ def results() -> dict[str, Any]:
     }
 
 
-def test_a_row_a_file_in_the_columns_order(report: ModuleType) -> None:
+def test_a_row_a_file_in_the_columns_order() -> None:
     lines = report.table(results()).splitlines()
     assert lines[2] == "| PyTorch |  |  |  | .9589 | - |  |  |"
     assert lines[3] == "| TFLite, int8 | 144 | 7.0e-02 | 3.0e-03 | .9612 | .9070 | 0.70 | 1.23 |"
@@ -60,7 +46,7 @@ def test_a_row_a_file_in_the_columns_order(report: ModuleType) -> None:
     assert lines[6].startswith("front-128. AP on 2,462 val pictures, differences on 32,")
 
 
-def test_rewriting_touches_the_table_only_and_settles(report: ModuleType) -> None:
+def test_rewriting_touches_the_table_only_and_settles() -> None:
     docs = f"before\n{report.BEGIN}\nold\n{report.END}\nafter\n"
     new = report.rewritten(docs, results())
     assert (
@@ -71,7 +57,7 @@ def test_rewriting_touches_the_table_only_and_settles(report: ModuleType) -> Non
     assert report.rewritten(new, results()) == new
 
 
-def test_the_table_in_the_docs_is_that_of_the_results(report: ModuleType) -> None:
+def test_the_table_in_the_docs_is_that_of_the_results() -> None:
     text = DOCS.read_text(encoding="utf-8")
     if not RESULTS.exists():
         assert f"{report.BEGIN}\n{report.END}" in text, "docs/export.md has a table that no command wrote"

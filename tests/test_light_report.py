@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import pytest
 
-sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
-
-from lightweight_tables import NEARBY, TABLES, write_tables
-from ship_small import ship
-
+from benchmarks.lightweight.tables import FAMILY, TABLES, write_tables
 from blazeface.errors import BlazeFaceError
 from blazeface.files.checksum import verify_checksum
+from tools.ship_small import ship
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results" / "lightweight"
@@ -42,7 +38,7 @@ def run_of(model: str, seed: int, value: float) -> dict[str, object]:
 
 
 def test_two_seeds_are_a_mean_and_half_their_distance() -> None:
-    cost = {name: {"parameters": 1000, "macs": 34_140_672, "activations": 1} for name in NEARBY}
+    cost = {name: {"parameters": 1000, "macs": 34_140_672, "activations": 1} for name in FAMILY}
     rows = [run_of("front-128", 0, 0.5), run_of("front-128", 1, 0.6), run_of("xception-128", 0, 0.25)]
     found = {"cost": cost, "detectors": rows, "latency": {"milliseconds": {"front-128.onnx": {"median": 1.5}}}}
     lines = TABLES["detectors"](found).splitlines()

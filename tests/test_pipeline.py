@@ -14,6 +14,7 @@ from video_material import RedDetector, VideoMaker, walking_square
 from blazeface.detections import Detections
 from blazeface.errors import BlazeFaceError
 from blazeface.files.pictures import read_picture, write_picture
+from blazeface.options import WriteOptions
 from blazeface.pipeline import Pipeline
 from blazeface.sinks import video_writer
 from blazeface.sinks.draw import BOX
@@ -246,7 +247,12 @@ def test_a_face_stays_hidden_in_the_gaps_of_its_track(make_video: VideoMaker, tm
     blind = (6, 7, 8, 9, 10, 15)
     seen = []
     for tracker in (None, Tracker(hold=1.0)):
-        pipeline = Pipeline(Failing(blind=blind), cover="solid", track=lambda item, tracker=tracker: tracker)
+        pipeline = Pipeline(
+            Failing(blind=blind),
+            cover="solid",
+            track=lambda item, tracker=tracker: tracker,
+            write=WriteOptions(overwrite=True),
+        )
         pipeline.run([item], [tmp_path / "b.mp4"])
         seen.append([n for n, image in enumerate(read_all(tmp_path / "b.mp4")) if reddest(image) > 40])
     assert seen == [list(blind), []]

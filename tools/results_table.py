@@ -36,7 +36,7 @@ REPORTS = {
     "MTCNN (whole picture)": PEERS / "mtcnn.report.json",
     "Haar cascade (whole picture)": PEERS / "haar.report.json",
 }
-"""Row title and the report of `blazeface evaluate`, or of benchmarks/accuracy.py, behind it; a row without its report is
+"""Row title and the report of `blazeface evaluate`, or of benchmarks/accuracy/peers.py, behind it; a row without its report is
 left out."""
 
 Content = dict[str, Any]

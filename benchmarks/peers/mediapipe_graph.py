@@ -18,7 +18,7 @@ import mediapipe
 import numpy as np
 from mediapipe.python.solutions.face_detection import FaceDetection
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parent))
 import mediapipe_faces
 
 DISTRIBUTIONS = ["mediapipe"]

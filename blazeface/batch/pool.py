@@ -11,18 +11,19 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
 from blazeface.batch.run import Key, Outcome, WorkerExit
-from blazeface.batch.worker import Settings, outcomes
+from blazeface.batch.worker import outcomes
 from blazeface.detector import FaceDetector
+from blazeface.options import LookOptions
 
 
 class ProcessPool:
     """`size` processes, each with a detector of its own. They end with this one, even when it is killed."""
 
-    def __init__(self, size: int, settings: Settings):
+    def __init__(self, size: int, look: LookOptions):
         self.size = size
         # Started from nothing: a fork would copy the threads' locks of whatever runs here.
         self._context = multiprocessing.get_context("spawn")
-        self._settings = settings
+        self._look = look
         self._workers: list[_Worker] = []
 
     @property
@@ -63,7 +64,7 @@ class ProcessPool:
 
     def _start(self) -> _Worker:
         ours, theirs = self._context.Pipe()
-        process = self._context.Process(target=_serve, args=(theirs, self._settings), daemon=True)
+        process = self._context.Process(target=_serve, args=(theirs, self._look), daemon=True)
         process.start()
         theirs.close()  # so that its end is seen when the process dies
         return _Worker(process, ours)
@@ -85,14 +86,14 @@ class _Worker:
         return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
 
 
-def _serve(connection: Connection, settings: Settings) -> None:
+def _serve(connection: Connection, look: LookOptions) -> None:
     """The process: chunks of names in, outcomes out, until the other end is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one that hands out the work
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     import cv2
 
     cv2.setNumThreads(1)  # as many processes as there shall be threads
-    detector = FaceDetector(*settings)
+    detector = FaceDetector(*look.arguments)
     while True:
         try:
             names = connection.recv()

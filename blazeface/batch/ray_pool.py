@@ -9,8 +9,8 @@ import os
 from typing import Any
 
 from blazeface.batch.run import Key, Outcome, WorkerExit
-from blazeface.batch.worker import Settings
 from blazeface.errors import BlazeFaceError
+from blazeface.options import LookOptions
 
 INSTALL_RAY = "pip install 'blazeface[ray]'"
 
@@ -18,14 +18,14 @@ INSTALL_RAY = "pip install 'blazeface[ray]'"
 class RayPool:
     """`size` actors of one CPU each, on the cluster that RAY_ADDRESS names or on one made on this machine."""
 
-    def __init__(self, size: int, settings: Settings):
+    def __init__(self, size: int, look: LookOptions):
         try:
             import ray
         except ImportError as error:
             raise BlazeFaceError(f"--engine ray needs Ray: {INSTALL_RAY}") from error
         self.size = size
         self._ray = ray
-        self._settings = settings
+        self._look = look
         self._actors: list[Any] = []
         self._running: dict[Any, tuple[Key, Any]] = {}
         self._begun = not ray.is_initialized()
@@ -51,7 +51,7 @@ class RayPool:
         working = {id(actor) for _, actor in self._running.values()}
         actor = next((actor for actor in self._actors if id(actor) not in working), None)
         if actor is None:
-            actor = self._actor.remote(self._settings)
+            actor = self._actor.remote(self._look)
             self._actors.append(actor)
         self._running[actor.outcomes.remote(names)] = (key, actor)
 
@@ -78,13 +78,13 @@ class RayPool:
 class _Worker:
     """The actor; what it needs is imported on its own machine."""
 
-    def __init__(self, settings: Settings):
+    def __init__(self, look: LookOptions):
         import cv2
 
         from blazeface.detector import FaceDetector
 
         cv2.setNumThreads(1)
-        self._detector = FaceDetector(*settings)
+        self._detector = FaceDetector(*look.arguments)
 
     def outcomes(self, names: list[str]) -> list[Outcome]:
         from blazeface.batch.worker import outcomes

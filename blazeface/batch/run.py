@@ -21,7 +21,7 @@ from typing import IO, Any, NamedTuple, Protocol
 
 from blazeface.errors import BlazeFaceError
 from blazeface.files.names import printable
-from blazeface.files.staged import cannot_write
+from blazeface.files.staged import EXISTS, cannot_write
 
 CHUNK = 16
 """Pictures handed to a worker at once."""
@@ -125,16 +125,21 @@ def _tried_again(number: int, place: int, chunk: _Chunk, death: WorkerExit) -> I
 
 
 @contextmanager
-def resumable(target: Path, resume: bool) -> Iterator[tuple[IO[bytes], Callable[[str], bool]]]:
+def resumable(
+    target: Path, resume: bool, overwrite: bool = False
+) -> Iterator[tuple[IO[bytes], Callable[[str], bool]]]:
     """The file of an unfinished run, open for appending, and whether it has the line of a source.
 
     It is TARGET.part, which becomes TARGET when the block ends well; when it does not, it stays for the next run.
     With resume a part that is there is gone on with (or the finished file, for pictures that have come since); a
-    last line that was torn by a kill is cut off, and its picture is done again. Raises BlazeFaceError for a part
-    without resume, for one that another run has open, and for one that holds something else.
+    last line that was torn by a kill is cut off, and its picture is done again. overwrite: a finished file may be
+    replaced. Raises BlazeFaceError for a finished file otherwise, for a part without resume, for one that another run
+    has open, and for one that holds something else.
     """
     part = target.with_name(f"{target.name}.part")
     shown = printable(str(part))
+    if target.exists() and not overwrite and (part.exists() or not resume):
+        raise BlazeFaceError(f"{printable(str(target))}: {EXISTS}")
     if not resume and part.exists() and part.stat().st_size:
         raise BlazeFaceError(f"{shown}: from a run that was cut short: go on with --resume, or remove it")
     try:

@@ -19,9 +19,6 @@ from blazeface.sources.frames import Frame
 BATCH_PIXELS = 2**25
 """Pictures are decoded until they have this many pixels together, then looked at in one run: 100 MB of memory."""
 
-Settings = tuple[str, float | None, str | None, int]
-"""What a FaceDetector is made of: model, score_threshold, backend, threads."""
-
 
 def outcomes(detector: FaceDetector, names: Sequence[str]) -> list[Outcome]:
     """Read and look at pictures, in order; whatever is wrong with one of them is its own outcome."""

@@ -22,6 +22,7 @@ from blazeface.evaluation.record import Record
 from blazeface.geometry import Floats, box_area, box_intersection, box_iou
 
 THRESHOLDS = tuple(round(0.5 + 0.05 * i, 2) for i in range(10))
+AT_75 = THRESHOLDS.index(0.75)
 RECALLS = np.linspace(0, 1, 101)
 
 Bools = NDArray[np.bool_]
@@ -30,7 +31,7 @@ Bools = NDArray[np.bool_]
 class CocoAp(NamedTuple):
     """Of one size bin, NaN without a face in it.
 
-    ap50, ap: at IoU 0.5, and the mean over THRESHOLDS; the exact area under the precision envelope, detections of equal
+    ap50, ap75, ap: at IoU 0.5, at 0.75, and the mean over THRESHOLDS; the exact area under the precision envelope, detections of equal
     score counting at once. ap50_101, ap_101: as COCO takes it, the mean of the envelope at 101 recalls, one
     detection after another.
     """
@@ -39,6 +40,7 @@ class CocoAp(NamedTuple):
     ap: float
     ap50_101: float
     ap_101: float
+    ap75: float
 
 
 def coco_ap(records: Sequence[Record]) -> dict[str, CocoAp]:
@@ -60,7 +62,7 @@ def coco_ap(records: Sequence[Record]) -> dict[str, CocoAp]:
             ranked, hit = scores[order][counted], hit[counted]
             rows.append((average_precision(recall_steps(ranked, hit), faces), _interpolated(hit, faces)))
         exact, sampled = np.array(rows).T
-        figures[name] = CocoAp(*map(float, (exact[0], exact.mean(), sampled[0], sampled.mean())))
+        figures[name] = CocoAp(*map(float, (exact[0], exact.mean(), sampled[0], sampled.mean(), exact[AT_75])))
     return figures
 
 

@@ -25,10 +25,12 @@ class Matches:
     wrong: NDArray[np.bool_]
 
 
-def match(detections: Detections, faces: Floats, ignore_regions: Floats) -> Matches:
+def match(
+    detections: Detections, faces: Floats, ignore_regions: Floats, iou_threshold: float = IOU_THRESHOLD
+) -> Matches:
     """Match detections with counted faces (T, 4), given ignore regions (R, 4), all in pixels.
 
-    Best score first, each detection takes the free face of highest IoU, if that is 0.5 or more. One that
+    Best score first, each detection takes the free face of highest IoU, if that is `iou_threshold` or more. One that
     takes none is wrong, unless more than half of its area lies inside one ignore region.
     """
     count = len(detections)
@@ -37,7 +39,7 @@ def match(detections: Detections, faces: Floats, ignore_regions: Floats) -> Matc
     face = np.full(count, -1, np.intp)
     for i in range(count if len(faces) else 0):
         best = int(iou[i].argmax())
-        if iou[i, best] >= IOU_THRESHOLD:
+        if iou[i, best] >= iou_threshold:
             face[i] = best
             iou[:, best] = -1  # no longer free
     inside = box_intersection(boxes, ignore_regions.astype(np.float64)).max(axis=1, initial=0.0)

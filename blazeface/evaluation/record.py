@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
@@ -84,6 +84,13 @@ def make_record(sample: Sample, height: int, width: int, detections: Detections)
         errors,
         points,
     )
+
+
+def rematched(record: Record, iou_threshold: float) -> Record:
+    """The same with another IoU from which a face counts as found; keypoint errors stay as they are."""
+    boxes, ignore = record.sample.boxes, record.sample.ignore
+    matches = match(record.detections, boxes[~ignore], boxes[ignore], iou_threshold)
+    return replace(record, face=matches.face, wrong=matches.wrong)
 
 
 def keypoint_error(found: Floats, expected: Floats, visibility: NDArray[np.uint8]) -> float:

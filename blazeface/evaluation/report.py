@@ -7,8 +7,10 @@ from typing import TypedDict
 
 import numpy as np
 
+from blazeface.evaluation.bootstrap import drawn_weights, interval_95, rounded
 from blazeface.evaluation.coco import coco_ap
 from blazeface.evaluation.columns import Columns, make_columns
+from blazeface.evaluation.headline import Headline, make_headline
 from blazeface.evaluation.points import PointFigures, point_figures
 from blazeface.evaluation.record import Record
 
@@ -32,9 +34,11 @@ class Group(TypedDict):
 class Report(Group):
     """Figures of all pictures, and of each source. Ready for JSON.
 
-    coco: by size bin, AP by COCO's rules (see `CocoAp`). points: by keypoint (see `point_figures`).
+    headline: recall at a fixed rate of false positives (see `headline`). coco: by size bin, AP by COCO's rules (see
+    `CocoAp`). points: by keypoint (see `point_figures`).
     """
 
+    headline: Headline
     coco: dict[str, dict[str, float | None]]
     points: dict[str, PointFigures]
     by_source: dict[str, Group]
@@ -51,8 +55,9 @@ def make_report(records: Sequence[Record], resamples: int = 0, seed: int = 0) ->
     parts = {source: [record for record in records if record.sample.source == source] for source in sources}
     return Report(
         **_group(records, resamples, seed),
+        headline=make_headline(records, resamples, seed),
         coco={
-            name: {kind: _round(value) for kind, value in ap._asdict().items()}
+            name: {kind: rounded(value) for kind, value in ap._asdict().items()}
             for name, ap in coco_ap(records).items()
         },
         points=point_figures(records),
@@ -67,7 +72,7 @@ def _group(records: Sequence[Record], resamples: int, seed: int) -> Group:
         faceless_pictures=int(columns.faceless.sum()),
         faces={name: int(ranking.faces.sum()) for name, ranking in columns.rankings.items()},
         measured_keypoints=len(columns.error),
-        figures={name: _round(value) for name, value in columns.figures().items()},
+        figures={name: rounded(value) for name, value in columns.figures().items()},
         intervals=intervals(columns, resamples, seed) if resamples and records else {},
     )
 
@@ -81,19 +86,7 @@ def intervals(columns: Columns, resamples: int, seed: int) -> dict[str, tuple[fl
     count = len(columns.faceless)
     rows: dict[str, list[float]] = {}
     for _ in range(resamples):
-        weight = np.bincount(rng.integers(0, count, count), minlength=count)
+        weight = drawn_weights(count, rng)
         for name, value in columns.figures(weight).items():
             rows.setdefault(name, []).append(value)
-    return {name: _interval(np.array(values)) for name, values in rows.items()}
-
-
-def _interval(values: np.ndarray) -> tuple[float, float] | None:
-    values = values[np.isfinite(values)]
-    if not len(values):
-        return None
-    low, high = np.percentile(values, [2.5, 97.5])
-    return round(float(low), 5), round(float(high), 5)
-
-
-def _round(value: float) -> float | None:
-    return round(float(value), 5) if np.isfinite(value) else None
+    return {name: interval_95(values) for name, values in rows.items()}

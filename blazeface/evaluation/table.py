@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from blazeface.evaluation.columns import BINS, FALSE_POSITIVES, KEYPOINTS
+from blazeface.evaluation.headline import SIZES, Headline
 from blazeface.evaluation.points import FAILURE
 from blazeface.evaluation.report import Group, Report
 
@@ -20,10 +21,23 @@ POINTS_HEADINGS = ["faces", "mean", "median", "failures"]
 
 NAME, CELL = 17, 12
 
+HEADLINE_HEADINGS = [
+    "faces",
+    "recall >=.1",
+    "95 %",
+    "recall >=.05",
+    "95 %",
+    "AP >=.1",
+    "AP >=.05",
+    "AP75 >=.1",
+    "AP75 >=.05",
+]
+
 
 def table_text(report: Report) -> str:
     """One row for all pictures and one per source; under each value its 95 % interval, where there is one."""
     lines = [
+        *headline_text(report["headline"]),
         *EXPLANATION,
         "",
         _line("", list(HEADINGS.values())),
@@ -49,7 +63,11 @@ def markdown(report: Report, title: str) -> str:
         rows.append([name or "(no folder)", *(number(group["figures"][key]) for key in HEADINGS)])
         if name == "all" and spans:
             rows.append(["95 %", *("-" if p is None else f"{number(p[0])}-{number(p[1])}" for p in spans)])
-    parts = [f"# {title}", *EXPLANATION, "", markdown_table(["", *HEADINGS.values()], rows)]
+    headline = [[name, *cells] for name, cells in headline_rows(report["headline"])]
+    parts = [f"# {title}"]
+    if headline:
+        parts += [*headline_notes(report["headline"]), "", markdown_table(["", *HEADLINE_HEADINGS], headline), ""]
+    parts += [*EXPLANATION, "", markdown_table(["", *HEADINGS.values()], rows)]
     parts += [
         "",
         "By COCO's rules:",
@@ -62,11 +80,49 @@ def markdown(report: Report, title: str) -> str:
     return "\n".join(parts) + "\n"
 
 
+def headline_text(headline: Headline) -> list[str]:
+    """The headline for the terminal; nothing where there is no picture without a face, or none with one."""
+    rows = headline_rows(headline)
+    if not rows:
+        return []
+    width = max(len(name) for name, _ in rows) + 1
+    lines = [" " * width + "".join(f"{heading:>{CELL + 1}s}" for heading in HEADLINE_HEADINGS)]
+    lines += [f"{name:{width}s}" + "".join(f"{cell:>{CELL + 1}s}" for cell in cells) for name, cells in rows]
+    return [*headline_notes(headline), "", *lines, ""]
+
+
+def headline_notes(headline: Headline) -> list[str]:
+    """What the rows of `headline_rows` mean, and the thresholds behind them."""
+    allowed = headline["false_positives_per_thousand"]
+    return [
+        f"Recall at IoU 0.5, by relative face size, at the score above which {allowed} false positives are left in 1,000",
+        "pictures without a face; AP (at IoU 0.5) and AP75 (at 0.75) over the same pictures.",
+        *(
+            f"- {name}: score above {number(row['threshold'])}, {row['left']} in {row['pictures']:,} pictures"
+            for name, row in headline["thresholds"].items()
+        ),
+    ]
+
+
+def headline_rows(headline: Headline) -> list[tuple[str, list[str]]]:
+    """A row for each group of faces and each group of face-less pictures."""
+    rows = []
+    for name, group in headline["recall"].items():
+        for at, recall in group["recall"].items():
+            cells = ["/".join(f"{count:,}" for count in group["faces"].values())]
+            for size in SIZES:
+                pair = group["intervals"][at][size] if group["intervals"] else None
+                cells += [number(recall[size]), "-" if pair is None else f"{number(pair[0])}-{number(pair[1])}"]
+            cells += [number(group[kind][at][size]) for kind in ("ap50", "ap75") for size in SIZES]
+            rows.append((f"{name}, {at}", cells))
+    return rows
+
+
 def coco_rows(report: Report) -> list[tuple[str, list[str]]]:
-    """AP by COCO's rules in each size bin, at IoU 0.5 and over 0.5 to 0.95."""
+    """AP by COCO's rules in each size bin, at IoU 0.5, at 0.75, and over 0.5 to 0.95."""
     return [
         (title, [number(report["coco"][name][kind]) for name in BINS])
-        for kind, title in (("ap50", "AP50"), ("ap", "AP50:95"))
+        for kind, title in (("ap50", "AP50"), ("ap75", "AP75"), ("ap", "AP50:95"))
     ]
 
 

@@ -6,6 +6,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 
 import cv2
@@ -89,10 +90,10 @@ def decode_picture(data: bytes) -> tuple[Image | None, str]:
     return None, "not a picture, or a damaged one" + (f" ({reason})" if reason else "")
 
 
-def write_picture(path: Path, image: Image) -> None:
+def write_picture(path: Path, image: Image, replace: bool = True) -> None:
     """Write a BGR picture in the format that the suffix names (JPEG in quality 95), all of it or nothing.
 
-    Raises BlazeFaceError when the format cannot hold it or the disk does not take it.
+    replace: as in `staged_file`. Raises BlazeFaceError when the format cannot hold it or the disk does not take it.
     """
     suffix = path.suffix.lower()
     quality = [cv2.IMWRITE_JPEG_QUALITY, 95] if suffix in (".jpg", ".jpeg", ".jpe") else []
@@ -104,13 +105,14 @@ def write_picture(path: Path, image: Image) -> None:
     if not done:
         height, width = image.shape[:2]
         raise BlazeFaceError(f"{printable(str(path))}: this format cannot hold a picture of {width} x {height}")
-    with staged_file(path) as part:
+    with staged_file(path, replace) as part:
         try:
             part.write_bytes(data.tobytes())
         except OSError as error:
             raise cannot_write(path, error) from error
 
 
+@lru_cache
 def can_write_picture(suffix: str) -> bool:
     """Whether this OpenCV writes pictures with the suffix (".jpg")."""
     with _captured_stderr():

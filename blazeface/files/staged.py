@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import os
 import re
@@ -13,6 +14,9 @@ from pathlib import Path
 from blazeface.errors import BlazeFaceError
 from blazeface.files.names import printable
 
+EXISTS = "exists already (--overwrite replaces it)"
+"""What is said of a file that is not to be replaced."""
+
 STALE = 3600.0
 """Seconds after which a part that nobody writes to any more is swept away."""
 
@@ -21,13 +25,19 @@ _numbers = itertools.count()
 _cleaned: set[Path] = set()
 
 
+class NameTooLong(BlazeFaceError):
+    """The file system does not take so long a name; other files can still be written."""
+
+
 @contextmanager
-def staged_file(path: Path) -> Iterator[Path]:
+def staged_file(path: Path, replace: bool = True) -> Iterator[Path]:
     """A hidden path in the same folder to write to; it takes the name `path` when the block ends well.
 
     When the block raises, the part that was written is removed and a file that stood at `path` before
     stays untouched. The suffix is kept, since writers choose the format by it. Parts that a killed
     process left in the folder long ago are removed.
+
+    replace: whether a file that stands at `path` by then is replaced; False raises BlazeFaceError instead.
     """
     target = Path(os.path.realpath(path))
     _remove_stale_parts(target.parent)
@@ -36,12 +46,30 @@ def staged_file(path: Path) -> Iterator[Path]:
     try:
         yield part
         try:
-            part.replace(target)
+            _name(part, target, replace)
+        except FileExistsError as error:
+            raise BlazeFaceError(f"{printable(str(path))}: {EXISTS}") from error
         except OSError as error:
             raise cannot_write(path, error) from error
     except BaseException:
         part.unlink(missing_ok=True)
         raise
+
+
+def _name(part: Path, target: Path, replace: bool) -> None:
+    """Give a part its name. Raises FileExistsError where the name is taken and not to be replaced."""
+    if not replace:
+        try:
+            os.link(part, target)  # unlike a rename, this never replaces, not even what came a moment ago
+        except FileExistsError:
+            raise
+        except OSError:  # a file system without hard links
+            if target.exists():
+                raise FileExistsError(str(target)) from None
+        else:
+            part.unlink()
+            return
+    part.replace(target)
 
 
 def _remove_stale_parts(folder: Path) -> None:
@@ -58,7 +86,8 @@ def _remove_stale_parts(folder: Path) -> None:
 
 
 def cannot_write(path: Path, error: OSError) -> BlazeFaceError:
-    return BlazeFaceError(f"{printable(str(path))}: cannot be written: {error.strerror or error}")
+    kind = NameTooLong if error.errno == errno.ENAMETOOLONG else BlazeFaceError
+    return kind(f"{printable(str(path))}: cannot be written: {error.strerror or error}")
 
 
 def require_regular_file(path: str) -> None:

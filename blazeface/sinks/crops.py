@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import ceil
 from pathlib import Path, PurePath
 
@@ -10,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blazeface.detections import Detections
+from blazeface.errors import BlazeFaceError
 from blazeface.files.pictures import write_picture
 from blazeface.geometry import Image
-from blazeface.sinks.output_paths import make_folder
+from blazeface.sinks.output_paths import LongNames, make_folder
 from blazeface.sources.frames import Frame
 
 SIDE = 256
@@ -64,12 +66,20 @@ class CropFolder:
     """Records faces as pictures in a folder: NAME-FACE.jpg, for a video NAME-FRAME-FACE.jpg.
 
     names: the name of each source below the folder, without a suffix. FACE is the track id, or the place of the face
-    by score.
+    by score. replace, report: as in `labels.YoloFolder`.
     """
 
-    def __init__(self, folder: Path, names: dict[str, PurePath]):
+    def __init__(
+        self,
+        folder: Path,
+        names: dict[str, PurePath],
+        replace: bool = True,
+        report: Callable[[BlazeFaceError], None] | None = None,
+    ):
         self._folder = folder
         self._names = names
+        self._replace = replace
+        self._named = LongNames(report)
 
     def __call__(self, frame: Frame, faces: Detections) -> None:
         name = self._names[frame.source]
@@ -78,4 +88,5 @@ class CropFolder:
             face = n + 1 if faces.track_ids is None else int(faces.track_ids[n])
             target = self._folder / name.with_name(f"{name.name}{number}-{face}.jpg")
             make_folder(target.parent)
-            write_picture(target, aligned_crop(frame.image, faces.boxes[n], faces.keypoints[n]))
+            with self._named(frame.source):
+                write_picture(target, aligned_crop(frame.image, faces.boxes[n], faces.keypoints[n]), self._replace)

@@ -6,7 +6,7 @@ import csv
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePath
 from typing import Any
@@ -15,19 +15,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blazeface.detections import Detections
+from blazeface.errors import BlazeFaceError
 from blazeface.files.staged import cannot_write, staged_file
-from blazeface.sinks.output_paths import make_folder
+from blazeface.sinks.output_paths import LongNames, make_folder
 from blazeface.sinks.records import Recorder
 from blazeface.sources.frames import Frame
 from blazeface.spec import KEYPOINT_NAMES
 
 
 @contextmanager
-def csv_file(path: Path, keypoint_names: Sequence[str] = KEYPOINT_NAMES) -> Iterator[Recorder]:
+def csv_file(
+    path: Path, keypoint_names: Sequence[str] = KEYPOINT_NAMES, replace: bool = True
+) -> Iterator[Recorder]:
     """One row per face: source, index, time, width, height, track_id (or nothing), score, x1 y1 x2 y2, keypoints."""
     points = [f"{name}_{axis}" for name in keypoint_names for axis in "xy"]
     head = ["source", "index", "time", "width", "height", "track_id", "score", "x1", "y1", "x2", "y2", *points]
-    with staged_file(path) as part, _open(part, path) as file:
+    with staged_file(path, replace) as part, _open(part, path) as file:
         writer = csv.writer(file, lineterminator="\n")
         with saying(path):
             writer.writerow(head)
@@ -46,7 +49,9 @@ def csv_file(path: Path, keypoint_names: Sequence[str] = KEYPOINT_NAMES) -> Iter
 
 
 @contextmanager
-def coco_file(path: Path, keypoint_names: Sequence[str] = KEYPOINT_NAMES) -> Iterator[Recorder]:
+def coco_file(
+    path: Path, keypoint_names: Sequence[str] = KEYPOINT_NAMES, replace: bool = True
+) -> Iterator[Recorder]:
     """COCO keypoints: one image per picture or frame, one annotation per face, with its score and track_id.
 
     The file_name of a frame is its source, a # and its index. Annotations wait in a second file, so that a long run
@@ -55,7 +60,7 @@ def coco_file(path: Path, keypoint_names: Sequence[str] = KEYPOINT_NAMES) -> Ite
     category = {"id": 1, "name": "face", "keypoints": list(keypoint_names), "skeleton": []}
     images = annotations = 0
     with (
-        staged_file(path) as part,
+        staged_file(path, replace) as part,
         _open(part, path) as file,
         tempfile.TemporaryFile("w+", encoding="ascii", dir=part.parent) as waiting,
     ):
@@ -106,12 +111,21 @@ class YoloFolder:
     """One text file per picture or frame, a line per face: 0 x y w h, the middle and sides as parts of the picture's.
 
     Boxes are cut at the picture's edge. A picture without a face gets an empty file. names: the name of each source
-    below the folder, without a suffix; frames of a video are NAME-FRAME.txt.
+    below the folder, without a suffix; frames of a video are NAME-FRAME.txt. replace: as in `staged_file`. report
+    takes the fault of a name that is too long for the file system, once per source; the others are still written.
     """
 
-    def __init__(self, folder: Path, names: dict[str, PurePath]):
+    def __init__(
+        self,
+        folder: Path,
+        names: dict[str, PurePath],
+        replace: bool = True,
+        report: Callable[[BlazeFaceError], None] | None = None,
+    ):
         self._folder = folder
         self._names = names
+        self._replace = replace
+        self._named = LongNames(report)
 
     def __call__(self, frame: Frame, faces: Detections) -> None:
         name = self._names[frame.source]
@@ -119,7 +133,7 @@ class YoloFolder:
         target = self._folder / name.with_name(f"{name.name}{number}.txt")
         make_folder(target.parent)
         height, width = frame.image.shape[:2]
-        with staged_file(target) as part, saying(target):
+        with self._named(frame.source), staged_file(target, self._replace) as part, saying(target):
             part.write_text("".join(yolo_lines(faces.boxes, width, height)), encoding="ascii")
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path, PurePath
+from typing import NamedTuple
 
 from blazeface.errors import BlazeFaceError
 from blazeface.files.names import printable
 from blazeface.files.pictures import can_write_picture
-from blazeface.files.staged import cannot_write
+from blazeface.files.staged import EXISTS, NameTooLong, cannot_write
 from blazeface.sinks.video_writer import WRITABLE_VIDEOS
 from blazeface.sources.inputs import Input
 
@@ -33,6 +36,8 @@ def plan_outputs(inputs: Sequence[Input], output: str, folder: bool) -> list[Pat
     or a single output file cannot be written in the format of its suffix.
     """
     shown = printable(output)
+    if output == "-":
+        raise WrongUsage("--output -: copies are not printed; name a file or a folder (./- for one called so)")
     if not folder:
         _refuse_missing_folder(Path(output), "--output")
         for item in inputs:
@@ -60,6 +65,11 @@ def plan_names(inputs: Sequence[Input], flag: str, suffix: str) -> dict[str, Pur
     """
     names: dict[str, PurePath] = {}
     taken: dict[str, str] = {}
+    moving = {
+        str(item.relative.with_suffix("") if item.kind == "video" else item.relative).casefold(): item.name
+        for item in inputs
+        if item.kind != "picture"
+    }
     for item in inputs:
         name = item.relative.with_suffix("") if item.kind in ("picture", "video") else item.relative
         if taken.setdefault(str(name).casefold(), item.name) != item.name:
@@ -67,12 +77,91 @@ def plan_names(inputs: Sequence[Input], flag: str, suffix: str) -> dict[str, Pur
             raise WrongUsage(
                 f"{flag}: {printable(other)} and {printable(item.name)} would share one {printable(str(name))}{suffix}"
             )
+        numbered = _FRAME.fullmatch(str(name).casefold()) if item.kind == "picture" else None
+        if numbered and numbered[1] in moving:  # a-000001.jpg beside a.mp4: a frame of that has the same name
+            raise WrongUsage(
+                f"{flag}: {printable(item.name)} and a frame of {printable(moving[numbered[1]])} would share one"
+                f" {printable(str(name))}{suffix}"
+            )
         names[item.name] = name
     return names
 
 
+def refuse_existing(targets: Iterable[Path], flag: str) -> None:
+    """Raise WrongUsage, naming the first, when files to be written are there already."""
+    there = [target for target in targets if os.path.lexists(target)]
+    if there:
+        others = f", and {len(there) - 1} more" if len(there) > 1 else ""
+        raise WrongUsage(f"{flag} {printable(str(there[0]))}: {EXISTS}{others}")
+
+
+def refuse_existing_parts(
+    folder: Path, names: Mapping[str, PurePath], inputs: Sequence[Input], flag: str, overwrite: bool
+) -> None:
+    """Raise WrongUsage when a file in a folder has a name that a crop or a label of an input may get.
+
+    flag: "--crop" or "--yolo", whose names are NAME-FACE.jpg and NAME.txt for a picture, NAME-FRAME-FACE.jpg and
+    NAME-FRAME.txt for whatever moves. overwrite: only an input may not be replaced. Each folder is listed once.
+    """
+    form = _PARTS[flag]
+    alone = {str(names[item.name]).casefold() for item in inputs if item.kind == "picture"}
+    moving = {str(names[item.name]).casefold() for item in inputs if item.kind != "picture"}
+    there = []
+    for below in sorted({name.parent for name in names.values()}):
+        with suppress(OSError), os.scandir(folder / below) as entries:
+            for entry in entries:
+                stem, suffix = os.path.splitext(str(below / entry.name).casefold())
+                if suffix != form.suffix:
+                    continue
+                one, many = form.alone.fullmatch(stem), form.moving.fullmatch(stem)
+                if (one and one[1] in alone) or (many and many[1] in moving):
+                    there.append(folder / below / entry.name)
+    refuse_overwriting(there, inputs, flag)
+    if not overwrite:
+        refuse_existing(sorted(there), flag)
+
+
+class _Parts(NamedTuple):
+    """suffix of the files of a flag; what their stems look like for a picture, and for whatever moves."""
+
+    suffix: str
+    alone: re.Pattern[str]
+    moving: re.Pattern[str]
+
+
+_FRAME = re.compile(r"(.+)-\d{6,}")
+_PARTS = {
+    "--crop": _Parts(".jpg", re.compile(r"(.+)-\d+"), re.compile(r"(.+)-\d{6,}-\d+")),
+    "--yolo": _Parts(".txt", re.compile(r"(.+)"), _FRAME),
+}
+
+
+class LongNames:
+    """Reports names that are too long for the file system, once per source, and lets the rest go on.
+
+    report: takes the fault; None: it is raised.
+    """
+
+    def __init__(self, report: Callable[[BlazeFaceError], None] | None):
+        self._report = report
+        self._told: set[str] = set()
+
+    @contextmanager
+    def __call__(self, source: str) -> Iterator[None]:
+        try:
+            yield
+        except NameTooLong as fault:
+            if self._report is None:
+                raise
+            if source not in self._told:
+                self._told.add(source)
+                self._report(fault)
+
+
 def check_folder(path: str, flag: str) -> Path:
     """The folder of a flag, which may not exist yet. Raises WrongUsage when it is a file."""
+    if path == "-":
+        raise WrongUsage(f"{flag} -: is not printed; name a folder (./- for one called so)")
     if os.path.exists(path) and not os.path.isdir(path):
         raise WrongUsage(f"{flag} {printable(path)}: is a file, but a folder is needed")
     return Path(path)
@@ -88,9 +177,12 @@ def make_folder(folder: Path) -> None:
 
 def refuse_overwriting(targets: Iterable[Path], inputs: Iterable[Input], flag: str) -> None:
     """Raise WrongUsage when a file to be written is one of the inputs."""
-    sources = {_identity(item.address) for item in inputs if item.kind in ("picture", "video")}
-    for target in targets:
-        if target.exists() and _identity(target) in sources:
+    there = [target for target in targets if target.exists()]
+    if not there:
+        return
+    sources = {_identity(item.address) for item in inputs if item.kind in ("picture", "video")} - {None}
+    for target in there:
+        if _identity(target) in sources:
             raise WrongUsage(f"{flag} {printable(str(target))}: would overwrite an input")
 
 
@@ -115,6 +207,8 @@ def check_file(flag: str, path: str, others: Iterable[Path], inputs: Iterable[In
         raise WrongUsage(f"{flag} {shown}: {wish}")
     if os.path.isdir(path):
         raise WrongUsage(f"{flag} {shown}: is a folder")
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise WrongUsage(f"{flag} {shown}: is a pipe or a device, not a file")
     _refuse_missing_folder(target, flag)
     refuse_overwriting([target], inputs, flag)
     if os.path.realpath(target) in {os.path.realpath(other) for other in others}:
@@ -124,16 +218,21 @@ def check_file(flag: str, path: str, others: Iterable[Path], inputs: Iterable[In
 
 def _plan_folder(inputs: Sequence[Input], folder: Path) -> list[Path]:
     plan: list[Path] = []
-    taken: set[str] = set()
+    taken: dict[
+        str, int
+    ] = {}  # how often a name was asked for: the next number to try, so that planning is linear
     for item in inputs:
         relative = item.relative
         if not _can_write(item, relative.suffix):
             relative = relative.with_name(relative.name + (".png" if item.kind == "picture" else ".mp4"))
-        name, number = relative, 1
-        while str(name).casefold() in taken:  # casefold: two names may be one on some file systems
+        name = relative
+        asked = str(relative).casefold()  # casefold: two names may be one on some file systems
+        number = taken.get(asked, 0)
+        while number and str(name).casefold() in taken:
             number += 1
             name = relative.with_name(f"{relative.stem}-{number}{relative.suffix}")
-        taken.add(str(name).casefold())
+        taken[asked] = max(number, 1)
+        taken.setdefault(str(name).casefold(), 1)
         plan.append(folder / name)
     return plan
 
@@ -147,7 +246,10 @@ def _refuse_missing_folder(path: Path, flag: str) -> None:
         raise WrongUsage(f"{flag} {printable(str(path))}: the folder {printable(str(path.parent))} does not exist")
 
 
-def _identity(path: str | Path) -> tuple[int, int]:
-    """Device and number of a file: the same for all of its names."""
-    status = os.stat(path)
+def _identity(path: str | Path) -> tuple[int, int] | None:
+    """Device and number of a file: the same for all of its names; None for one that has gone meanwhile."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
     return status.st_dev, status.st_ino

@@ -49,14 +49,14 @@ def to_all(recorders: Sequence[Recorder]) -> Recorder | None:
 
 
 @contextmanager
-def json_file(path: Path) -> Iterator[Recorder]:
+def json_file(path: Path, replace: bool = True) -> Iterator[Recorder]:
     """Record into a file, frame by frame, so that a long run needs no memory; it is named when the block ends well.
 
-    A `.jsonl` holds one object per line, any other suffix a list.
+    A `.jsonl` holds one object per line, any other suffix a list. replace: as in `staged_file`.
     """
     lines = path.suffix.lower() == ".jsonl"
     count = 0
-    with staged_file(path) as part:
+    with staged_file(path, replace) as part:
         with _saying(path):
             file = part.open("w", encoding="ascii")
 

@@ -37,15 +37,21 @@ class VideoWriter(Protocol):
 
 @contextmanager
 def open_video_writer(
-    path: Path, width: int, height: int, rate: Fraction, tick: Fraction, sound: AudioTrack | None = None
+    path: Path,
+    width: int,
+    height: int,
+    rate: Fraction,
+    tick: Fraction,
+    sound: AudioTrack | None = None,
+    replace: bool = True,
 ) -> Iterator[VideoWriter]:
     """Write a video of the size given; it gets its name when the block ends without an exception.
 
     rate: frames per second. tick: unit of the times that will come, in seconds. The suffix, one of
-    WRITABLE_VIDEOS, decides the container. sound: whose sound is copied; only PyAV can. Raises BlazeFaceError when
-    it cannot be written.
+    WRITABLE_VIDEOS, decides the container. sound: whose sound is copied; only PyAV can. replace: as in
+    `staged_file`. Raises BlazeFaceError when it cannot be written.
     """
-    with staged_file(path) as part:
+    with staged_file(path, replace) as part:
         writer = _writer(part, path, width, height, rate, tick, sound)
         try:
             yield _Fitting(writer, width, height)

@@ -93,7 +93,7 @@ class Viewer:
     def _save(self, frame: Frame, picture: Image) -> None:
         path = Path(f"blazeface-{time.strftime('%Y%m%d-%H%M%S')}-{frame.index}.png")
         try:
-            write_picture(path, picture)
+            write_picture(path, picture, replace=False)
         except BlazeFaceError as fault:
             self._say(str(fault))
         else:

@@ -8,7 +8,7 @@ system has. Without a compiler, or for maps it is not made for, everything is as
 
     network = accelerate(network)      # parameters, names, answers: unchanged
 
-`benchmarks/training_speed.py` measures what it brings.
+`benchmarks/training/step_speed.py` measures what it brings.
 """
 
 from __future__ import annotations

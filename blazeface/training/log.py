@@ -49,8 +49,23 @@ class TrainingLog:
 
 
 def append_row(path: Path, row: dict[str, float]) -> None:
-    """Add a row to a CSV file, with a header where it is new."""
+    """Add a row to a CSV file, with a header where it is new.
+
+    Columns that are new since an earlier version wrote the file become NaN in its rows.
+    """
     new = not path.exists() or path.stat().st_size == 0
+    if not new:
+        with path.open(newline="", encoding="utf-8") as file:
+            header = next(csv.reader(file), [])
+        if header != list(row):
+            columns = dict.fromkeys([*row, *header], math.nan)
+            before = read_rows(path)
+            with staged_file(path) as part:
+                part.touch()
+                for old in before:
+                    append_row(part, columns | old)
+            row = columns | row
+            new = not before
     with path.open("a", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, fieldnames=list(row))
         if new:

@@ -11,14 +11,13 @@ from blazeface.batch.ray_pool import RayPool
 from blazeface.batch.run import WorkerExit, outcomes_in_order
 from blazeface.errors import BlazeFaceError
 from blazeface.files.pictures import write_picture
-
-SETTINGS = ("front-128", None, None, 1)
+from blazeface.options import LookOptions
 
 
 def test_without_ray_a_sentence_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "ray", None)
     with pytest.raises(BlazeFaceError, match=r"--engine ray needs Ray: pip install 'blazeface\[ray\]'"):
-        RayPool(2, SETTINGS)
+        RayPool(2, LookOptions())
 
 
 @pytest.fixture
@@ -37,7 +36,7 @@ def names(tmp_path: Path) -> list[str]:
 
 
 def test_two_workers_give_the_lines_in_order(local_ray: None, names: list[str]) -> None:
-    pool = RayPool(2, SETTINGS)
+    pool = RayPool(2, LookOptions())
     try:
         done = [out for chunk in outcomes_in_order(names, pool, lambda: False) for out in chunk]
         assert len(pool._actors) == 2
@@ -50,7 +49,7 @@ def test_two_workers_give_the_lines_in_order(local_ray: None, names: list[str]) 
 def test_an_actor_that_dies_is_replaced(
     local_ray: None, names: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pool = RayPool(1, SETTINGS)
+    pool = RayPool(1, LookOptions())
     deaths = []
     real = ray_crew.RayPool.wait
 

@@ -18,9 +18,9 @@ from blazeface.batch.pool import ProcessPool
 from blazeface.batch.run import CHUNK, WINDOW, Key, Outcome, WorkerExit, outcomes_in_order, resumable
 from blazeface.errors import BlazeFaceError
 from blazeface.files.pictures import write_picture
+from blazeface.options import LookOptions
 
 ROOT = Path(__file__).parents[2]
-SETTINGS = ("front-128", None, None, 1)
 
 
 class FakeCrew:
@@ -175,7 +175,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_worker_that_is_killed_is_replaced(folder: Path) -> None:
     names = sorted(str(path) for path in folder.rglob("*.png"))[:40]
     others = set(multiprocessing.active_children())
-    pool = ProcessPool(1, SETTINGS)
+    pool = ProcessPool(1, LookOptions())
     killed = []
 
     def kill() -> bool:

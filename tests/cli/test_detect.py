@@ -230,6 +230,11 @@ def test_flags_reach_the_detector(tmp_path: Path, detect: Detect, made: list[tup
         (["a.png", "--json", "f.json", "--coco", "f.json"], "is the same file as another"),
         (["a.png", "--yolo", "b.png"], "is a file, but a folder is needed"),
         (["a.png", "--reconnect", "-1"], "must be a number of seconds"),
+        (["a.png", "--output", "b.png"], "--output b.png: exists already (--overwrite replaces it)"),
+        (["a.png", "--output", "-"], "copies are not printed"),
+        (["a.png", "--crop", "-"], "is not printed"),
+        (["a.png", "--jsonl", "/dev/null"], "name a .jsonl"),
+        (["a.png", "--output", "a.png", "--overwrite"], "would overwrite an input"),
     ],
 )
 def test_wrong_usage_is_status_2_and_writes_nothing(
@@ -275,7 +280,8 @@ def test_a_missing_model_leaves_nothing_behind_a_run_over_many(
 def test_a_second_run_over_the_same_folder_does_not_read_its_own_copies(tmp_path: Path, detect: Detect) -> None:
     red_picture(tmp_path / "a.png")
     for _ in range(2):
-        assert detect(tmp_path, "--output", tmp_path / "found", "--json", tmp_path / "f.json") == 0
+        flags = ("--output", tmp_path / "found", "--json", tmp_path / "f.json", "--overwrite")
+        assert detect(tmp_path, *flags) == 0
         assert len(json.loads((tmp_path / "f.json").read_text())) == 1
 
 
@@ -406,7 +412,8 @@ def test_labels_of_two_pictures_never_share_a_file(
 
 def test_smoothing_is_for_live_video_unless_asked_for(tmp_path: Path, detect: Detect) -> None:
     def numbered(*flags: str) -> bool:
-        assert detect(clip, "--jsonl", tmp_path / "f.jsonl", "--no-window", "--quiet", *flags) == 0
+        given = ("--jsonl", tmp_path / "f.jsonl", "--overwrite", "--no-window", "--quiet", *flags)
+        assert detect(clip, *given) == 0
         line = json.loads((tmp_path / "f.jsonl").read_text().splitlines()[0])
         return "track_id" in line["faces"][0]
 

@@ -11,10 +11,12 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 
 from blazeface.backends.onnx_backend import OnnxBackend
 from blazeface.cli.main import run_command
 from blazeface.models.weights import load_weights, save_weights
+from blazeface.training.checkpoint import load_checkpoint
 from blazeface.training.log import read_rows
 
 ROOT = Path(__file__).parents[2]
@@ -31,6 +33,10 @@ def test_a_run_leaves_weights_export_report_and_logs(tiny_data: Path, tmp_path: 
     assert not [name for name in names if ".part" in name]
     assert load_weights(out / "model.safetensors").spec.name == "front-128"
     assert OnnxBackend(out / "model.onnx", 1).spec.name == "front-128"
+    # What is shipped are the averaged weights, not those of the last step.
+    checkpoint, shipped = load_checkpoint(out), load_weights(out / "model.safetensors").state_dict()
+    assert all(torch.equal(value, shipped[name]) for name, value in checkpoint.ema.items())
+    assert not torch.equal(checkpoint.network["stem.0.weight"], shipped["stem.0.weight"])
     report = json.loads((out / "report.json").read_text())
     assert report["pictures"] == 8
     assert set(report["figures"]) >= {"AP >=.1", "AP .05-.1"}

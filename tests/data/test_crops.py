@@ -151,3 +151,35 @@ def test_mosaic_puts_labels_into_their_tiles() -> None:
             if not ignored:
                 assert whole.boxes[row] == pytest.approx(box + np.array([x, y, x, y]))
             row += 1
+
+
+def test_a_keypoint_beyond_its_tile_is_not_visible() -> None:
+    """A neighbour hides it, though it would lie within the whole input; a face has keypoints at its box's corners."""
+    sample = make_sample([[100, 80, 180, 170]])
+    x1, y1, x2, y2 = sample.boxes[0]
+    sample.keypoints[0] = [(x1, y1), (x2, y1), (x1, y2), (x2, y2), (x1 - 20, y1), (x2 + 20, y2)]
+    image = np.zeros((300, 400, 3), np.uint8)
+    hidden = kept = 0
+    for seed in range(40):
+        crop = draw_crop(image, sample, 128, 4, CropRecipe(elsewhere=0), np.random.default_rng(seed))
+        inside = ((crop.keypoints >= 0) & (crop.keypoints < 32)).all(axis=2)
+        assert np.array_equal(crop.visibility > 0, inside)
+        hidden += int((~inside & (np.abs(crop.keypoints - 64) < 64).all(axis=2)).sum())
+        kept += int(inside.sum())
+    assert hidden > 10 and kept > 10
+
+
+def test_mosaic_joins_keypoints_and_visibility_in_order() -> None:
+    sample = make_sample([[30, 30, 70, 70]])
+    crops = [
+        draw_crop(
+            np.full((100, 100, 3), 50, np.uint8), sample, 128, 2, CropRecipe(elsewhere=0), np.random.default_rng(i)
+        )
+        for i in range(4)
+    ]
+    whole = join_mosaic(crops)
+    corners = [(0, 0), (64, 0), (0, 64), (64, 64)]
+    expected = np.concatenate([crop.keypoints + corner for crop, corner in zip(crops, corners, strict=True)])
+    assert np.allclose(whole.keypoints, expected)
+    assert np.array_equal(whole.visibility, np.concatenate([crop.visibility for crop in crops]))
+    assert np.array_equal(whole.ignore, np.concatenate([crop.ignore for crop in crops]))

@@ -15,7 +15,7 @@ from small_network import small_network
 
 from blazeface.cli.main import run_command
 from blazeface.errors import BlazeFaceError
-from blazeface.evaluation.wider_files import read_prediction, read_predictions, read_truth, write_prediction
+from blazeface.evaluation.wider.files import read_prediction, read_predictions, read_truth, write_prediction
 from blazeface.models.weights import save_weights
 
 NAMES = {"0--A": ["0_A_1", "0_A_2"], "1--B": ["1_B_1"]}

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from blazeface.evaluation.wider_files import read_truth
-from blazeface.evaluation.wider_protocol import SUBSETS, WiderTruth, wider_ap, wider_iou
+from blazeface.evaluation.wider.files import read_truth
+from blazeface.evaluation.wider.protocol import SUBSETS, WiderTruth, wider_ap, wider_iou
 
 OFFICIAL = Path(__file__).parents[2] / ".." / "shared" / "wider_official"
 

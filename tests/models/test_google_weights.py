@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[2]
 ASTRONAUT = ROOT / "data" / "pictures" / "astronaut.png"
 VAL = ROOT.parent / "shared" / "faces" / "WIDER_val" / "images"
 
-# What MediaPipe 0.10.21 finds in a piece of the astronaut picture (benchmarks/mediapipe_faces.py): score; x, y, width,
+# What MediaPipe 0.10.21 finds in a piece of the astronaut picture (benchmarks/peers/mediapipe_faces.py): score; x, y, width,
 # height; six keypoints, in units of the piece. Its sides are odd on purpose: scaled by a round number, a warp that
 # places pixels a little differently would not show.
 PIECE = (slice(20, 205), slice(110, 260))

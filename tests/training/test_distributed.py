@@ -28,6 +28,11 @@ processes = join_processes()
 torch.manual_seed(0)
 trainer = Trainer(build("front-128"), TrainConfig(epochs=2, batch=8, warmup=2),
                   Machine(workers=0, quiet=True, evaluate_every=100), processes)
+ranks = torch.tensor([float(processes.rank), 10.0])
+assert processes.mean(ranks).tolist() == [0.5, 10.0], "the mean of 0 and 1, and of 10 and 10"
+assert ranks[0] == processes.rank, "the mean leaves what it is given"
+assert trainer.loss.mean(ranks).tolist() == [0.5, 10.0], "the loss divides by the mean over all processes"
+assert processes.any(processes.rank == 1) and not processes.any(False)
 trainer.train(load_split(data, "train"), out, lambda network: {"AP": 0.0})
 torch.save(trainer.network.state_dict(), out / f"rank{processes.rank}.pt")
 """

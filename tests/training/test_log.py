@@ -27,3 +27,13 @@ def test_curves_of_nothing_are_still_a_picture(tmp_path: Path) -> None:
     draw_curves(tmp_path / "none.csv", tmp_path / "none too.csv", tmp_path / "curves.png")
     assert (tmp_path / "curves.png").read_bytes()[:4] == b"\x89PNG"
     assert [path.name for path in tmp_path.iterdir()] == ["curves.png"]
+
+
+def test_columns_that_are_new_do_not_displace_the_rows_before(tmp_path: Path) -> None:
+    path = tmp_path / "evaluations.csv"
+    append_row(path, {"step": 20, "AP": 0.5})
+    append_row(path, {"step": 40, "recall": 0.7, "AP": 0.6})
+    append_row(path, {"step": 60, "recall": 0.8, "AP": 0.7})
+    assert path.read_text() == "step,recall,AP\n20,nan,0.5\n40,0.7,0.6\n60,0.8,0.7\n"
+    drop_rows_after(path, 40)
+    assert [row["step"] for row in read_rows(path)] == [20, 40]

@@ -101,3 +101,28 @@ def test_a_frozen_backbone_stays_as_it_is(tiny_data: Path, tmp_path: Path) -> No
     moved = {name for name, value in trainer.network.named_parameters() if not torch.equal(value, before[name])}
     assert moved
     assert all("heads" in name for name in moved)
+
+
+def test_the_gradient_is_clipped(tiny_data: Path, tmp_path: Path) -> None:
+    """What the last step left in the gradients is no longer than the recipe allows; without the clip it would be."""
+    norms = {}
+    for clip in (0.01, 1e6):
+        trainer = start(TrainConfig(epochs=1, batch=8, warmup=2, clip=clip))
+        trainer.train(load_split(tiny_data, "train"), tmp_path / str(clip), no_score)
+        gradients = [p.grad for p in trainer.network.parameters() if p.grad is not None]
+        norms[clip] = float(torch.cat([gradient.flatten() for gradient in gradients]).norm())
+    assert norms[0.01] == pytest.approx(0.01, rel=1e-3)
+    assert norms[1e6] > 0.1
+
+
+def test_the_averaged_network_is_the_one_that_is_scored(tiny_data: Path, tmp_path: Path) -> None:
+    scored: list[BlazeFace] = []
+
+    def score(network: BlazeFace) -> dict[str, float]:
+        scored.append(network)
+        return {"AP": 0.5}
+
+    trainer = start(TrainConfig(epochs=1, batch=8, warmup=2))
+    trainer.train(load_split(tiny_data, "train"), tmp_path, score)
+    assert [network is trainer.ema.network for network in scored] == [True]
+    assert not scored[0].training

@@ -124,6 +124,25 @@ def test_an_input_of_any_shape_has_the_labels_of_its_square_at_the_same_pixels()
     assert losses.box.item() == pytest.approx(expected.box.item(), rel=1e-5)
 
 
+def test_the_quality_label_does_not_move_the_box() -> None:
+    """The overlap is what the score shall say, not a way to make it say so: no slope leads through it to the box."""
+    loss = DetectionLoss(FRONT_128, LossRecipe(quality=True, box_weight=0, keypoint_weight=0))
+    batch = make_batch([[[0.25, 0.25, 0.75, 0.75]]], [[True]], [[False]])
+    regressions = torch.full((1, 896, 16), 20.0, requires_grad=True)
+    loss(torch.zeros(1, 896), regressions, batch).total.backward()
+    assert regressions.grad is not None
+    assert not regressions.grad.any()
+
+
+def test_the_divisor_is_that_of_all_processes() -> None:
+    batch = make_batch([[[0.25, 0.25, 0.75, 0.75]]], [[True]], [[False]])
+    alone = DetectionLoss(FRONT_128, LossRecipe())(torch.zeros(1, 896), torch.zeros(1, 896, 16), batch)
+    shared = DetectionLoss(FRONT_128, LossRecipe(), lambda count: 4 * count)
+    ours = shared(torch.zeros(1, 896), torch.zeros(1, 896, 16), batch)
+    for name in ("total", "score", "box", "keypoint"):
+        assert getattr(ours, name).item() == pytest.approx(getattr(alone, name).item() / 4, rel=1e-5), name
+
+
 def test_eiou_loss_literal() -> None:
     same = torch.tensor([[0.1, 0.2, 0.5, 0.6]])
     assert eiou_loss(same, same).item() == pytest.approx(0, abs=1e-6)

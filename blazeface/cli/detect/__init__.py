@@ -9,10 +9,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 
 from blazeface.cli.detect.batch import run_batch
-from blazeface.cli.detect.flags import Plan, add_arguments, make_plan
+from blazeface.cli.detect.flags import add_arguments, options_from
+from blazeface.cli.detect.plan import Plan, make_plan
 from blazeface.detector import FaceDetector
+from blazeface.options import DetectOptions
 from blazeface.pipeline import Pipeline, RunCounts, say
 from blazeface.privacy.background import BackgroundBlur
 from blazeface.refine import KeypointRefiner, RefinedDetector
@@ -24,79 +27,80 @@ from blazeface.sources.inputs import Input
 from blazeface.tracking.one_euro import OneEuro
 from blazeface.tracking.tracker import Tracker
 
-__all__ = ["add_arguments", "run", "summary"]
+__all__ = ["add_arguments", "detect", "run", "summary"]
 
 COVER_HOLD = 1.0
 """Seconds for which a face that is not found any more stays hidden with --blur."""
 
 
 def run(args: argparse.Namespace) -> int:
+    """`detect` with the flags of a command line."""
+    return detect(options_from(args))
+
+
+def detect(options: DetectOptions) -> int:
     """Exit status 0 when all inputs were read, 1 when some could not be, 2 for wrong usage."""
     counts = RunCounts()
+    read, look, cover, write = options.read, options.look, options.cover, options.write
     try:
-        if args.jobs is not None:
-            for flag, value in (("--refine", args.refine), ("--background-blur", args.background_blur)):
-                if value is not None:
-                    raise WrongUsage(f"{flag} does not go with --jobs")
+        if options.batch.jobs is not None:
             with _stop_on_signal() as stop:
-                seconds = run_batch(args, counts, stop)
-            return _exit_status(args, counts, seconds, stop)
-        plan = make_plan(args, counts.report)
+                seconds = run_batch(options, counts, stop)
+            return _exit_status(write.quiet, counts, seconds, stop)
+        plan = make_plan(options, counts.report)
     except WrongUsage as fault:
         print(f"detect: {fault}", file=sys.stderr)
         return 2
     detector: FaceDetector | RefinedDetector
-    detector = FaceDetector(args.model, args.score_threshold, args.backend, args.threads)
-    if args.refine is not None:
-        detector = RefinedDetector(detector, KeypointRefiner(args.refine, args.threads))
+    detector = FaceDetector(*look.arguments)
+    if look.refine is not None:
+        detector = RefinedDetector(detector, KeypointRefiner(look.refine, look.threads))
     with ExitStack() as stack:
         stop = stack.enter_context(_stop_on_signal())
         moving = any(item.kind != "picture" for item in plan.inputs)
         # Nothing but to look was asked for.
-        alone = args.output is None and args.json is None and not (plan.files or plan.folders)
-        window, notice = _window(args, plan, moving, alone, stack)
+        alone = write.output is None and write.json is None and not (plan.files or plan.folders)
+        window, notice = _window(write.window, plan, moving, alone, stack)
         recorders: list[Recorder] = [*(stack.enter_context(opened()) for opened in plan.files), *plan.folders]
-        printing = args.json == "-" or (alone and not (window and moving))
+        printing = write.json == "-" or (alone and not (window and moving))
         pipeline = Pipeline(
             detector,
             record=to_all([*recorders, *([print_record] if printing else [])]),
             viewer=None if window is None else Viewer(window, pace=alone, stop=stop, say=say),
             notice=notice,
             hold_pictures=alone and sys.stdout.isatty(),
-            track=lambda item: _tracker(args, item),
-            roi=args.roi,
-            cover=args.blur,
-            background=None
-            if args.background_blur is None
-            else BackgroundBlur(args.background_blur, args.threads),
-            sound=not args.no_sound,
-            timeout=args.timeout,
-            reconnect=args.reconnect,
-            quiet=args.quiet or (printing and sys.stdout.isatty()),
+            track=lambda item: _tracker(options, item),
+            roi=look.roi,
+            cover=cover.faces,
+            background=None if cover.background is None else BackgroundBlur(cover.background, look.threads),
+            read=read,
+            write=replace(write, quiet=write.quiet or (printing and sys.stdout.isatty())),
             stop=stop,
             counts=counts,
         )
         start = time.monotonic()
         pipeline.run(plan.inputs, plan.outputs)
         seconds = time.monotonic() - start
-    return _exit_status(args, counts, seconds, stop)
+    return _exit_status(write.quiet, counts, seconds, stop)
 
 
-def _exit_status(args: argparse.Namespace, counts: RunCounts, seconds: float, stop: Callable[[], bool]) -> int:
-    if not args.quiet and (counts.pictures or counts.frames):
+def _exit_status(quiet: bool, counts: RunCounts, seconds: float, stop: Callable[[], bool]) -> int:
+    if not quiet and (counts.pictures or counts.frames):
         print(summary(counts, seconds), file=sys.stderr)
     if stop():
         raise KeyboardInterrupt  # all files are complete; the exit status says that the rest was not done
     return 1 if counts.faults else 0
 
 
-def _tracker(args: argparse.Namespace, item: Input) -> Tracker | None:
-    """What follows the faces of a clip, if anything: smoothing and hiding need it as well."""
-    smooth = item.kind in ("camera", "stream") if args.smooth is None else args.smooth
-    if not (args.track or smooth or args.blur):
+def _tracker(options: DetectOptions, item: Input) -> Tracker | None:
+    """What follows the faces of a clip, if anything: smoothing and covering need it as well."""
+    track, smooth, blur = options.follow.track, options.follow.smooth, options.cover.faces is not None
+    if smooth is None:
+        smooth = item.kind in ("camera", "stream")
+    if not (track or smooth or blur):
         return None
     euro = OneEuro() if smooth else None
-    return Tracker(euro, hold=COVER_HOLD, careful=True) if args.blur else Tracker(euro)
+    return Tracker(euro, hold=COVER_HOLD, careful=True) if blur else Tracker(euro)
 
 
 def summary(counts: RunCounts, seconds: float) -> str:
@@ -112,13 +116,13 @@ def summary(counts: RunCounts, seconds: float) -> str:
 
 
 def _window(
-    args: argparse.Namespace, plan: Plan, moving: bool, alone: bool, stack: ExitStack
+    allowed: bool, plan: Plan, moving: bool, alone: bool, stack: ExitStack
 ) -> tuple[Window | None, str | None]:
     """A window, or why there is none, where the user may have expected one.
 
     For whatever moves; for pictures only when a person asked for nothing else and can close it.
     """
-    if args.no_window or not plan.inputs or not (moving or (alone and sys.stdout.isatty())):
+    if not allowed or not plan.inputs or not (moving or (alone and sys.stdout.isatty())):
         return None, None
     problem = window_problem()
     if problem is not None:

@@ -2,42 +2,39 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from tqdm import tqdm
 
 from blazeface.batch.run import WorkerPool, outcomes_in_order, resumable
-from blazeface.batch.worker import Settings
 from blazeface.detector import FaceDetector
 from blazeface.errors import BlazeFaceError
+from blazeface.options import DetectOptions
 from blazeface.pipeline import RunCounts
-from blazeface.sinks.output_paths import WrongUsage, check_file
+from blazeface.sinks.output_paths import WrongUsage, check_file, refuse_existing
 from blazeface.sources.inputs import pictures_in
 
-OTHERS = ("video", "output", "json", "csv", "coco", "yolo", "crop", "blur", "track", "smooth", "roi")
-"""Flags that have no meaning here."""
 
-
-def run_batch(args: argparse.Namespace, counts: RunCounts, stop: Callable[[], bool]) -> float:
+def run_batch(options: DetectOptions, counts: RunCounts, stop: Callable[[], bool]) -> float:
     """Do it, counting in `counts`; the seconds that it took. Raises WrongUsage and BlazeFaceError."""
-    for flag in OTHERS:
-        if getattr(args, flag):
-            raise WrongUsage(f"--{flag}: does not go with --jobs, which reads pictures into --jsonl")
-    if args.jsonl is None:
+    inputs, write = options.read.inputs, options.write
+    _refuse_others(options)
+    if write.jsonl is None:
         raise WrongUsage("--jobs: name the file for the faces with --jsonl FILE")
-    if not args.inputs:
+    if not inputs:
         raise WrongUsage("no input: name pictures or folders")
-    target = check_file("--jsonl", args.jsonl, [], [])
-    total = None if args.quiet or not sys.stderr.isatty() else _count(args.inputs)
+    target = check_file("--jsonl", write.jsonl, [], [])
+    if not (options.batch.resume or write.overwrite):
+        refuse_existing([target], "--jsonl")
+    total = None if write.quiet or not sys.stderr.isatty() else _count(inputs)
     start = time.monotonic()
-    pool = _make_pool(args)
+    pool = _make_pool(options)
     try:
-        with resumable(target, args.resume) as (file, done), _bar(total) as bar:
-            for outcomes in outcomes_in_order(_left(args.inputs, counts, done, bar), pool, stop):
+        with resumable(target, options.batch.resume, write.overwrite) as (file, done), _bar(total) as bar:
+            for outcomes in outcomes_in_order(_left(inputs, counts, done, bar), pool, stop):
                 file.write("".join(f"{out.line}\n" for out in outcomes if out.line is not None).encode("ascii"))
                 file.flush()
                 for outcome in outcomes:
@@ -53,24 +50,48 @@ def run_batch(args: argparse.Namespace, counts: RunCounts, stop: Callable[[], bo
     return time.monotonic() - start
 
 
-def _make_pool(args: argparse.Namespace) -> WorkerPool:
-    settings: Settings = (args.model, args.score_threshold, args.backend, args.threads)
-    FaceDetector(*settings)  # a model that cannot be opened is said here, and not by each worker
+def _refuse_others(options: DetectOptions) -> None:
+    """Raise WrongUsage for what has no meaning here."""
+    look, follow, cover, write = options.look, options.follow, options.cover, options.write
+    for flag, network in (("--refine", look.refine), ("--background-blur", cover.background)):
+        if network is not None:
+            raise WrongUsage(f"{flag} does not go with --jobs")
+    others = {
+        "video": options.read.video,
+        "output": write.output,
+        "json": write.json,
+        "csv": write.csv,
+        "coco": write.coco,
+        "yolo": write.yolo,
+        "crop": write.crop,
+        "blur": cover.faces,
+        "track": follow.track,
+        "smooth": follow.smooth,
+        "roi": look.roi,
+    }
+    for flag, value in others.items():
+        if value:
+            raise WrongUsage(f"--{flag}: does not go with --jobs, which reads pictures into --jsonl")
+
+
+def _make_pool(options: DetectOptions) -> WorkerPool:
+    FaceDetector(*options.look.arguments)  # a model that cannot be opened is said here, and not by each worker
+    jobs = options.batch.jobs or 1
     # Imported here: Ray is heavy and optional.
-    if args.engine == "ray":
+    if options.batch.engine == "ray":
         from blazeface.batch.ray_pool import RayPool
 
-        return RayPool(args.jobs, settings)
+        return RayPool(jobs, options.look)
     from blazeface.batch.pool import ProcessPool
 
-    return ProcessPool(args.jobs, settings)
+    return ProcessPool(jobs, options.look)
 
 
 def _bar(total: int | None) -> Any:
     return tqdm(total=total, unit="picture", leave=False, dynamic_ncols=True, disable=total is None)
 
 
-def _left(texts: list[str], counts: RunCounts, done: Callable[[str], bool], bar: Any) -> Iterator[str]:
+def _left(texts: Sequence[str], counts: RunCounts, done: Callable[[str], bool], bar: Any) -> Iterator[str]:
     """The names of the pictures that have no line yet, found as they are needed."""
     for name in pictures_in(texts, counts.report):
         if done(name):
@@ -79,5 +100,5 @@ def _left(texts: list[str], counts: RunCounts, done: Callable[[str], bool], bar:
             yield name
 
 
-def _count(texts: list[str]) -> int:
+def _count(texts: Sequence[str]) -> int:
     return sum(1 for _ in pictures_in(texts, lambda fault: None))

@@ -1,31 +1,23 @@
-"""The flags of `detect`, and the plan that they make: what is read, what is written where."""
+"""The flags of `detect`, and the options that they make."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from blazeface.backends import BACKENDS
-from blazeface.errors import BlazeFaceError
+from blazeface.options import (
+    BatchOptions,
+    CoverOptions,
+    DetectOptions,
+    FollowOptions,
+    LookOptions,
+    ReadOptions,
+    WriteOptions,
+)
 from blazeface.privacy.background import WEIGHTS as SEGMENTER
 from blazeface.privacy.cover import COVER_STYLES
 from blazeface.refine import WEIGHTS as SHIPPED
-from blazeface.sinks.crops import CropFolder
-from blazeface.sinks.labels import YoloFolder, coco_file, csv_file
-from blazeface.sinks.output_paths import (
-    WrongUsage,
-    check_file,
-    check_folder,
-    names_folder,
-    plan_names,
-    plan_outputs,
-)
-from blazeface.sinks.records import Recorder, json_file
-from blazeface.sources.inputs import Input, find_inputs
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,13 +31,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--video", metavar="SOURCE", help="a camera (cam0, cam1 ...), a video file, or an rtsp, http or udp URL")
 
     add = parser.add_argument_group("finding").add_argument
-    add("--model", default="front-128", help="a shipped model or a model file (default: front-128)")
+    add("--model", default=LookOptions.model, help="a shipped model or a model file (default: front-128)")
     add("--score-threshold", type=_fraction, metavar="T", help="leave out faces of a lower score, 0 to 1")
     add("--backend", choices=BACKENDS, help="what runs the model (default: by its suffix)")
     add(
         "--threads",
         type=_count,
-        default=1,
+        default=LookOptions.threads,
         metavar="N",
         help="CPU threads of the backend; 0: it chooses (default: 1)",
     )
@@ -96,20 +88,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         " nothing is drawn into copies then",
     )
     add("--no-sound", action="store_true", help="leave the sound out of copies of videos")
+    add(
+        "--overwrite", action="store_true", help="replace files that are there already (inputs are never replaced)"
+    )
 
     add = parser.add_argument_group("running").add_argument
     add("--no-window", action="store_true", help="open no window")
     add(
         "--timeout",
         type=_seconds,
-        default=4.0,
+        default=ReadOptions.timeout,
         metavar="SECONDS",
         help="a camera or stream that is silent for so long is lost (default: 4)",
     )
     add(
         "--reconnect",
         type=_pause,
-        default=30.0,
+        default=ReadOptions.reconnect,
         metavar="SECONDS",
         help="look for a lost camera or stream for so long; 0: not at all (default: 30)",
     )
@@ -123,57 +118,34 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--engine",
         choices=("process", "ray"),
-        default="process",
+        default=BatchOptions.engine,
         help="with --jobs: where the N run (default: here)",
     )
     add("--quiet", action="store_true", help="no progress bar and no summary")
 
 
-@dataclass(frozen=True)
-class Plan:
-    """inputs, and where the copy of each goes; files: what opens those that take the faces; folders: what fills them."""
-
-    inputs: list[Input]
-    outputs: Sequence[Path | None]
-    files: list[Callable[[], AbstractContextManager[Recorder]]]
-    folders: list[Recorder]
-
-
-def make_plan(args: argparse.Namespace, report: Callable[[BlazeFaceError], None]) -> Plan:
-    """Look at all that was named before anything is done. Raises WrongUsage; reports inputs that are not there."""
-    texts = [*args.inputs, *([args.video] if args.video is not None else [])]
-    if not texts:
-        raise WrongUsage("no input: name pictures, folders or videos, or a camera with --video cam0")
-    if args.json is not None and args.jsonl is not None:
-        raise WrongUsage("--json and --jsonl: name one of them")
-    if args.resume and args.jobs is None:
-        raise WrongUsage("--resume: works with --jobs N and --jsonl FILE alone")
-    if args.blur and args.crop is not None:
-        raise WrongUsage("--crop would save the faces that --blur covers")
-    folder = args.output is not None and names_folder(texts, args.output)
-    skip = [path for path in (args.output if folder else None, args.crop) if path is not None]
-    inputs = find_inputs(texts, report, skip)
-    outputs: Sequence[Path | None] = [None] * len(inputs)
-    written: list[Path] = []
-    if args.output is not None:
-        outputs = written = plan_outputs(inputs, args.output, folder)
-    files: list[Callable[[], AbstractContextManager[Recorder]]] = []
-    folders: list[Recorder] = []
-    for flag, path, opener in (
-        ("--json", args.json if args.json != "-" else None, json_file),
-        ("--jsonl", args.jsonl, json_file),
-        ("--csv", args.csv, csv_file),
-        ("--coco", args.coco, coco_file),
-    ):
-        if path is not None:
-            target = check_file(flag, path, written, inputs)
-            written = [*written, target]
-            files.append(partial(opener, target))
-    if args.yolo is not None:
-        folders.append(YoloFolder(check_folder(args.yolo, "--yolo"), plan_names(inputs, "--yolo", ".txt")))
-    if args.crop is not None:
-        folders.append(CropFolder(check_folder(args.crop, "--crop"), plan_names(inputs, "--crop", ".jpg")))
-    return Plan(inputs, outputs, files, folders)
+def options_from(args: argparse.Namespace) -> DetectOptions:
+    """The options behind parsed flags."""
+    return DetectOptions(
+        ReadOptions(tuple(args.inputs), args.video, args.timeout, args.reconnect),
+        LookOptions(args.model, args.score_threshold, args.backend, args.threads, args.refine, args.roi),
+        FollowOptions(args.track, args.smooth),
+        CoverOptions(args.blur, args.background_blur),
+        WriteOptions(
+            output=args.output,
+            json=args.json,
+            jsonl=args.jsonl,
+            csv=args.csv,
+            coco=args.coco,
+            yolo=args.yolo,
+            crop=args.crop,
+            sound=not args.no_sound,
+            overwrite=args.overwrite,
+            window=not args.no_window,
+            quiet=args.quiet,
+        ),
+        BatchOptions(args.jobs, args.resume, args.engine),
+    )
 
 
 def _fraction(text: str) -> float:

@@ -12,8 +12,8 @@ from blazeface.detections import Detections
 from blazeface.detector import FaceDetector
 from blazeface.errors import BlazeFaceError
 from blazeface.evaluation.record import SCORE_CUT
-from blazeface.evaluation.wider_files import read_predictions, read_truth, write_prediction
-from blazeface.evaluation.wider_protocol import SUBSETS, WiderTruth, wider_ap
+from blazeface.evaluation.wider.files import read_predictions, read_truth, write_prediction
+from blazeface.evaluation.wider.protocol import SUBSETS, WiderTruth, wider_ap
 from blazeface.files.names import printable
 from blazeface.files.pictures import read_picture
 from blazeface.geometry import Floats

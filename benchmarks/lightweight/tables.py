@@ -1,0 +1,239 @@
+"""The tables and the plot of docs/lightweight.md, from the JSON files that benchmarks/lightweight/measure.py wrote.
+A table stands between `<!-- table NAME -->` and `<!-- end -->`; what lies between is replaced.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+Found = dict[str, Any]
+MISSING = "*Not trained yet: `make lightweight-report DATA=ROOT` fills this in.*"
+FAMILY = ("front-128", "squeezenet-128", "mobilenet-v1-128", "mobilenet-v2-128", "shufflenet-128", "xception-128")
+PUBLISHED = ("squeezenet-1.0", "squeezenet-1.1", "mobilenet-v1", "mobilenet-v2", "shufflenet", "xception")
+PICTURE = "lightweight.png"
+
+
+def write_tables(results: Path, doc: Path) -> None:
+    """Fill the page; the plot goes to the folder images beside it."""
+    found = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(results.glob("*.json"))}
+    text = doc.read_text(encoding="utf-8")
+    for name, table in TABLES.items():
+        block = re.compile(rf"(<!-- table {name} -->\n).*?(<!-- end -->)", re.DOTALL)
+        if not block.search(text):
+            raise SystemExit(f"{doc}: it has no place for the table {name!r}")
+        filled = table(found)
+        text = block.sub(lambda match, filled=filled: f"{match[1]}{filled}\n{match[2]}", text)
+    doc.write_text(text, encoding="utf-8")
+    if found.get("detectors") and found.get("latency"):
+        draw(found, doc.parent / "images" / PICTURE)
+
+
+def family(found: Found) -> str:
+    return _costs(found, FAMILY)
+
+
+def published(found: Found) -> str:
+    return _costs(found, PUBLISHED)
+
+
+def ladder(found: Found) -> str:
+    return _costs(found, tuple(f"unet-{step}" for step in range(6)))
+
+
+def _costs(found: Found, names: tuple[str, ...]) -> str:
+    if "cost" not in found:
+        return MISSING
+    rows = ["| network | parameters | MACs | activations |", "| --- | ---: | ---: | ---: |"]
+    for name in names:
+        cost = found["cost"][name]
+        rows.append(f"| {name} | {cost['parameters']:,} | {cost['macs']:,} | {cost['activations']:,} |")
+    return "\n".join(rows)
+
+
+def detectors(found: Found) -> str:
+    """Means over the seeds; behind them half the difference between the best and the worst."""
+    if not found.get("detectors"):
+        return MISSING
+    rows = [
+        "| network | seeds | parameters | MACs | AP >=.1 | AP >=.05 | AP .1-.2 | keypoints | onnxruntime ms | LiteRT ms |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for name in FAMILY:
+        runs = [row for row in found["detectors"] if row["model"] == name]
+        cost = found["cost"][name]
+        size = f"{name} | {len(runs)} | {cost['parameters']:,} | {cost['macs'] / 1e6:.1f} M"
+        cells = [_spread(runs, column) for column in ("AP >=.1", "AP >=.05", "AP .1-.2", "keypoint error")]
+        times = [_time(found, f"{name}.{suffix}") for suffix in ("onnx", "tflite")]
+        rows.append(f"| {size} | {' | '.join([*cells, *times])} |")
+    return "\n".join(rows)
+
+
+def schedule(found: Found) -> str:
+    """What each of the six saw, in words, from the rows themselves."""
+    if not found.get("detectors"):
+        return MISSING
+    rows = found["detectors"]
+    first, seeds = rows[0], sorted({row["seed"] for row in rows})
+    return (
+        f"Each run: {first['crops']:,} crops of the same {first['train_pictures']:,} training pictures in the same order,"
+        f" batch {first['batch']}, AdamW with a peak of {first['learning_rate']:g} and a cosine, EMA, from random weights,"
+        f" scored on all {first['val_pictures']:,} pictures of val. Seeds: {', '.join(map(str, seeds))};"
+        f" {len(rows)} runs of {2 * len(FAMILY)} are in the table."
+    )
+
+
+def answer(found: Found) -> str:
+    """BlazeFace against MobileNetV2 under the same head: the paper's question, in figures."""
+    runs = {
+        n: [r for r in found.get("detectors", []) if r["model"] == n] for n in ("front-128", "mobilenet-v2-128")
+    }
+    ours, theirs = runs.values()
+    if not ours or not theirs:
+        return MISSING
+    points, verdicts = [], []
+    for column, what in (("AP >=.1", "AP of faces of a tenth or more"), ("AP >=.05", "of a twentieth or more")):
+        values = [[run["figures"][column] for run in part] for part in (ours, theirs)]
+        points.append(f"{what} {_spread(ours, column)} against {_spread(theirs, column)}")
+        verdicts.append(1 if min(values[0]) > max(values[1]) else -1 if max(values[0]) < min(values[1]) else 0)
+    for suffix, runtime in (("onnx", "onnxruntime"), ("tflite", "LiteRT")):
+        times = [_time(found, f"{name}.{suffix}") for name in runs]
+        if all(times):
+            points.append(f"{times[0]} ms against {times[1]} in {runtime}")
+            verdicts.append(1 if float(times[0]) < float(times[1]) else -1)
+    words = {1: "more accurate", -1: "less accurate", 0: "neither more nor less accurate beyond what seeds change"}
+    text = f"BlazeFace against MobileNetV2 at the same cost: {'; '.join(points)}. "
+    if verdicts[0] != verdicts[1]:
+        text += f"At a tenth BlazeFace is {words[verdicts[0]]}, at a twentieth {words[verdicts[1]]}"
+    else:
+        text += f"BlazeFace is {words[verdicts[0]]}"
+    speed = verdicts[2:]
+    if speed:
+        faster = {
+            1: "faster in both runtimes",
+            -1: "slower in both runtimes",
+            0: "faster in one runtime, slower in the other",
+        }
+        text += f", and {faster[max(-1, min(1, sum(speed)))]}"
+    few = min(len(ours), len(theirs))
+    return f"{text} ({few} {'seed' if few == 1 else 'seeds'} each)."
+
+
+def _spread(runs: list[Found], column: str) -> str:
+    values = [row["figures"][column] for row in runs if row["figures"][column] is not None]
+    if not values:
+        return ""
+    return f"{mean(values):.3f}" + (f" ± {(max(values) - min(values)) / 2:.3f}" if len(values) > 1 else "")
+
+
+def lighten(found: Found) -> str:
+    story = found.get("lighten")
+    if not story:
+        return MISSING
+    parameters, macs = story["parameters"], story["macs"]
+    stages = story["figures"]
+    rows = [
+        f"{story['model']}, as it came out of the comparison above (seed 0), by the rule {story['rule']} (init"
+        f" {story['init']}): {parameters[0]:,} parameters become {parameters[1]:,}, {macs[0]:,} MACs {macs[1]:,}."
+        f" Fine-tuned on {story['train_pictures']:,} pictures, scored on {story['val_pictures']:,} pictures of val.",
+        "",
+        f"| figure | {' | '.join(stages)} |",
+        f"| --- |{' ---: |' * len(stages)}",
+    ]
+    for figure in next(iter(stages.values())):
+        rows.append(f"| {figure} | {' | '.join(f'{stages[stage][figure]:.3f}' for stage in stages)} |")
+    return "\n".join(rows)
+
+
+def segment(found: Found) -> str:
+    if not found.get("segment"):
+        return MISSING
+    rows = [
+        "| kind | epochs | parameters | MACs | IoU of face pixels | onnxruntime ms |",
+        "| --- | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for row in found["segment"]:
+        time = _time(found, f"segment-{row['kind']}.onnx")
+        rows.append(
+            f"| {row['kind']} | {row['epochs']} | {row['parameters']:,} | {row['macs']:,} | {row['iou']:.3f} | {time} |"
+        )
+    return "\n".join(rows)
+
+
+def refine(found: Found) -> str:
+    if not found.get("refine"):
+        return MISSING
+    rows = [
+        "| kind | epochs | parameters | MACs | front-128 | refined | less | back-256 | refined | less | onnxruntime ms |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for row in found["refine"]:
+        time = _time(found, f"refine-{row['kind']}.onnx")
+        gains = " | ".join(
+            f"{r['before']:.4f} | {r['after']:.4f} | {r['gain']:.1%}" if r else " | | "
+            for r in (row, row.get("back-256"))
+        )
+        rows.append(
+            f"| {row['kind']} | {row['epochs']} | {row['parameters']:,} | {row['macs']:,} | {gains} | {time} |"
+        )
+    return "\n".join(rows)
+
+
+def machine(found: Found) -> str:
+    if "latency" not in found:
+        return "*Latency was not measured yet.*"
+    about = found["latency"]
+    return (
+        f"Latency: medians of {about['rounds']} runs on one thread, the files taking turns, {about['date']}, {about['cpu']},"
+        f" {about['cores']} cores, load average before: {about['load_average_before']:.1f}."
+    )
+
+
+def _time(found: Found, name: str) -> str:
+    times = found.get("latency", {}).get("milliseconds", {})
+    return f"{times[name]['median']:.2f}" if name in times else ""
+
+
+def draw(found: Found, path: Path) -> None:
+    """AP against latency, one point a network; bars from the worst to the best seed."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(1, 2, figsize=(10, 4), sharey=True)
+    for axis, suffix, runtime in zip(axes, ("onnx", "tflite"), ("onnxruntime", "LiteRT"), strict=True):
+        for name in FAMILY:
+            values = [row["figures"]["AP >=.05"] for row in found["detectors"] if row["model"] == name]
+            time = found["latency"]["milliseconds"].get(f"{name}.{suffix}")
+            if values and time:
+                middle = mean(values)
+                bars = [[middle - min(values)], [max(values) - middle]]
+                axis.errorbar(time["median"], middle, bars, fmt="o", capsize=3, label=name.removesuffix("-128"))
+        axis.set_xlabel(f"{runtime}, ms on one thread")
+        axis.set_xlim(left=0)
+        axis.grid(alpha=0.3)
+    axes[0].legend(loc="lower right")
+    axes[0].set_ylabel("AP of faces of a twentieth or more")
+    figure.tight_layout()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=110)
+    pyplot.close(figure)
+
+
+TABLES: dict[str, Callable[[Found], str]] = {
+    "family": family,
+    "published": published,
+    "schedule": schedule,
+    "detectors": detectors,
+    "answer": answer,
+    "lighten": lighten,
+    "ladder": ladder,
+    "segment": segment,
+    "refine": refine,
+    "machine": machine,
+}

@@ -1,0 +1,81 @@
+"""The plan of a run of `detect`: which inputs there are, and what is written where."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from blazeface.errors import BlazeFaceError
+from blazeface.options import DetectOptions
+from blazeface.sinks.crops import CropFolder
+from blazeface.sinks.labels import YoloFolder, coco_file, csv_file
+from blazeface.sinks.output_paths import (
+    WrongUsage,
+    check_file,
+    check_folder,
+    names_folder,
+    plan_names,
+    plan_outputs,
+    refuse_existing,
+    refuse_existing_parts,
+)
+from blazeface.sinks.records import Recorder, json_file
+from blazeface.sources.inputs import Input, find_inputs
+
+
+@dataclass(frozen=True)
+class Plan:
+    """inputs, and where the copy of each goes; files: what opens those that take the faces; folders: what fills them."""
+
+    inputs: list[Input]
+    outputs: Sequence[Path | None]
+    files: list[Callable[[], AbstractContextManager[Recorder]]]
+    folders: list[Recorder]
+
+
+def make_plan(options: DetectOptions, report: Callable[[BlazeFaceError], None]) -> Plan:
+    """Look at all that was named before anything is done. Raises WrongUsage; reports inputs that are not there."""
+    texts, write = options.read.texts, options.write
+    if not texts:
+        raise WrongUsage("no input: name pictures, folders or videos, or a camera with --video cam0")
+    if write.json is not None and write.jsonl is not None:
+        raise WrongUsage("--json and --jsonl: name one of them")
+    if options.batch.resume and options.batch.jobs is None:
+        raise WrongUsage("--resume: works with --jobs N and --jsonl FILE alone")
+    if options.cover.faces and write.crop is not None:
+        raise WrongUsage("--crop would save the faces that --blur covers")
+    folder = write.output is not None and names_folder(texts, write.output)
+    skip = [path for path in (write.output if folder else None, write.crop) if path is not None]
+    inputs = find_inputs(texts, report, skip)
+    outputs: Sequence[Path | None] = [None] * len(inputs)
+    written: list[Path] = []
+    if write.output is not None:
+        outputs = written = plan_outputs(inputs, write.output, folder)
+        if not write.overwrite:
+            refuse_existing(written, "--output")
+    files: list[Callable[[], AbstractContextManager[Recorder]]] = []
+    folders: list[Recorder] = []
+    for flag, path, opener in (
+        ("--json", write.json if write.json != "-" else None, json_file),
+        ("--jsonl", write.jsonl, json_file),
+        ("--csv", write.csv, csv_file),
+        ("--coco", write.coco, coco_file),
+    ):
+        if path is not None:
+            target = check_file(flag, path, written, inputs)
+            if not write.overwrite:
+                refuse_existing([target], flag)
+            written = [*written, target]
+            files.append(partial(opener, target, replace=write.overwrite))
+    for flag, path, suffix, kind in (
+        ("--yolo", write.yolo, ".txt", YoloFolder),
+        ("--crop", write.crop, ".jpg", CropFolder),
+    ):
+        if path is not None:
+            place, names = check_folder(path, flag), plan_names(inputs, flag, suffix)
+            refuse_existing_parts(place, names, inputs, flag, write.overwrite)
+            folders.append(kind(place, names, write.overwrite, report))
+    return Plan(inputs, outputs, files, folders)
