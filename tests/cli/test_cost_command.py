@@ -15,7 +15,7 @@ FRONT = Path(__file__).parents[2] / "blazeface" / "weights" / "front-128.safeten
 
 
 def test_a_network_by_name_and_by_file(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["cost", "front-128"]) == 0
+    assert main(["cost", "paper-128"]) == 0
     named = capsys.readouterr().out
     assert named.splitlines()[0].split() == ["layer", "kind", "output", "parameters", "MACs", "activations"]
     assert "whole network            " in named and "71,176" in named and "34,140,672" in named

@@ -39,7 +39,7 @@ def macs(network: nn.Module, size: int) -> int:
 
 
 def test_the_paper_s_network_in_numbers() -> None:
-    network = build("front-128")
+    network = build("paper-128")
     assert sum(p.numel() for p in network.parameters()) == 73_048
     assert sum(p.numel() for p in network.folded().parameters()) == 71_176
     assert macs(network.folded(), 128) == 34_140_672
@@ -49,7 +49,7 @@ def test_the_paper_s_network_in_numbers() -> None:
 
 
 def test_every_5x5_behind_the_stem_is_depthwise() -> None:
-    network = build("front-128")
+    network = build("paper-128")
     wide = [
         module
         for module in network.blocks.modules()
@@ -66,9 +66,25 @@ def test_shapes() -> None:
     assert logits.shape == (2, 896)
     assert regressions.shape == (2, 896, 16)
     logits, regressions = settled("back-256")(torch.zeros(1, 3, 256, 256))
-    assert logits.shape == (1, 3584)
-    assert regressions.shape == (1, 3584, 16)
-    assert macs(settled("back-256").folded(), 256) == 4 * 34_140_672
+    assert logits.shape == (1, 3072)
+    assert regressions.shape == (1, 3072, 16)
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters", "multiplications"),
+    [("front-128", 172_520, 33_269_760), ("back-256", 254_297, 138_452_992), ("paper-128", 71_176, 34_140_672)],
+)
+def test_what_the_shipped_networks_cost(name: str, parameters: int, multiplications: int) -> None:
+    network = build(name).folded()
+    assert sum(p.numel() for p in network.parameters()) == parameters
+    assert macs(network, network.spec.input_size) == multiplications
+
+
+@pytest.mark.parametrize(("height", "width"), [(96, 176), (32, 64), (160, 96)])
+def test_an_input_of_any_shape_that_the_strides_divide(height: int, width: int) -> None:
+    logits, regressions = settled()(torch.zeros(1, 3, height, width))
+    count = len(anchor_centers(FRONT_128.anchor_maps, height / 128, width / 128))
+    assert logits.shape == (1, count) and regressions.shape == (1, count, 16)
 
 
 def test_a_batch_is_its_pictures_one_by_one() -> None:
@@ -129,7 +145,7 @@ def test_answers_come_in_the_anchors_order(row: int, column: int) -> None:
     network(torch.zeros(1, 3, 128, 128))
     mark = torch.zeros_like(head_inputs[0])
     mark[0, :, row, column] = 1
-    network.blocks[7].register_forward_hook(lambda _, x, y: mark)
+    network.blocks[network.layout.feeding[0]].register_forward_hook(lambda _, x, y: mark)
     plain = network.score_heads[0](torch.zeros_like(mark)).permute(0, 2, 3, 1).flatten()
     logits, regressions = network(torch.zeros(1, 3, 128, 128))
     changed = torch.nonzero((logits[0, :512] - plain).abs() > 1e-7).flatten().tolist()
@@ -147,7 +163,7 @@ def test_a_fresh_network_expects_hardly_a_face_and_boxes_of_the_anchors_size() -
     network = build("front-128")
     assert network.score_heads[1].bias.sigmoid().tolist() == pytest.approx([0.01] * 6)  # type: ignore[operator, union-attr]
     biases = network.regression_heads[1].bias.view(6, 16).detach()  # type: ignore[operator, union-attr]
-    assert biases[:, 2].tolist() == biases[:, 3].tolist() == pytest.approx([22, 32, 45, 60, 80, 108])
+    assert biases[:, 2].tolist() == biases[:, 3].tolist() == pytest.approx([28, 38, 50, 66, 86, 110])
     assert biases[:, [0, 1, *range(4, 16)]].abs().max() == 0
 
 

@@ -102,15 +102,6 @@ def test_scores_learn_how_well_the_box_fits(share: float, label: float) -> None:
     assert label == 1.0 or slopes[2] > 0
 
 
-def test_the_label_of_a_score_is_no_way_to_better_boxes() -> None:
-    """Without `detach` the score's loss would pull the box towards what the score already says."""
-    loss = DetectionLoss(FRONT_128, LossRecipe(box_weight=0, keypoint_weight=0))
-    batch = make_batch([[[0.25, 0.25, 0.75, 0.75]]], [[True]], [[False]])
-    regressions = torch.full((1, 896, 16), 30.0, requires_grad=True)
-    loss(torch.zeros(1, 896), regressions, batch).total.backward()
-    assert regressions.grad is None or not regressions.grad.any()
-
-
 def test_an_input_of_any_shape_has_the_labels_of_its_square_at_the_same_pixels() -> None:
     """A face of the left upper corner costs the same whether the input goes on to the right or not."""
     loss = DetectionLoss(FRONT_128, LossRecipe())
@@ -126,7 +117,7 @@ def test_an_input_of_any_shape_has_the_labels_of_its_square_at_the_same_pixels()
 
 def test_the_quality_label_does_not_move_the_box() -> None:
     """The overlap is what the score shall say, not a way to make it say so: no slope leads through it to the box."""
-    loss = DetectionLoss(FRONT_128, LossRecipe(quality=True, box_weight=0, keypoint_weight=0))
+    loss = DetectionLoss(FRONT_128, LossRecipe(box_weight=0, keypoint_weight=0))
     batch = make_batch([[[0.25, 0.25, 0.75, 0.75]]], [[True]], [[False]])
     regressions = torch.full((1, 896, 16), 20.0, requires_grad=True)
     loss(torch.zeros(1, 896), regressions, batch).total.backward()
