@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,6 +53,16 @@ def network() -> BlazeFace:
     from small_network import small_network  # only here: most tests need no PyTorch
 
     return small_network()
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    """The phone page, served while a module's tests run."""
+    from page_site import need_browser_and_runtime, serve_page  # only here: few tests open the page
+
+    need_browser_and_runtime()
+    with serve_page() as (found, _):
+        yield found
 
 
 @pytest.fixture(scope="session")

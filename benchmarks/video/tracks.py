@@ -7,9 +7,12 @@ that is independent from frame to frame with standard deviation s comes out as s
 
     jitter = sqrt(mean |d|^2 / 6) / distance between the eyes
 
-is the r.m.s. displacement of independent noise, in the units of benchmarks/video/jitter.py. The mean goes over all points
+is the r.m.s. displacement of independent noise, in the units of stills.py. The mean goes over all points
 (two box corners, six keypoints) and all three frames in a row; |d| is the length in the plane. The distance between the
 eyes is the median over the track.
+
+The lag of smoothing on a track is the delay, in whole frames, at which the raw points fit the smoothed ones best; of a video
+the longest of its tracks.
 """
 
 from __future__ import annotations
@@ -36,6 +39,7 @@ from blazeface.tracking.tracker import Tracker
 MIN_FRAMES = 15
 """Tracks with fewer frames are left out: they are false finds or faces on the way out."""
 
+MAX_LAG = 8
 WAYS = ("blend", "hard_nms", "blend_one_euro")
 
 Track = dict[int, NDArray[np.float64]]
@@ -93,7 +97,8 @@ def video_figures(tracks: Mapping[str, Mapping[int, Track]]) -> dict[str, Any]:
     if not all(long.values()):
         return {**row, "tracks": 0}
     values = {way: round(jitter(found), 5) for way, found in long.items()}
-    return {**row, **values, **shares(values)}
+    lags = [lag(raw, smooth) for raw, smooth in zip(long["blend"], long["blend_one_euro"], strict=True)]
+    return {**row, **values, **shares(values), "lag_frames": max(lags)}
 
 
 def shares(values: Mapping[str, float]) -> dict[str, float]:
@@ -102,6 +107,13 @@ def shares(values: Mapping[str, float]) -> dict[str, float]:
         "less_with_blending": round(1 - values["blend"] / values["hard_nms"], 4),
         "less_with_one_euro": round(1 - values["blend_one_euro"] / values["blend"], 4),
     }
+
+
+def lag(raw: Track, smooth: Track) -> int:
+    """Frames of delay, below MAX_LAG, at which the raw points fit the smoothed ones best; both tracks have the same frames."""
+    a, b = (np.array(list(track.values())) for track in (raw, smooth))
+    misfits = [np.abs(b[MAX_LAG:] - a[MAX_LAG - shift : len(a) - shift]).mean() for shift in range(MAX_LAG)]
+    return int(np.argmin(misfits))
 
 
 def jitter(tracks: list[Track]) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks.video.tracks import Track, jitter, shares, video_figures
+from benchmarks.video.tracks import MIN_FRAMES, Track, jitter, lag, shares, video_figures
 
 EYES = 20.0
 
@@ -46,6 +46,14 @@ def test_short_tracks_are_left_out() -> None:
     row = video_figures({way: {1: track(40, 0.5), 2: track(5, 50.0)} for way in ways})
     assert (row["tracks"], row["frames"], row["less_with_blending"]) == (1, 40, 0)
     assert video_figures({way: {1: track(5, 0.5)} for way in ways})["tracks"] == 0
+
+
+def test_lag_is_the_delay_in_frames() -> None:
+    way = track(40, 0.0, speed=3.0)
+    late = {frame: way[max(frame - 2, 0)] for frame in way}
+    assert lag(way, way) == 0
+    assert lag(way, late) == 2
+    assert len(way) > MIN_FRAMES
 
 
 def test_shares() -> None:
