@@ -73,7 +73,8 @@ class CoverOptions:
 class WriteOptions:
     """Where it goes: files and folders, each None for none. output: annotated or covered copies.
 
-    json: "-" for standard output. sound: copy that of videos. overwrite: replace files that are there already, but inputs. window: open one where it makes sense. quiet: neither
+    json: "-" for standard output. sound: copy that of videos; sound_as: "aac" encodes anew what the copy's container
+    does not take, "copy" leaves it out. overwrite: replace files that are there already, but inputs. window: open one where it makes sense. quiet: neither
     progress bar nor summary.
     """
 
@@ -85,6 +86,7 @@ class WriteOptions:
     yolo: str | None = None
     crop: str | None = None
     sound: bool = True
+    sound_as: Literal["copy", "aac"] = "copy"
     overwrite: bool = False
     window: bool = True
     quiet: bool = False

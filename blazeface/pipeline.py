@@ -27,7 +27,7 @@ from blazeface.sinks.viewer import Viewer
 from blazeface.sources.frames import Frame
 from blazeface.sources.inputs import Input
 from blazeface.sources.opening import open_source
-from blazeface.sources.source import VideoSource
+from blazeface.sources.source import NoSound, VideoSource
 from blazeface.tracking.roi import Detector, RoiDetector
 from blazeface.tracking.tracker import Tracker
 
@@ -199,8 +199,21 @@ class Pipeline:
     def _writer(self, output: Path, source: VideoSource, image: Image) -> Iterator[VideoWriter]:
         height, width = image.shape[:2]
         sound = source.audio if self.write.sound else None
+        if isinstance(sound, NoSound):
+            say(f"{sound.reason}; {printable(str(output))} is written without sound")
+            sound = None
+        if source.copy_loss is not None:
+            say(source.copy_loss)
         with open_video_writer(
-            output, width, height, source.rate, source.tick, sound, self.write.overwrite
+            output,
+            width,
+            height,
+            source.rate,
+            source.tick,
+            sound,
+            self.write.overwrite,
+            source.pixel_aspect,
+            self.write.sound_as == "aac",
         ) as writer:
             if writer.soundless is not None:
                 say(f"{writer.soundless}; {printable(str(output))} is written without it")

@@ -75,6 +75,7 @@ def test_each_flag_has_its_place() -> None:
             "--crop",
             "p",
             "--no-sound",
+            *("--sound", "aac"),
             "--overwrite",
         ],
         *["--no-window", "--quiet", "--jobs", "2", "--resume", "--engine", "ray"],
@@ -84,7 +85,7 @@ def test_each_flag_has_its_place() -> None:
         LookOptions("m.onnx", 0.25, "torch", 3, Path("r.onnx"), True),
         FollowOptions(True, False),
         CoverOptions("solid", Path("s.onnx")),
-        WriteOptions("o", "-", "l.jsonl", "c.csv", "k.json", "y", "p", False, True, False, True),
+        WriteOptions("o", "-", "l.jsonl", "c.csv", "k.json", "y", "p", False, "aac", True, False, True),
         BatchOptions(2, True, "ray"),
     )
     assert made.read.texts == ["a.png", "b", "cam1"]

@@ -287,6 +287,7 @@ class Changing:
     """A stream that turns from 64 x 48 to 96 x 96 in the middle."""
 
     rate, tick, length, audio = Fraction(25), Fraction(1, 25), None, None
+    pixel_aspect, copy_loss = Fraction(1), None
 
     def __enter__(self) -> "Changing":
         return self

@@ -19,11 +19,15 @@ from blazeface.errors import BlazeFaceError
 from blazeface.files.names import printable
 from blazeface.geometry import Image
 from blazeface.sources.audio import AudioCopy
+from blazeface.sources.colour import BT601, BT709
 from blazeface.sources.frames import COARSE_TICK
 from blazeface.sources.source import AudioTrack
 
 CODECS = {".webm": ("libvpx-vp9", "libvpx")}
 DEFAULT_CODECS = ("libx264", "libopenh264", "mpeg4")
+
+LIMITED = 1
+"""FFmpeg's number for luma from 16 to 235."""
 
 MAX_TICKS = 1_000_000
 """Ticks per second that a container is asked for at most."""
@@ -44,6 +48,8 @@ class AvWriter:
         rate: Fraction,
         tick: Fraction,
         sound: AudioTrack | None = None,
+        pixel_aspect: Fraction = Fraction(1),
+        encode_sound: bool = False,
     ):
         self._shown = printable(str(path))
         self._rate = rate
@@ -57,8 +63,9 @@ class AvWriter:
             self._container = av.open(str(part), "w")
             try:
                 self._stream = self._add_stream(codec, width, height)
+                self._stream.sample_aspect_ratio = pixel_aspect
                 if sound is not None:
-                    self._copy(sound)
+                    self._copy(sound, encode_sound)
             except BaseException:
                 self.close()
                 raise
@@ -69,7 +76,10 @@ class AvWriter:
             return  # more frames than the container has ticks
         self._last = pts
         self._mux_sound(time)
-        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), "bgr24")
+        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), "bgr24").reformat(
+            format=self._stream.pix_fmt, dst_colorspace=self._matrix, dst_color_range=LIMITED
+        )
+        frame.colorspace, frame.color_range = self._matrix, LIMITED
         frame.pts = pts
         frame.time_base = self._tick
         frame.duration = round(1 / self._rate / self._tick)
@@ -77,7 +87,8 @@ class AvWriter:
 
     def finish(self) -> None:
         self._encode(None)
-        self._mux_sound((self._last + 1) * self._tick + 1 / self._rate)
+        ended = self._sound is not None and self._sound.progress.ended
+        self._mux_sound(None if ended else (self._last + 1) * self._tick + 1 / self._rate)
         with self._saying():
             self._container.close()
 
@@ -92,18 +103,21 @@ class AvWriter:
             for packet in self._stream.encode(frame):
                 self._container.mux(packet)
 
-    def _copy(self, sound: AudioTrack) -> None:
+    def _copy(self, sound: AudioTrack, encode: bool) -> None:
         try:
-            self._sound = AudioCopy(sound, self._container)
+            self._sound = AudioCopy(sound, self._container, encode)
+            self.soundless = self._sound.left_out
         except BlazeFaceError as fault:
             self.soundless = str(fault)
 
-    def _mux_sound(self, until: Fraction) -> None:
-        """What is heard up to a time goes into the file before the picture of that time."""
+    def _mux_sound(self, until: Fraction | None) -> None:
+        """What is heard up to a time goes into the file before the picture of that time; None: all that is left."""
         if self._sound is not None:
             with self._saying():
                 for packet in self._sound.packets(until):
-                    self._container.mux(packet)
+                    # What a container has against one packet must not cost the pictures.
+                    with suppress(av.error.ArgumentError, av.error.InvalidDataError):
+                        self._container.mux(packet)
 
     def _add_stream(self, codec: str, width: int, height: int) -> Any:
         stream: Any = self._container.add_stream(codec, rate=self._rate)
@@ -115,8 +129,10 @@ class AvWriter:
         # Without B-frames the decoding order is the time order: lengths stay exact at a varying rate, and
         # AVI, which has no other place for times, stays right.
         context.max_b_frames = 0
-        # The pictures are converted by the matrix of BT.601, which is said so that players undo it.
-        context.colorspace, context.color_range, context.color_primaries, context.color_trc = 6, 1, 6, 6
+        # The matrix that players take for granted at this size, and said as well, so that all of them undo it.
+        self._matrix = BT709 if max(width, height) >= 1280 or min(width, height) > 576 else BT601
+        context.colorspace = context.color_primaries = context.color_trc = self._matrix
+        context.color_range = LIMITED
         if codec == "libx264":
             stream.options = {"crf": "20", "preset": "veryfast"}
         elif codec.startswith("libvpx"):

@@ -1,4 +1,4 @@
-"""Reading video files through PyAV: exact frame rates, the container's own time of each frame, rotation applied."""
+"""Reading video files through PyAV: exact rates, the container's own time of each frame, upright, in BT.709's colours."""
 
 from __future__ import annotations
 
@@ -8,36 +8,47 @@ from fractions import Fraction
 from typing import Any
 
 import av
-import numpy as np
 
 from blazeface.errors import BlazeFaceError
 from blazeface.files.names import printable
 from blazeface.files.staged import require_regular_file
-from blazeface.geometry import Image
+from blazeface.sources.colour import copy_loss, to_bgr
+from blazeface.sources.container_bytes import display_matrix, has_foreign_bytes, is_cut
 from blazeface.sources.frames import Frame, steady_time
-from blazeface.sources.source import AudioTrack
+from blazeface.sources.orientation import Orientation, of_display_matrix, of_rotation, upright
+from blazeface.sources.source import AudioTrack, Progress
+from blazeface.sources.timestamps import continuous
 
-WITHOUT_STAMPS = frozenset({"avi", "h264", "hevc", "mjpeg", "m4v"})
+WITHOUT_STAMPS = frozenset({"h264", "hevc", "mjpeg", "m4v"})
 """Containers that store no time stamps (FFmpeg makes some up): their frames follow the rate."""
 
 RESUMING = "matroska,webm"
 """The container in which FFmpeg looks for the next sound part behind a damaged one, and says nothing."""
 
 MAX_BETWEEN = 128
-"""Bytes between two packets of such a file: their own headers, and that of a cluster."""
+"""Bytes between two packets of such a file: their own headers, and that of a cluster. More may be a damaged part."""
+
+TS_DISCONT = 0x200
+"""FFmpeg's flag of formats whose stamps may begin again (AVFMT_TS_DISCONT)."""
 
 NO_VIDEO = "not a video, or a damaged one"
 
 
 class AvReader:
-    """A video file (see `source.VideoSource`). Raises BlazeFaceError when it is no video."""
+    """A video file (see `source.VideoSource`). Raises BlazeFaceError when it is no video.
 
-    def __init__(self, path: str):
+    start: the byte at which it begins, in a file that holds something else before it (a motion photo).
+    """
+
+    def __init__(self, path: str, start: int = 0):
         require_regular_file(path)
         self._path = path
         self._shown = printable(path)
+        self._from = start
+        whole = os.path.abspath(path)  # a relative "a:b.mp4" would pass for a protocol
+        self._address = f"subfile,,start,{start},end,{os.path.getsize(path)},,:{whole}" if start else whole
         try:
-            self._container = av.open(os.path.abspath(path))  # a relative "a:b.mp4" would pass for a protocol
+            self._container = av.open(self._address)
         except (av.error.FFmpegError, OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, (PermissionError, IsADirectoryError)) else None
             raise BlazeFaceError(f"{self._shown}: {reason or NO_VIDEO}") from error
@@ -51,8 +62,13 @@ class AvReader:
         self.rate = Fraction(rate) if rate else Fraction(25)
         self.tick = Fraction(self._stream.time_base or 1 / self.rate)
         self._end = self._promised_end()
+        movie = self._container.format.name.startswith("mov,")
+        self._matrix = display_matrix(path, self._stream.id, start) if movie else None
         self.audio: AudioTrack | None = None
+        self.pixel_aspect = Fraction(1)
+        self.copy_loss: str | None = None
         self.length: int | None = self._stream.frames or (round(self._end * self.rate) if self._end else None)
+        self._progress = Progress()
 
     def frames(self) -> Iterator[Frame]:
         stamped = self._container.format.name not in WITHOUT_STAMPS
@@ -63,22 +79,16 @@ class AvReader:
             stamp = picture.pts * self.tick if stamped and picture.pts is not None else None
             if first is None:
                 first = stamp or Fraction(0)
-                if self._container.streams.audio:
-                    self.audio = AudioTrack(self._path, first)
+                self._describe(picture, first)
             last = steady_time(None if stamp is None else stamp - first, last, self.rate, self.tick)
             shown = (picture.duration or 0) * self.tick
-            yield Frame(_upright(picture), count, last, self._path)
+            yield Frame(upright(to_bgr(picture), self._orientation(picture)), count, last, self._path)
         if last is None or first is None:
             raise BlazeFaceError(f"{self._shown}: holds no frame that can be read")
-        reached = first + last + max(1 / self.rate, shown)  # the last may stand for a while
-        if self._end is not None and self._end - reached > Fraction(1, 2):
-            raise BlazeFaceError(
-                f"{self._shown}: damaged: it ends after {float(reached):.2f} of {float(self._end):.2f} seconds"
-            )
-        if self._lost:
-            raise BlazeFaceError(f"{self._shown}: damaged: frames are missing for {float(self._lost):.2f} seconds")
-        if self._broken:
-            raise BlazeFaceError(f"{self._shown}: damaged: {self._broken} of its frames could not be decoded")
+        self._progress.ended = True
+        fault = self._fault(first + last + max(1 / self.rate, shown))  # the last may stand for a while
+        if fault is not None:
+            raise BlazeFaceError(f"{self._shown}: damaged: {fault}")
 
     def __enter__(self) -> AvReader:
         return self
@@ -86,15 +96,45 @@ class AvReader:
     def __exit__(self, *_: object) -> None:
         self._container.close()
 
+    def _describe(self, picture: Any, start: Fraction) -> None:
+        """What is known with the first picture, which stands at `start` seconds in the container."""
+        if self._container.streams.audio:
+            self.audio = AudioTrack(self._path, self._address, start, self._progress)
+        aspect = Fraction(self._stream.sample_aspect_ratio or 0) or Fraction(1)
+        self.pixel_aspect = 1 / aspect if self._orientation(picture).swaps_sides else aspect
+        loss = copy_loss(picture)
+        self.copy_loss = None if loss is None else f"{self._shown}: {loss}"
+
+    def _orientation(self, picture: Any) -> Orientation:
+        """How a decoded frame is to be turned and mirrored.
+
+        Of other containers the rotation alone: PyAV's side data, which would say more, keep frames alive in a cycle.
+        """
+        if self._matrix is not None and picture.rotation % 360 in (0, 90, 180, 270):
+            return of_display_matrix(self._matrix)
+        return of_rotation(picture.rotation)
+
+    def _fault(self, reached: Fraction) -> str | None:
+        """What of the file is missing or could not be decoded, its pictures having been read up to `reached`."""
+        if self._end is not None and self._end - reached > Fraction(1, 2):
+            cut = is_cut(self._path, self._container.format.name, self._from)
+            if cut or cut is None:
+                return f"it ends after {float(reached):.2f} of {float(self._end):.2f} seconds"
+        if self._lost and has_foreign_bytes(self._path, self._from):
+            return f"frames are missing for {float(self._lost):.2f} seconds"
+        if self._broken:
+            return f"{self._broken} of its frames could not be decoded"
+        return None
+
     def _pictures(self) -> Iterator[Any]:
         """Decoded pictures; a packet that does not decode is counted and passed over."""
         self._broken = 0
         self._lost = Fraction(0)
         resuming = self._container.format.name == RESUMING
-        packets = self._container.demux() if resuming else self._container.demux(self._stream)
+        packets = continuous(self._container.demux())
         reached: int | None = None
         newest: int | None = None
-        hole = False
+        hole = begun = False
         while True:
             try:
                 packet = next(packets)
@@ -108,19 +148,24 @@ class AvReader:
             if packet.stream is not self._stream:
                 continue
             if packet.pts is not None:
-                # Bytes that belong to no packet, and a leap in time: a still picture has the one without the other.
+                # Bytes between packets, and a leap in time: suspicious, and looked into at the end.
                 gap = Fraction(0) if newest is None else (packet.pts - newest) * self.tick - 1 / self.rate
                 if resuming and hole and gap > 1 / (2 * self.rate):
                     self._lost += gap
                 newest, hole = packet.pts if newest is None else max(newest, packet.pts), False
             try:
-                yield from packet.decode()
+                pictures = packet.decode()
             except av.error.FFmpegError:
-                self._broken += 1
+                self._broken += begun or packet.is_keyframe  # a recording may begin between two key frames
+                continue
+            begun = begun or bool(pictures)
+            yield from pictures
 
     def _promised_end(self) -> Fraction | None:
         """Seconds at which the header says the video ends (a sound track may last longer than the pictures)."""
         stream, container = self._stream, self._container
+        if container.format.flags & TS_DISCONT:
+            return None  # FFmpeg makes it up from the file's last stamps
         if container.format.name == "avi" and stream.frames:  # its duration is cut to the length of the file
             return Fraction(stream.frames) / self.rate
         if stream.duration:
@@ -135,10 +180,3 @@ def _video_stream(container: Any, shown: str) -> Any:
         if not stream.disposition & av.stream.Disposition.attached_pic:  # the cover of a song
             return stream
     raise BlazeFaceError(f"{shown}: {'holds no video that can be read' if len(container.streams) else NO_VIDEO}")
-
-
-def _upright(picture: Any) -> Image:
-    """BGR uint8 (H, W, 3), turned as the container says (`rotation` is in degrees against the clock)."""
-    image: Image = picture.to_ndarray(format="bgr24")
-    turns = round(picture.rotation / 90) % 4
-    return np.ascontiguousarray(np.rot90(image, turns)) if turns else image

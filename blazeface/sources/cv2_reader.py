@@ -20,6 +20,7 @@ from blazeface.files.names import printable
 from blazeface.files.staged import require_regular_file
 from blazeface.geometry import Image
 from blazeface.sources.frames import Frame, steady_time
+from blazeface.sources.source import NoSound
 
 CODECS = {".avi": "MJPG", ".webm": "VP80"}
 DEFAULT_CODEC = "mp4v"
@@ -53,7 +54,9 @@ class Cv2Reader:
         self.rate = exact_rate(self._capture.get(cv2.CAP_PROP_FPS)) or Fraction(25)
         self.tick = Fraction(1, 1000)
         count = self._capture.get(cv2.CAP_PROP_FRAME_COUNT)
-        self.audio = None
+        self.audio = NoSound(f"OpenCV reads no sound; PyAV does: {INSTALL_AV}")
+        self.pixel_aspect = self._pixel_aspect()
+        self.copy_loss: str | None = None
         self.length: int | None = round(count) if 0 < count < 2**40 else None
 
     def frames(self) -> Iterator[Frame]:
@@ -79,6 +82,12 @@ class Cv2Reader:
                 raise BlazeFaceError(
                     f"{self._shown}: damaged: it could be read for {float(reached):.2f} of {float(end):.2f} seconds"
                 )
+
+    def _pixel_aspect(self) -> Fraction:
+        across, down = (round(self._capture.get(key)) for key in (cv2.CAP_PROP_SAR_NUM, cv2.CAP_PROP_SAR_DEN))
+        aspect = Fraction(across, down) if across > 0 and down > 0 else Fraction(1)
+        turned = round(self._capture.get(cv2.CAP_PROP_ORIENTATION_META)) % 180 == 90
+        return 1 / aspect if turned else aspect
 
     def __enter__(self) -> Cv2Reader:
         return self

@@ -9,7 +9,9 @@ from fractions import Fraction
 from blazeface.geometry import Image
 
 COARSE_TICK = Fraction(1, 2000)
-"""A container that counts time in seconds of this or more rounds its stamps visibly (Matroska: 1/1000)."""
+COARSEST_TICK = Fraction(1, 500)
+"""A container whose unit of time, in seconds, lies between these rounds its stamps visibly (Matroska, Flash, ASF:
+1/1000). One of a coarser unit counts frames (AVI) or states times that are whole (GIF: 1/100)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,13 +41,13 @@ def steady_time(stamp: Fraction | None, last: Fraction | None, rate: Fraction, t
     stamp: what the container says, in whole ticks; None where it says nothing. last: the time given
     to the frame before. rate: frames per second. tick: the container's unit of time in seconds.
 
-    A container that counts milliseconds cannot write 1001/30000: where ticks are as coarse as that, a
-    stamp within one tick of a frame of the steady rate means that frame. Any other stamp is kept, so a
+    A container that counts milliseconds cannot write 1001/30000: where ticks are as coarse as that, and no
+    coarser, a stamp within one tick of a frame of the steady rate means that frame. Any other stamp is kept, so a
     varying rate stays as it is. Times always grow: a stamp that stands still or runs back is moved on by one frame.
     """
     after = Fraction(0) if last is None else last + 1 / rate
     if stamp is None:
         return after
     steady = round(stamp * rate) / rate
-    time = steady if tick >= COARSE_TICK and abs(steady - stamp) <= tick else stamp
+    time = steady if COARSE_TICK <= tick <= COARSEST_TICK and abs(steady - stamp) <= tick else stamp
     return time if last is None or time > last else after

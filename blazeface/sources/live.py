@@ -24,6 +24,7 @@ from blazeface.sources import READER_THREAD_PREFIX
 from blazeface.sources.cv2_reader import exact_rate, silence_opencv
 from blazeface.sources.frames import Frame, steady_time
 from blazeface.sources.inputs import Input
+from blazeface.sources.source import NoSound
 
 POLL = 0.1
 """Seconds after which a wait looks whether the user wants to stop."""
@@ -112,7 +113,9 @@ class LiveSource:
         say: Callable[[str], None] = lambda sentence: None,
     ):
         self.tick = Fraction(1, 1000)
-        self.audio = None
+        self.audio = None if camera else NoSound(f"{name}: the sound of a stream is not copied")
+        self.pixel_aspect = Fraction(1)
+        self.copy_loss: str | None = None
         self._name = name
         self._open_capture = open_capture
         self._camera = camera

@@ -30,6 +30,8 @@ class SequenceReader:
         self._pattern = pattern
         self._paths = numbered(pattern)
         self.audio = None
+        self.pixel_aspect = Fraction(1)
+        self.copy_loss: str | None = None
         self.length: int | None = len(self._paths)
         if not self._paths:
             raise BlazeFaceError(f"{printable(pattern)}: there is no such numbered picture")

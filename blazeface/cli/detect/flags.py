@@ -89,6 +89,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--no-sound", action="store_true", help="leave the sound out of copies of videos")
     add(
+        "--sound",
+        choices=("copy", "aac"),
+        default="copy",
+        help="sound that cannot be copied as it is gets left out, or encoded as AAC (default: copy)",
+    )
+    add(
         "--overwrite", action="store_true", help="replace files that are there already (inputs are never replaced)"
     )
 
@@ -140,6 +146,7 @@ def options_from(args: argparse.Namespace) -> DetectOptions:
             yolo=args.yolo,
             crop=args.crop,
             sound=not args.no_sound,
+            sound_as=args.sound,
             overwrite=args.overwrite,
             window=not args.no_window,
             quiet=args.quiet,
