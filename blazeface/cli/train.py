@@ -104,7 +104,7 @@ def run(args: argparse.Namespace) -> int:
             print(f"stopped at step {trainer.step}; go on with --resume {out}", file=sys.stderr)
         return 130
     if processes.leads:
-        finish(trainer.ema.network, val, out)
+        finish(trainer.ema.network, samples, val, out)
     return 0
 
 

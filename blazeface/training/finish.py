@@ -18,7 +18,10 @@ from blazeface.evaluation.record import SCORE_CUT, Record, records
 from blazeface.evaluation.report import figures, make_report
 from blazeface.files.staged import staged_file
 from blazeface.models.network import BlazeFace
+from blazeface.training.calibrate import calibrate
 from blazeface.training.loop import Score
+
+CALIBRATION_PICTURES = 3000
 
 
 class NetworkBackend:
@@ -58,11 +61,17 @@ def val_score(samples: list[Sample], limit: int) -> Score:
     return score
 
 
-def finish(network: BlazeFace, samples: list[Sample], out: Path) -> None:
-    """Write model.safetensors, model.onnx (checked against PyTorch) and report.json into a run's folder."""
+def finish(network: BlazeFace, train: list[Sample], samples: list[Sample], out: Path) -> None:
+    """Write model.safetensors, model.onnx (checked against PyTorch) and report.json into a run's folder.
+
+    The scores are calibrated on an even choice of the training pictures first, in place; `samples` are those of val.
+    """
     from blazeface.export.formats.onnx import export_onnx
     from blazeface.models.weights import save_weights
 
+    chosen = chosen_evenly(train, CALIBRATION_PICTURES)
+    known = PictureCache([sample.path for sample in chosen], budget_mb=0, quiet=True)
+    scale, shift = calibrate(network, score_network(network, chosen, known))
     save_weights(network, out / "model.safetensors")
     pictures = PictureCache([sample.path for sample in samples], budget_mb=1024, quiet=True)
     report = make_report(score_network(network, samples, pictures), resamples=200)
@@ -71,4 +80,6 @@ def finish(network: BlazeFace, samples: list[Sample], out: Path) -> None:
     shown = [image for image in map(pictures.get, range(min(16, len(samples)))) if image is not None]
     export_onnx(network, out / "model.onnx", shown)
     row = ", ".join(f"{name} {value}" for name, value in report["figures"].items())
-    print(f"{out}: model.safetensors, model.onnx, report.json\n{row}")
+    print(
+        f"{out}: model.safetensors, model.onnx, report.json; calibrated logit = {scale:.3f} * logit {shift:+.3f}\n{row}"
+    )
