@@ -38,7 +38,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--init",
         type=Path,
         metavar="FILE",
-        help="start from these weights (.safetensors) instead of at random; with --model, put them into that model",
+        help="start from these weights (.safetensors, or the folder of a run) instead of at random; with --model, put"
+        " them into that model",
     )
     add("--freeze", action="store_true", default=None, help="train the heads alone, keep the backbone of --init")
     add("--epochs", type=int, help="passes over the data (default 30)")
@@ -47,6 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--decay", type=float, help="share of the run, at its end, in which the rate falls (default 1: all of it)")
     add("--warmup", type=int, help="steps up to the peak (default 500)")
     add("--ema", type=float, help="decay of the averaged weights (default 0.999)")
+    add("--keypoint-weight", type=float, help="of the keypoints' loss beside that of the scores (default 2)")
     add("--seed", type=int, help="of the first weights and of all crops (default 0)")
     machine = parser.add_argument_group("machine (may differ when resuming)")
     add = machine.add_argument
@@ -137,40 +139,49 @@ def _config(args: argparse.Namespace, before: TrainConfig | None) -> TrainConfig
     from blazeface.training.config import RECIPE_FLAGS, TrainConfig
 
     given = {name: getattr(args, name) for name in RECIPE_FLAGS if getattr(args, name, None) is not None}
+    if args.keypoint_weight is not None:
+        loss = (before or TrainConfig()).loss
+        given["loss"] = dataclasses.replace(loss, keypoint_weight=args.keypoint_weight)
     if before is None:
         return dataclasses.replace(TrainConfig(), **given)
     for name, value in given.items():
         if getattr(before, name) != value:
-            flag = f"--{name.replace('_', '-')}"
-            raise BlazeFaceError(
-                f"{flag} {value} differs from {getattr(before, name)} of the run in {args.resume}"
-            )
+            flag, own = f"--{name.replace('_', '-')}", getattr(before, name)
+            if name == "loss":
+                flag, own, value = "--keypoint-weight", own.keypoint_weight, value.keypoint_weight
+            raise BlazeFaceError(f"{flag} {value} differs from {own} of the run in {args.resume}")
     return before
 
 
 def _fresh(config: TrainConfig, args: argparse.Namespace) -> BlazeFace:
     """The network of --init, else one at random; with both --init and --model, the weights in the model's place.
 
-    The latter carries what a network learnt to a model of the same shapes and another input size.
+    The latter carries what a network learnt to a model of another input size, or to a larger one with the same trunk:
+    tensors of one name and shape are taken over.
     """
     import torch
 
     from blazeface.models.network import build
     from blazeface.models.weights import load_weights
+    from blazeface.training.checkpoint import load_checkpoint
+    from blazeface.training.loop import averaged
 
     torch.manual_seed(config.seed)
     if args.init is None:
         return build(config.model)
-    network = load_weights(args.init)
+    network = averaged(load_checkpoint(args.init)) if args.init.is_dir() else load_weights(args.init)
     if args.model is None:
         # Crops are resampled in our own way, so that is what the network will expect from now on.
         network.spec = dataclasses.replace(network.spec, resampling="supersample")
         return network
     named = build(config.model)
-    shapes, found = ({k: v.shape for k, v in n.state_dict().items()} for n in (named, network))
-    if shapes != found:
+    own, given = named.state_dict(), network.state_dict()
+    fitting = {name: value for name, value in given.items() if name in own and own[name].shape == value.shape}
+    if sum(map(torch.numel, fitting.values())) < sum(map(torch.numel, own.values())) / 4:
         raise BlazeFaceError(f"--init: the weights in {args.init} do not fit {config.model}; leave --model out")
-    named.load_state_dict(network.state_dict())
+    named.load_state_dict(own | fitting)
+    if len(fitting) < len(own):
+        print(f"--init: {len(fitting)} of {len(own)} tensors were taken over", file=sys.stderr)
     return named
 
 

@@ -317,6 +317,13 @@ def stop_signals() -> Iterator[list[int]]:
             signal.signal(number, handler)
 
 
+def averaged(checkpoint: Checkpoint) -> BlazeFace:
+    """The network of a checkpoint with its averaged weights, which are what a run ends with."""
+    network = rebuild(checkpoint)
+    network.load_state_dict(checkpoint.ema)
+    return network
+
+
 def rebuild(checkpoint: Checkpoint) -> BlazeFace:
     """The network of a checkpoint, without its weights."""
     spec, layout = ModelSpec.from_json(checkpoint.spec), Layout.from_json(checkpoint.layout)
