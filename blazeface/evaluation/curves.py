@@ -1,4 +1,4 @@
-"""Precision against recall, as a picture. Needs matplotlib."""
+"""Precision against recall, and how far scores are probabilities, as pictures. Needs matplotlib."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from blazeface.evaluation.ap import precision_recall
+from blazeface.evaluation.calibration import Calibration
 from blazeface.evaluation.columns import make_columns
 from blazeface.evaluation.record import Record
 
@@ -38,4 +39,23 @@ def draw_precision_recall(records: Sequence[Record], path: Path, title: str, thr
     axes.grid(alpha=0.3)
     if axes.lines:
         axes.legend(loc="lower left", fontsize=9)
+    figure.savefig(path, dpi=120)
+
+
+def draw_reliability(measured: Calibration, path: Path, title: str) -> None:
+    """Write a PNG: the share of detections that found a face against their mean score, bin by bin, over how many there
+    are. On the diagonal a score is a probability; below it scores promise too much."""
+    figure = Figure(figsize=(5.0, 5.6), layout="constrained")
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(4, 1))
+    filled = [row for row in measured["bins"] if row["detections"]]
+    upper.plot([0, 1], [0, 1], "--", color="tab:gray", linewidth=1)
+    upper.plot([row["score"] for row in filled], [row["right"] for row in filled], "o-", color="tab:blue")
+    upper.set(ylabel="share that found a face", xlim=(0, 1), ylim=(0, 1.01))
+    error = "-" if measured["error"] is None else f"{measured['error']:.3f}"
+    upper.set_title(f"{title}: expected calibration error {error}", fontsize=10)
+    middles = [(row["low"] + row["high"]) / 2 for row in filled]
+    lower.bar(middles, [row["detections"] for row in filled], width=0.09, color="tab:blue", log=bool(filled))
+    lower.set(xlabel="score", ylabel="detections")
+    for axes in (upper, lower):
+        axes.grid(alpha=0.3)
     figure.savefig(path, dpi=120)

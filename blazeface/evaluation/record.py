@@ -55,8 +55,13 @@ def records(samples: Iterable[Sample], read: Read, detect: Detect, batch: int = 
     detect: faces of several pictures at once, with scores from SCORE_CUT up.
     """
     pictures = ((sample, read(sample.path)) for sample in samples)
-    found = ((sample, image) for sample, image in pictures if image is not None)
-    while chunk := list(islice(found, batch)):
+    return records_of(((sample, image) for sample, image in pictures if image is not None), detect, batch)
+
+
+def records_of(labelled: Iterable[tuple[Sample, Image]], detect: Detect, batch: int = 16) -> Iterator[Record]:
+    """The same of pictures that are at hand."""
+    waiting = iter(labelled)
+    while chunk := list(islice(waiting, batch)):
         images = [image for _, image in chunk]
         for (sample, image), detections in zip(chunk, detect(images), strict=True):
             yield make_record(sample, image.shape[0], image.shape[1], detections)

@@ -8,6 +8,7 @@ from typing import TypedDict
 import numpy as np
 
 from blazeface.evaluation.bootstrap import drawn_weights, interval_95, rounded
+from blazeface.evaluation.calibration import Calibration, calibration
 from blazeface.evaluation.coco import coco_ap
 from blazeface.evaluation.columns import Columns, make_columns
 from blazeface.evaluation.headline import Headline, make_headline
@@ -34,11 +35,13 @@ class Group(TypedDict):
 class Report(Group):
     """Figures of all pictures, and of each source. Ready for JSON.
 
-    headline: recall at a fixed rate of false positives (see `headline`). coco: by size bin, AP by COCO's rules (see
+    headline: recall at a fixed rate of false positives (see `headline`). calibration: whether scores are
+    probabilities. coco: by size bin, AP by COCO's rules (see
     `CocoAp`). points: by keypoint (see `point_figures`).
     """
 
     headline: Headline
+    calibration: Calibration
     coco: dict[str, dict[str, float | None]]
     points: dict[str, PointFigures]
     by_source: dict[str, Group]
@@ -56,6 +59,7 @@ def make_report(records: Sequence[Record], resamples: int = 0, seed: int = 0) ->
     return Report(
         **_group(records, resamples, seed),
         headline=make_headline(records, resamples, seed),
+        calibration=calibration(records),
         coco={
             name: {kind: rounded(value) for kind, value in ap._asdict().items()}
             for name, ap in coco_ap(records).items()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from blazeface.evaluation.calibration import Calibration
 from blazeface.evaluation.columns import BINS, FALSE_POSITIVES, KEYPOINTS
 from blazeface.evaluation.headline import SIZES, Headline
 from blazeface.evaluation.points import FAILURE
@@ -50,6 +51,7 @@ def table_text(report: Report) -> str:
     if report["points"]:
         lines += ["", POINTS_TITLE, _line("", POINTS_HEADINGS)]
         lines += [_line(name, cells) for name, cells in point_rows(report)]
+    lines += ["", calibration_line(report["calibration"])]
     return "\n".join(lines)
 
 
@@ -77,6 +79,7 @@ def markdown(report: Report, title: str) -> str:
     if report["points"]:
         points = [[name, *cells] for name, cells in point_rows(report)]
         parts += ["", POINTS_TITLE, "", markdown_table(["", *POINTS_HEADINGS], points)]
+    parts += ["", calibration_line(report["calibration"])]
     return "\n".join(parts) + "\n"
 
 
@@ -116,6 +119,13 @@ def headline_rows(headline: Headline) -> list[tuple[str, list[str]]]:
             cells += [number(group[kind][at][size]) for kind in ("ap50", "ap75") for size in SIZES]
             rows.append((f"{name}, {at}", cells))
     return rows
+
+
+def calibration_line(calibration: Calibration) -> str:
+    return (
+        f"Expected calibration error: {number(calibration['error'])}, over {calibration['detections']:,} detections"
+        f" of score {number(calibration['bins'][0]['low'])} or more."
+    )
 
 
 def coco_rows(report: Report) -> list[tuple[str, list[str]]]:

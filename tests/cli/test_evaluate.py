@@ -11,11 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import numpy as np
 import pytest
 from small_network import small_network
+from video_material import make_video
 from wider_material import write_data
 
 from blazeface.cli.main import run_command
+from blazeface.evaluation.robustness.conditions import CONDITIONS
 from blazeface.models.weights import save_weights
 
 
@@ -49,6 +52,7 @@ def test_table_report_plot_and_sheets(
         "false_alarms.png",
         "misses.png",
         "precision_recall.png",
+        "reliability.png",
         "report.json",
         "report.md",
     ]
@@ -64,6 +68,39 @@ def test_table_report_plot_and_sheets(
         == 9
     )
     assert str(tmp_path) not in (out / "report.json").read_text()
+
+
+def test_robustness_centred_faces_and_clips(
+    data: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    labels = data / "wider_face_split" / "wider_face_val_bbx_gt.txt"
+    house = data / "WIDER_val" / "images" / "neg_houses"
+    house.mkdir()
+    cv2.imwrite(str(house / "a.jpg"), np.full((90, 120, 3), 99, np.uint8))
+    labels.write_text(labels.read_text() + "neg_houses/a.jpg\n0\n0 0 0 0 0 0 0 0 0 0\n")
+    pytest.importorskip("av", reason="writes the clip")
+    clip = make_video(tmp_path / "clip.mp4", count=5)
+    out = tmp_path / "out"
+    flags = ("--data", data, "--model", model, "--resamples", 5, "--robustness", "--clips", clip, "--out", out)
+    assert run(*flags) == 0
+    said = capsys.readouterr()
+    assert said.err == "" and "roll 180" in said.out and "astronaut" in said.out and "clip.mp4" in said.out
+    report = json.loads((out / "report.json").read_text())
+    assert set(report["robustness"]["conditions"]) == {"clean", *CONDITIONS}
+    assert report["robustness"]["pictures"] == report["robustness"]["conditions"]["blur"]["faces"] == 9
+    assert set(report["centred"]) == {"astronaut", "faces of val"}
+    assert report["clips"]["clip.mp4"]["frames"] == 5
+    assert "| roll 180 | 9 |" in (out / "report.md").read_text()
+    assert str(tmp_path) not in (out / "report.json").read_text()
+
+
+def test_robustness_without_a_face_less_picture_says_so(
+    data: Path, model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("--data", data, "--model", model, "--resamples", 0, "--robustness") == 0
+    said = capsys.readouterr()
+    assert "needs pictures without a face" in said.err and said.err.count("\n") == 1
+    assert "astronaut" in said.out and "roll" not in said.out
 
 
 def test_broken_and_missing_pictures_are_named_once_and_left_out(
@@ -105,6 +142,13 @@ def test_mistakes_are_one_sentence(
     assert "--limit must be a number from 1" in sentence("--data", data, "--model", model, "--limit", 0)
     assert "--resamples must be a number from 0" in sentence("--data", data, "--model", model, "--resamples", -1)
     assert "--threads must be a number from 0" in sentence("--data", data, "--model", model, "--threads", -1)
+    assert "no.mp4: no such file" in sentence("--data", data, "--model", model, "--clips", tmp_path / "no.mp4")
+    still = data / "WIDER_val" / "images" / "drawn" / "0.jpg"
+    assert "not a video by its name" in sentence("--data", data, "--model", model, "--clips", still)
+    (tmp_path / "empty.mp4").write_bytes(b"nothing")
+    assert "empty.mp4" in sentence(
+        "--data", data, "--model", model, "--resamples", 0, "--clips", tmp_path / "empty.mp4"
+    )
     (tmp_path / "file").write_text("in the way")
     assert "cannot be written" in sentence("--data", data, "--model", model, "--out", tmp_path / "file")
 

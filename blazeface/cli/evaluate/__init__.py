@@ -14,13 +14,16 @@ from typing import Any
 from tqdm import tqdm
 
 from blazeface.backends import BACKENDS, backend_for
+from blazeface.cli.evaluate import robustness
 from blazeface.cli.evaluate import wider as evaluate_wider
-from blazeface.data.samples import SPLITS, Sample, chosen_evenly, load_split
+from blazeface.data.samples import SPLITS, chosen_evenly, load_split
 from blazeface.detector import FaceDetector, model_path
 from blazeface.errors import BlazeFaceError
+from blazeface.evaluation.calibration import calibration
 from blazeface.evaluation.matching import IOU_THRESHOLD
-from blazeface.evaluation.record import SCORE_CUT, Record, records
+from blazeface.evaluation.record import SCORE_CUT, Read, Record, records
 from blazeface.evaluation.report import make_report
+from blazeface.evaluation.robustness.table import hardness_markdown, hardness_text
 from blazeface.evaluation.sheet import contact_sheet
 from blazeface.evaluation.table import markdown, table_text
 from blazeface.evaluation.worst import false_positives, missed_faces
@@ -40,23 +43,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out",
         type=Path,
         metavar="DIR",
-        help="write report.json, report.md, precision_recall.png, misses.png, false_alarms.png",
+        help="write report.json, report.md, precision_recall.png, reliability.png, misses.png, false_alarms.png",
     )
     add("--limit", type=int, metavar="N", help="an even choice of N pictures instead of all")
     add(
         "--resamples", type=int, default=1000, metavar="N", help="for the 95 %% intervals; 0: none (default: 1000)"
     )
+    robustness.add_arguments(parser)
     evaluate_wider.add_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the table. Status 1 when some pictures could not be read, since the table lacks them."""
+    """Print the table. Status 1 when some pictures or clips could not be read, since the tables lack them."""
     for name, low, high in (("limit", 1, 10**9), ("resamples", 0, 10**6), ("threads", 0, 1024)):
         value = getattr(args, name)
         if value is not None and not low <= value <= high:
             raise BlazeFaceError(f"--{name} must be a number from {low:,} to {high:,}, not {value}")
     if args.protocol == "wider":
+        if args.robustness or args.clips:
+            raise BlazeFaceError("--robustness and --clips go without --protocol wider")
         return evaluate_wider.run(args)
+    robustness.check_clips(args.clips)
     for name in ("predictions", "truth"):
         if getattr(args, name) is not None:
             raise BlazeFaceError(f"--{name} goes with --protocol wider")
@@ -65,12 +72,18 @@ def run(args: argparse.Namespace) -> int:
     detector = FaceDetector(args.model, SCORE_CUT, backend, args.threads)
     samples = chosen_evenly(load_split(args.data, args.split), args.limit)
     broken: list[Path] = []
-    found = _score(samples, detector, broken)
+    read = _reader(broken)
+    progress = tqdm(samples, desc="scoring", unit="picture", leave=False, disable=None)
+    found = list(records(progress, read, detector.detect_batch))
     if not found:
         raise BlazeFaceError(f"{args.data}: none of its {len(samples):,} {args.split} pictures can be read")
     report = make_report(found, args.resamples)
     print(f"{args.model} on {len(found):,} pictures of {args.split}, score cut {SCORE_CUT}\n")
     print(table_text(report))
+    hardness, unread = None, 0
+    if args.robustness or args.clips:
+        hardness, unread = robustness.measure_hardness(args, found, read, detector.detect_batch)
+        print(hardness_text(hardness))
     if args.out and draw:
         about = {
             "model": _describe(detector, model_path(args.model, backend), backend),
@@ -81,23 +94,24 @@ def run(args: argparse.Namespace) -> int:
             "left_out": sorted(str(path.relative_to(args.data)) for path in broken),
         }
         with _new(args.out / "report.json") as part:
-            part.write_text(json.dumps({**about, **report}, indent=2) + "\n", encoding="utf-8")
+            part.write_text(json.dumps({**about, **report, **(hardness or {})}, indent=2) + "\n", encoding="utf-8")
         with _new(args.out / "report.md") as part:
-            part.write_text(markdown(report, f"{Path(args.model).stem} on {args.split}"), encoding="utf-8")
+            text = markdown(report, f"{Path(args.model).stem} on {args.split}")
+            part.write_text(text + (hardness_markdown(hardness) if hardness else ""), encoding="utf-8")
         draw(found, detector, Path(args.model).stem)
         print(
-            f"\nwritten to {args.out}: report.json, report.md, precision_recall.png, misses.png, false_alarms.png"
+            f"\nwritten to {args.out}: report.json, report.md, precision_recall.png, reliability.png, misses.png, false_alarms.png"
         )
     if broken:
         print(
             f"{len(samples) - len(found):,} of {len(samples):,} listed pictures could not be read and are not in the table",
             file=sys.stderr,
         )
-    return 1 if broken else 0
+    return 1 if broken or unread else 0
 
 
-def _score(samples: list[Sample], detector: FaceDetector, broken: list[Path]) -> list[Record]:
-    """Records of all pictures that can be read; the others are named on stderr and added to `broken`."""
+def _reader(broken: list[Path]) -> Read:
+    """Reads a picture; one that cannot be read is named on stderr once and added to `broken`."""
 
     def read(path: Path) -> Image | None:
         try:
@@ -108,8 +122,7 @@ def _score(samples: list[Sample], detector: FaceDetector, broken: list[Path]) ->
                 broken.append(path)
             return None
 
-    progress = tqdm(samples, desc="scoring", unit="picture", leave=False, disable=None)
-    return list(records(progress, read, detector.detect_batch))
+    return read
 
 
 def _describe(detector: FaceDetector, path: Path, backend: str) -> dict[str, Any]:
@@ -125,7 +138,7 @@ def _describe(detector: FaceDetector, path: Path, backend: str) -> dict[str, Any
 def _prepare_output(out: Path) -> Callable[[list[Record], FaceDetector, str], None]:
     """Make the folder and load what draws, so that nothing is missing when the scoring is done."""
     try:
-        from blazeface.evaluation.curves import draw_precision_recall
+        from blazeface.evaluation.curves import draw_precision_recall, draw_reliability
     except ImportError as error:
         raise BlazeFaceError(f"--out draws with matplotlib: pip install 'blazeface[train]' ({error})") from error
     try:
@@ -137,6 +150,8 @@ def _prepare_output(out: Path) -> Callable[[list[Record], FaceDetector, str], No
         threshold = detector.spec.score_threshold
         with _new(out / "precision_recall.png") as part:
             draw_precision_recall(found, part, name, threshold)
+        with _new(out / "reliability.png") as part:
+            draw_reliability(calibration(found), part, name)
         reread = lambda path: read_picture(str(path))  # noqa: E731
         misses = contact_sheet(missed_faces(found, threshold), reread, f"Missed by {name} at score {threshold:g}")
         wrong_faces = contact_sheet(
