@@ -62,10 +62,15 @@ class FollowOptions:
 class CoverOptions:
     """What to cover in copies and in the window. faces: how, None to leave them open.
 
-    background: the network that tells faces from the background, which is blurred then; None leaves it sharp.
+    delay: seconds for which frames of a camera or stream are kept back, to see what comes after them. report: the file
+    that says what was covered, with a contact sheet beside it. given: a report whose covers are applied, without
+    looking. background: the network that tells faces from the background, which is blurred then; None leaves it sharp.
     """
 
     faces: CoverStyle | None = None
+    delay: float = 0.0
+    report: str | None = None
+    given: Path | None = None
     background: Path | None = None
 
 

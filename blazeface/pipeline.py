@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -15,10 +16,10 @@ from tqdm import tqdm
 from blazeface.detections import Detections
 from blazeface.errors import BlazeFaceError
 from blazeface.files.names import printable
-from blazeface.files.pictures import read_picture, write_picture
+from blazeface.files.pictures import read_picture, refuse_animation, write_picture
 from blazeface.geometry import Image
 from blazeface.options import ReadOptions, WriteOptions
-from blazeface.privacy.cover import CoverStyle, cover_all, cover_faces
+from blazeface.privacy.coverer import Coverer, Covering, Covers, is_due, size_of
 from blazeface.sinks.draw import draw_faces
 from blazeface.sinks.output_paths import make_folder
 from blazeface.sinks.records import Recorder
@@ -32,6 +33,7 @@ from blazeface.tracking.roi import Detector, RoiDetector
 from blazeface.tracking.tracker import Tracker
 
 NOTHING = Detections.empty()
+STOPPED = "stopped before all of it was looked through; nothing of it is written"
 
 
 class RecordFault(BlazeFaceError):
@@ -70,10 +72,10 @@ class Pipeline:
     record: takes each frame with its faces. viewer: shows clips, and pictures where hold_pictures is
     set, each until a key is pressed. notice: said once a source gives its first frame (why there is no
     window, say). track: makes what follows the faces of a source, or None. roi: look around the faces of the last
-    frame first. cover: in what way faces are hidden in copies and in the window, where they shall be; copies then
-    have nothing drawn in. background: what is done to each picture before it is shown or copied, with nothing drawn
-    into copies either. read: how long cameras and streams are waited for. write: sound, overwrite and quiet alone are
-    looked at.
+    frame first. cover: how faces are covered in copies and in the window, where they shall be; copies then have
+    nothing drawn in, and video files are read twice, so that each frame is covered by what is known of all.
+    background: what is done to each picture before it is shown or copied, with nothing drawn into copies either.
+    read: how long cameras and streams are waited for. write: sound, overwrite and quiet alone are looked at.
     stop: asked between frames; True ends the run, all files completed.
 
     What cannot be read or written is reported in `counts`, and the rest is still done. A record that cannot be written
@@ -87,7 +89,7 @@ class Pipeline:
     hold_pictures: bool = False
     track: Callable[[Input], Tracker | None] = lambda item: None
     roi: bool = False
-    cover: CoverStyle | None = None
+    cover: Covering | None = None
     background: Callable[[Image], Image] | None = None
     read: ReadOptions = field(default_factory=ReadOptions)
     write: WriteOptions = field(default_factory=WriteOptions)
@@ -108,6 +110,8 @@ class Pipeline:
                         make_folder(output.parent)
                     if item.kind == "picture":
                         self._picture(item, output)
+                    elif self.cover is not None and item.kind in ("video", "sequence"):
+                        self._covered_video(item, output, self.cover)
                     else:
                         self._video(item, output)
                 except RecordFault:
@@ -118,59 +122,117 @@ class Pipeline:
         return self.counts
 
     def _picture(self, item: Input, output: Path | None) -> None:
+        if self.cover is not None:
+            refuse_animation(item.address)
         frame = Frame(read_picture(item.address), 0, Fraction(0), item.name, alone=True)
         self.counts.pictures += 1
-        faces = self._find(self.detector.detect, frame)
-        self._record(frame, faces)
-        image = self._redacted(frame.image, faces, None)
+        covers: Covers | None = None if self.cover is None else self.cover.given_for(item.name)
+        faces: Detections | None = None
+        if covers is None:
+            candidates = self._find(self.detector.detect, frame)
+            faces = self._shown(candidates)
+            self._record(frame, faces)
+            covers = None if self.cover is None else self.cover.of_picture(frame, candidates)
+        image = self._redacted(frame, covers)
         if output is not None:
             write_picture(output, self._copy(image, faces), self.write.overwrite)
         if self.viewer is not None and self.hold_pictures:
             self._quit = not self.viewer.hold(frame, image, faces or NOTHING)
 
     def _video(self, item: Input, output: Path | None) -> None:
+        """Read once: each frame is written when it is `delay` seconds old, at once where nothing is covered."""
+        coverer = None if self.cover is None else self.cover.live()
+        delay = 0.0 if self.cover is None else self.cover.delay
         with ExitStack() as stack:
-            source = stack.enter_context(open_source(item, self.read.timeout, self.stop, self.read.reconnect, say))
-            bar = stack.enter_context(self._bar(source.length, "frame"))
-            writer: VideoWriter | None = None
-            if self.viewer is not None:
-                self.viewer.begin()
-            tracker = self.track(item)
-            size: tuple[int, ...] = ()
-            for frame in self._readable_frames(source):
-                self.counts.frames += 1
-                if self.notice is not None:
-                    say(self.notice)
-                    self.notice = None
-                if frame.image.shape != size:  # of another size, nothing is where it was
-                    size = frame.image.shape
-                    look = RoiDetector(self.detector).detect if self.roi else self.detector.detect
-                    if tracker is not None:
-                        tracker.forget()
-                faces = self._find(look, frame)
-                if tracker is not None and faces is not None:
-                    faces = tracker.update(faces, float(frame.time))
-                self._record(frame, faces)
-                image = self._redacted(frame.image, faces, tracker)
-                if output is not None:
-                    if writer is None:  # only now is the size known
-                        writer = stack.enter_context(self._writer(output, source, image))
-                    writer.write(self._copy(image, faces), frame.time)
-                if self.viewer is not None:
-                    self._quit = not self.viewer.show(frame, image, faces or NOTHING)
+            source = self._open(item, stack)
+            sinks = _Sinks(self, source, output, stack)
+            waiting: deque[tuple[Frame, Detections | None]] = deque()
+            for frame, candidates, faces in self._look_through(item, source, stack):
+                if coverer is not None:
+                    coverer.add(frame.index, float(frame.time), *size_of(frame), candidates)
+                waiting.append((frame, faces))
+                while waiting and is_due(waiting[0][0], frame, len(waiting), delay):
+                    sinks.put(*waiting.popleft(), coverer)
+                if self._should_stop():
+                    break
+            if coverer is not None:
+                coverer.end()
+            while waiting:
+                sinks.put(*waiting.popleft(), coverer)
+            self._log_tracks(coverer)
+
+    def _covered_video(self, item: Input, output: Path | None, cover: Covering) -> None:
+        """Read twice: first the faces are looked for, then they are covered. Only boxes are kept in between."""
+        covers = cover.given_for(item.name)
+        told = self.counts.faults
+        if covers is None:
+            covers = coverer = cover.recorded()
+            with ExitStack() as stack:
+                source = self._open(item, stack)
+                for frame, candidates, _ in self._look_through(item, source, stack, "looking"):
+                    coverer.add(frame.index, float(frame.time), *size_of(frame), candidates)
+                    if self._should_stop():
+                        say(printable(f"{item.name}: {STOPPED}"))
+                        return
+            coverer.end()
+        with ExitStack() as stack:
+            source = self._open(item, stack)
+            sinks = _Sinks(self, source, output, stack)
+            bar = stack.enter_context(self._bar(source.length, "frame", text="covering"))
+            again = self.counts.faults > told  # what is wrong with the file has been said
+            for frame in self._readable_frames(source, silent=again):
+                self.counts.frames += not isinstance(covers, Coverer)  # those were counted as they were looked at
+                sinks.put(frame, None, covers)
                 bar.update()
                 if self._should_stop():
                     break
+        if isinstance(covers, Coverer):
+            self._log_tracks(covers)
+
+    def _look_through(
+        self, item: Input, source: VideoSource, stack: ExitStack, text: str | None = None
+    ) -> Iterator[tuple[Frame, Detections | None, Detections | None]]:
+        """Each frame with the candidates found in it, and with the faces of it that are recorded and shown."""
+        bar = stack.enter_context(self._bar(source.length, "frame", text=text))
+        tracker = self.track(item)
+        size: tuple[int, ...] = ()
+        for frame in self._readable_frames(source):
+            self.counts.frames += 1
+            if self.notice is not None:
+                say(self.notice)
+                self.notice = None
+            if frame.image.shape != size:  # of another size, nothing is where it was
+                size = frame.image.shape
+                look = RoiDetector(self.detector).detect if self.roi else self.detector.detect
+                if tracker is not None:
+                    tracker.forget()
+            candidates = self._find(look, frame)
+            faces = self._shown(candidates)
+            if tracker is not None and faces is not None:
+                faces = tracker.update(faces, float(frame.time))
+            self._record(frame, faces)
+            yield frame, candidates, faces
+            bar.update()
+
+    def _open(self, item: Input, stack: ExitStack) -> VideoSource:
+        opened = open_source(item, self.read.timeout, self.stop, self.read.reconnect, say)
+        return stack.enter_context(opened)
 
     def _find(self, look: Callable[[Image], Detections], frame: Frame) -> Detections | None:
-        """The faces; None where looking for them failed, which is told of in `counts`."""
+        """All that was found; None where looking for faces failed, which is told of in `counts`."""
         try:
-            faces = look(frame.image)
+            candidates = look(frame.image)
         except Exception as error:  # whatever a runtime may throw: the other frames are still done
             self.counts.fail(frame, error)
             return None
-        self.counts.with_face += len(faces) > 0
-        return faces
+        self.counts.with_face += len(self._shown(candidates) or ()) > 0
+        return candidates
+
+    def _shown(self, candidates: Detections | None) -> Detections | None:
+        """Those that are recorded and shown: where faces are covered, fainter ones are looked for as well."""
+        if candidates is None or self.cover is None:
+            return candidates
+        return candidates[candidates.scores >= self.cover.shown]
 
     def _record(self, frame: Frame, faces: Detections | None) -> None:
         if self.record is None or faces is None:
@@ -180,20 +242,19 @@ class Pipeline:
         except BlazeFaceError as fault:
             raise RecordFault(str(fault)) from fault
 
-    def _redacted(self, image: Image, faces: Detections | None, tracker: Tracker | None) -> Image:
-        """The picture as others may see it: without its faces where they shall be hidden."""
-        if self.background is not None:
-            image = self.background(image)
-        if self.cover is None:
-            return image
-        if faces is None:
-            return cover_all(image, self.cover)  # nobody knows where they are
-        return cover_faces(image, faces, self.cover, None if tracker is None else tracker.reach)
+    def _redacted(self, frame: Frame, covers: Covers | None) -> Image:
+        """The picture as others may see it: without its faces where they shall be covered."""
+        image = frame.image if self.background is None else self.background(frame.image)
+        return image if self.cover is None else self.cover.covered(frame, image, covers)
 
     def _copy(self, image: Image, faces: Detections | None) -> Image:
         if faces is None or self.cover is not None or self.background is not None:
             return image
         return draw_faces(image, faces)
+
+    def _log_tracks(self, coverer: Coverer | None) -> None:
+        if coverer is not None and self.cover is not None and self.cover.log is not None:
+            self.cover.log.end(coverer.parts)
 
     @contextmanager
     def _writer(self, output: Path, source: VideoSource, image: Image) -> Iterator[VideoWriter]:
@@ -219,21 +280,41 @@ class Pipeline:
                 say(f"{writer.soundless}; {printable(str(output))} is written without it")
             yield writer
 
-    def _readable_frames(self, source: VideoSource) -> Iterator[Frame]:
+    def _readable_frames(self, source: VideoSource, silent: bool = False) -> Iterator[Frame]:
         """The frames that can be read; the fault that ends them early is reported, and what was read counts."""
         try:
             yield from source.frames()
         except BlazeFaceError as fault:
-            self.counts.report(fault)
+            if not silent:
+                self.counts.report(fault)
 
     def _should_stop(self) -> bool:
         return self._quit or self.stop()
 
-    def _bar(self, total: int | None, unit: str, hidden: bool = False) -> Any:
+    def _bar(self, total: int | None, unit: str, hidden: bool = False, text: str | None = None) -> Any:
         """A progress bar with the time left; none when quiet, nor where standard error is no terminal."""
-        return tqdm(
-            total=total, unit=unit, leave=False, dynamic_ncols=True, disable=self.write.quiet or hidden or None
-        )
+        off = self.write.quiet or hidden or None
+        return tqdm(desc=text, total=total, unit=unit, leave=False, dynamic_ncols=True, disable=off)
+
+
+class _Sinks:
+    """Where the frames of one video go: its copy and the window."""
+
+    def __init__(self, pipeline: Pipeline, source: VideoSource, output: Path | None, stack: ExitStack):
+        self._pipeline, self._source, self._output, self._stack = pipeline, source, output, stack
+        self._writer: VideoWriter | None = None
+        if pipeline.viewer is not None:
+            pipeline.viewer.begin()
+
+    def put(self, frame: Frame, faces: Detections | None, covers: Covers | None) -> None:
+        line = self._pipeline
+        image = line._redacted(frame, covers)
+        if self._output is not None:
+            if self._writer is None:  # only now is the size known
+                self._writer = self._stack.enter_context(line._writer(self._output, self._source, image))
+            self._writer.write(line._copy(image, faces), frame.time)
+        if line.viewer is not None:
+            line._quit = not line.viewer.show(frame, image, faces or NOTHING)
 
 
 def say(sentence: str) -> None:

@@ -26,7 +26,7 @@ ALLOWED = {
     "training": DETECTOR | {"training", "data", "models", "evaluation", "export"},
     "sources": CORE | {"sources"},
     "tracking": DETECTOR | {"tracking"},
-    "privacy": DETECTOR | {"privacy"},
+    "privacy": DETECTOR | {"privacy", "sources", "tracking"},
     "sinks": CORE | {"sinks", "sources", "privacy"},
     "options": CORE | {"privacy"},
     "pipeline": DETECTOR | {"options", "sources", "tracking", "privacy", "sinks"},
@@ -78,6 +78,7 @@ DETECTING_COMMANDS = {
     "cli/detect/__init__.py",
     "cli/detect/flags.py",
     "cli/detect/plan.py",
+    "cli/detect/covers.py",
     "cli/detect/batch.py",
 }
 TRAINING = {f"blazeface.{room}" for room in ("models", "data", "training", "evaluation", "export", "tflite")}

@@ -84,7 +84,7 @@ def test_each_flag_has_its_place() -> None:
         ReadOptions(("a.png", "b"), "cam1", 2.0, 0.0),
         LookOptions("m.onnx", 0.25, "torch", 3, Path("r.onnx"), True),
         FollowOptions(True, False),
-        CoverOptions("solid", Path("s.onnx")),
+        CoverOptions("solid", 1.5, "r.json", Path("c.json"), Path("s.onnx")),
         WriteOptions("o", "-", "l.jsonl", "c.csv", "k.json", "y", "p", False, "aac", True, False, True),
         BatchOptions(2, True, "ray"),
     )

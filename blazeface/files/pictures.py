@@ -63,6 +63,20 @@ def read_picture(path: str) -> Image:
     return image
 
 
+def refuse_animation(path: str) -> None:
+    """Raise BlazeFaceError for a file that holds more pictures than the one that `read_picture` gives."""
+    require_regular_file(path)
+    with _captured_stderr():
+        try:
+            count = int(cv2.imcount(os.path.abspath(path)))
+        except (cv2.error, UnicodeEncodeError):  # what read_picture then refuses, or reads all the same
+            return
+    if count > 1:
+        raise BlazeFaceError(
+            f"{printable(path)}: holds {count} pictures, of which one alone would be covered: make a video of it"
+        )
+
+
 def most_pixels() -> int:
     """Pixels of the largest picture that is read. Raises BlazeFaceError for a limit that is no number."""
     text = os.environ.get(LIMIT_VARIABLE, "")

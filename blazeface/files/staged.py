@@ -56,6 +56,15 @@ def staged_file(path: Path, replace: bool = True) -> Iterator[Path]:
         raise
 
 
+def write_text(path: Path, text: str, replace: bool = True) -> None:
+    """Write an ASCII file, all of it or nothing; replace: as in `staged_file`. Raises BlazeFaceError when it cannot be."""
+    with staged_file(path, replace) as part:
+        try:
+            part.write_text(text, encoding="ascii")
+        except OSError as error:
+            raise cannot_write(path, error) from error
+
+
 def _name(part: Path, target: Path, replace: bool) -> None:
     """Give a part its name. Raises FileExistsError where the name is taken and not to be replaced."""
     if not replace:

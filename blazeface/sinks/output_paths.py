@@ -191,6 +191,7 @@ FORMS = {
     "--jsonl": ((".jsonl",), "name a .jsonl"),
     "--csv": ((".csv",), "name a .csv"),
     "--coco": ((".json",), "name a .json"),
+    "--cover-report": ((".json",), "name a .json"),
 }
 """Suffixes that the files of each flag may have, and what is said of others."""
 

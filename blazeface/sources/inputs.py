@@ -124,6 +124,21 @@ def pictures_below(
             yield path
 
 
+def report_videos_in_folders(
+    texts: Iterable[str], report: Callable[[BlazeFaceError], None], skip: Sequence[str] = ()
+) -> None:
+    """Report each video that lies in a folder among the texts: folders are read for their pictures alone."""
+    for folder in (text for text in texts if os.path.isdir(text)):
+        for where, folders, names in os.walk(folder):
+            folders[:] = sorted(
+                name for name in folders if name[0] != "." and not _among(os.path.join(where, name), skip)
+            )
+            for name in sorted(names):
+                if name[0] != "." and _suffix(name) in VIDEO_SUFFIXES:
+                    path = printable(os.path.join(where, name))
+                    report(BlazeFaceError(f"{path}: a video in a folder is not covered: name it by itself"))
+
+
 def pictures_in(texts: Iterable[str], report: Callable[[BlazeFaceError], None]) -> Iterator[str]:
     """The names of the pictures behind what was typed, as they are found: pictures, and folders full of them.
 

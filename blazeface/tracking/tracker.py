@@ -19,9 +19,6 @@ from blazeface.tracking.one_euro import OneEuro, Points, next_velocity
 MIN_OVERLAP = 0.2
 """IoU of a face with the box in which its track expects it, from which it is taken for the same."""
 
-DRIFT = 1.5
-"""Sides a second by which a face may be faster than it was when it was last found."""
-
 VELOCITY_CUTOFF = 0.7
 """Hz, of the filter over the speeds by which a face is expected somewhere."""
 
@@ -33,23 +30,16 @@ class Tracker:
     """Follows the faces of one video; see `update`.
 
     smooth: how points are steadied; None leaves them as they were found. hold: seconds for which a face that is not
-    found is still given. remember: seconds for which it is still recognised where it vanished. careful: rather one
-    face too many: hold also those that were found but once, and those in whose place another is found.
+    found is still given. remember: seconds for which it is still recognised where it vanished.
     """
 
-    def __init__(
-        self, smooth: OneEuro | None = None, hold: float = 0.25, remember: float = 1.0, careful: bool = False
-    ):
+    def __init__(self, smooth: OneEuro | None = None, hold: float = 0.25, remember: float = 1.0):
         self._smooth = smooth
         self._filter = smooth or OneEuro()  # always run, so that there is one way through
         self._hold = hold
-        self._careful = careful
         self._remember = max(remember, hold)
         self._tracks: _Tracks | None = None
         self._next_id = 1
-        self.reach: Points = np.zeros(0)
-        """How far, in its own sides, each of the faces given last may have moved since it was found: zero, but for
-        those held."""
 
     def update(self, faces: Detections, time: float) -> Detections:
         """The faces of the next frame -> the same with track ids, steadied, and with those held that just vanished.
@@ -75,13 +65,10 @@ class Tracker:
         absent = tracks[lost]
         self._tracks = _join(present, absent)
         held = absent[time - absent.seen <= self._hold]
-        if not self._careful:
-            covered = box_iou(held.boxes(), present.boxes()).max(axis=1, initial=0.0) > MIN_OVERLAP
-            held = held[(held.frames >= ESTABLISHED) & ~covered]
+        covered = box_iou(held.boxes(), present.boxes()).max(axis=1, initial=0.0) > MIN_OVERLAP
+        held = held[(held.frames >= ESTABLISHED) & ~covered]
         given = _join(present, held)
         given = given[np.argsort(-given.scores, kind="stable")]
-        speed = np.linalg.norm(given.velocity[:, :2].mean(axis=1), axis=1)
-        self.reach = (time - given.seen) * (speed + DRIFT)
         return self._detections(given)
 
     def forget(self) -> None:
@@ -107,15 +94,17 @@ class Tracker:
         return Detections(boxes, tracks.scores, np.ascontiguousarray(points[:, 2:]), tracks.ids)
 
 
-def associate(expected: Floats, boxes: Floats) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+def associate(
+    expected: Floats, boxes: Floats, least: float = MIN_OVERLAP
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Which box belongs to which track: the pair that overlaps most first, each taken once.
 
-    expected (T, 4), boxes (N, 4) -> positions of tracks and of their boxes, equally many. Pairs below MIN_OVERLAP
-    are none.
+    expected (T, 4), boxes (N, 4) -> positions of tracks and of their boxes, equally many. Pairs of an
+    IoU below `least` are none.
     """
     overlap = box_iou(expected, boxes.astype(np.float64))
     pairs = []
-    while overlap.size and overlap.max() >= MIN_OVERLAP:
+    while overlap.size and overlap.max() >= least:
         track, face = divmod(int(overlap.argmax()), overlap.shape[1])
         pairs.append((track, face))
         overlap[track] = -1

@@ -24,6 +24,7 @@ from blazeface.geometry import Image
 from blazeface.pipeline import RunCounts
 from blazeface.sinks.video_writer import open_video_writer
 from blazeface.sources.cv2_reader import silence_opencv
+from blazeface.spec import FRONT_128
 
 STAND_IN = """
 import sys, time
@@ -37,6 +38,8 @@ sys.exit(run_command("detect", sys.argv[1:], prog="detect.py"))
 
 
 class RedDetector:
+    spec = FRONT_128
+
     def __init__(self, pause: float = 0.0):
         self.pause = pause
 

@@ -92,15 +92,6 @@ def test_a_face_is_held_for_a_moment_and_taken_up_again() -> None:
     assert ids(tracker.update(face(53), 20 / 25)) == [1]
 
 
-def test_how_far_a_held_face_may_have_gone() -> None:
-    tracker = Tracker(hold=1.0)
-    for n in range(50):
-        tracker.update(face(2.0 * n), n / 25)  # two and a half of its 20 pixels a second
-        assert tracker.reach.tolist() == [0.0]
-    tracker.update(Detections.empty(), 49 / 25 + 0.4)
-    assert tracker.reach[0] == pytest.approx(0.4 * (2.5 + 1.5), rel=0.01)
-
-
 def test_a_face_that_comes_back_too_late_is_a_new_one() -> None:
     tracker = Tracker(remember=1.0)
     for n in range(5):
@@ -120,14 +111,6 @@ def test_a_held_face_makes_room_for_one_in_its_place() -> None:
         tracker.update(faces((50, 0, 20, 0.9), (58, 0, 20, 0.5)), n / 25)
     found = tracker.update(face(51), 0.2)
     assert len(found) == 1
-
-
-def test_a_careful_tracker_holds_every_face_whatever_is_found_in_its_place() -> None:
-    tracker = Tracker(hold=1.0, careful=True)
-    tracker.update(faces((50, 0, 20, 0.9), (58, 0, 20, 0.5)), 0.0)
-    assert ids(tracker.update(face(51), 0.2)) == [1, 2]
-    assert ids(tracker.update(Detections.empty(), 0.9)) == [1, 2]
-    assert ids(tracker.update(Detections.empty(), 1.1)) == [1]
 
 
 def test_forgetting_uses_no_number_twice() -> None:

@@ -12,12 +12,16 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
 from blazeface.cli.detect.batch import run_batch
+from blazeface.cli.detect.covers import NOWHERE, NoDetector, covering, refuse_others, tell_covers
 from blazeface.cli.detect.flags import add_arguments, options_from
 from blazeface.cli.detect.plan import Plan, make_plan
 from blazeface.detector import FaceDetector
 from blazeface.options import DetectOptions
 from blazeface.pipeline import Pipeline, RunCounts, say
 from blazeface.privacy.background import BackgroundBlur
+from blazeface.privacy.log import CoverLog
+from blazeface.privacy.report import read_report
+from blazeface.privacy.rules import RULES
 from blazeface.refine import KeypointRefiner, RefinedDetector
 from blazeface.sinks.output_paths import WrongUsage
 from blazeface.sinks.records import Recorder, print_record, to_all
@@ -25,12 +29,10 @@ from blazeface.sinks.viewer import Viewer
 from blazeface.sinks.window import Window, window_problem
 from blazeface.sources.inputs import Input
 from blazeface.tracking.one_euro import OneEuro
+from blazeface.tracking.roi import Detector
 from blazeface.tracking.tracker import Tracker
 
 __all__ = ["add_arguments", "detect", "run", "summary"]
-
-COVER_HOLD = 1.0
-"""Seconds for which a face that is not found any more stays hidden with --blur."""
 
 
 def run(args: argparse.Namespace) -> int:
@@ -51,16 +53,20 @@ def detect(options: DetectOptions) -> int:
     except WrongUsage as fault:
         print(f"detect: {fault}", file=sys.stderr)
         return 2
-    detector: FaceDetector | RefinedDetector
-    detector = FaceDetector(*look.arguments)
-    if look.refine is not None:
-        detector = RefinedDetector(detector, KeypointRefiner(look.refine, look.threads))
+    given = None if cover.given is None else read_report(cover.given)
+    if given is not None:
+        refuse_others(plan, given, str(cover.given))
+    detector, shown = _open_detector(options)
     with ExitStack() as stack:
         stop = stack.enter_context(_stop_on_signal())
         moving = any(item.kind != "picture" for item in plan.inputs)
         # Nothing but to look was asked for.
         alone = write.output is None and write.json is None and not (plan.files or plan.folders)
         window, notice = _window(write.window, plan, moving, alone, stack)
+        if cover.faces is not None and write.output is None and window is None:
+            print(f"detect: {NOWHERE}", file=sys.stderr)
+            return 2
+        log = None if cover.faces is None else CoverLog(thumbnails=plan.report is not None)
         recorders: list[Recorder] = [*(stack.enter_context(opened()) for opened in plan.files), *plan.folders]
         printing = write.json == "-" or (alone and not (window and moving))
         pipeline = Pipeline(
@@ -71,7 +77,7 @@ def detect(options: DetectOptions) -> int:
             hold_pictures=alone and sys.stdout.isatty(),
             track=lambda item: _tracker(options, item),
             roi=look.roi,
-            cover=cover.faces,
+            cover=None if cover.faces is None else covering(options, cover.faces, shown, given, log),
             background=None if cover.background is None else BackgroundBlur(cover.background, look.threads),
             read=read,
             write=replace(write, quiet=write.quiet or (printing and sys.stdout.isatty())),
@@ -81,7 +87,23 @@ def detect(options: DetectOptions) -> int:
         start = time.monotonic()
         pipeline.run(plan.inputs, plan.outputs)
         seconds = time.monotonic() - start
+        if log is not None and given is None:
+            tell_covers(log, plan.report, write)
     return _exit_status(write.quiet, counts, seconds, stop)
+
+
+def _open_detector(options: DetectOptions) -> tuple[Detector, float]:
+    """The detector, and the score from which faces are recorded; what is covered is looked for from a lower one."""
+    look = options.look
+    if options.cover.given is not None:
+        return NoDetector(), 0.0
+    if options.cover.faces is not None:
+        look = replace(look, score_threshold=RULES.with_score(look.score_threshold).faint)
+    detector = FaceDetector(*look.arguments)
+    shown = detector.spec.score_threshold if options.look.score_threshold is None else options.look.score_threshold
+    if look.refine is not None:
+        return RefinedDetector(detector, KeypointRefiner(look.refine, look.threads)), shown
+    return detector, shown
 
 
 def _exit_status(quiet: bool, counts: RunCounts, seconds: float, stop: Callable[[], bool]) -> int:
@@ -93,14 +115,11 @@ def _exit_status(quiet: bool, counts: RunCounts, seconds: float, stop: Callable[
 
 
 def _tracker(options: DetectOptions, item: Input) -> Tracker | None:
-    """What follows the faces of a clip, if anything: smoothing and covering need it as well."""
-    track, smooth, blur = options.follow.track, options.follow.smooth, options.cover.faces is not None
+    """What follows the faces of a clip as they are recorded and shown, if anything."""
+    track, smooth = options.follow.track or options.cover.faces is not None, options.follow.smooth
     if smooth is None:
         smooth = item.kind in ("camera", "stream")
-    if not (track or smooth or blur):
-        return None
-    euro = OneEuro() if smooth else None
-    return Tracker(euro, hold=COVER_HOLD, careful=True) if blur else Tracker(euro)
+    return Tracker(OneEuro() if smooth else None) if track or smooth else None
 
 
 def summary(counts: RunCounts, seconds: float) -> str:

@@ -76,7 +76,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--blur",
         choices=COVER_STYLES,
-        help="cover the faces in copies and window; nothing is drawn into copies then",
+        help="cover the faces in copies and window; nothing is drawn into copies then. Video files are read twice,"
+        " so that a face is covered before it is first found, in gaps, and after it is last found",
+    )
+    add(
+        "--cover-report",
+        metavar="FILE",
+        help="with --blur: write what was covered into a .json, and a contact sheet of it into a .png beside it",
+    )
+    add(
+        "--covers",
+        type=Path,
+        metavar="FILE",
+        help="with --blur: cover what this report says, edited or not, without looking again",
+    )
+    add(
+        "--delay",
+        type=_delay,
+        default=CoverOptions.delay,
+        metavar="SECONDS",
+        help="with --blur: keep frames of cameras and streams back for so long, so that faces which are found then"
+        " are covered before as well (default: 0, at most 10)",
     )
     add(
         "--background-blur",
@@ -136,7 +156,7 @@ def options_from(args: argparse.Namespace) -> DetectOptions:
         ReadOptions(tuple(args.inputs), args.video, args.timeout, args.reconnect),
         LookOptions(args.model, args.score_threshold, args.backend, args.threads, args.refine, args.roi),
         FollowOptions(args.track, args.smooth),
-        CoverOptions(args.blur, args.background_blur),
+        CoverOptions(args.blur, args.delay, args.cover_report, args.covers, args.background_blur),
         WriteOptions(
             output=args.output,
             json=args.json,
@@ -171,6 +191,13 @@ def _seconds(text: str) -> float:
 
 def _pause(text: str) -> float:
     return 0.0 if _number(text) == 0 else _seconds(text)
+
+
+def _delay(text: str) -> float:
+    value = _number(text)
+    if not 0 <= value <= 10:
+        raise argparse.ArgumentTypeError(f"must be a number of seconds from 0 to 10, not {text}")
+    return value
 
 
 def _count(text: str) -> int:

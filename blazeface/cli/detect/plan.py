@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -21,19 +22,23 @@ from blazeface.sinks.output_paths import (
     plan_outputs,
     refuse_existing,
     refuse_existing_parts,
+    refuse_overwriting,
 )
 from blazeface.sinks.records import Recorder, json_file
-from blazeface.sources.inputs import Input, find_inputs
+from blazeface.sources.inputs import Input, find_inputs, report_videos_in_folders
 
 
 @dataclass(frozen=True)
 class Plan:
-    """inputs, and where the copy of each goes; files: what opens those that take the faces; folders: what fills them."""
+    """inputs, and where the copy of each goes; files: what opens those that take the faces; folders: what fills them.
+    report: where the report of covers goes.
+    """
 
     inputs: list[Input]
     outputs: Sequence[Path | None]
     files: list[Callable[[], AbstractContextManager[Recorder]]]
     folders: list[Recorder]
+    report: Path | None = None
 
 
 def make_plan(options: DetectOptions, report: Callable[[BlazeFaceError], None]) -> Plan:
@@ -47,9 +52,12 @@ def make_plan(options: DetectOptions, report: Callable[[BlazeFaceError], None]) 
         raise WrongUsage("--resume: works with --jobs N and --jsonl FILE alone")
     if options.cover.faces and write.crop is not None:
         raise WrongUsage("--crop would save the faces that --blur covers")
+    _check_covers(options)
     folder = write.output is not None and names_folder(texts, write.output)
     skip = [path for path in (write.output if folder else None, write.crop) if path is not None]
     inputs = find_inputs(texts, report, skip)
+    if options.cover.faces is not None:
+        report_videos_in_folders(texts, report, skip)
     outputs: Sequence[Path | None] = [None] * len(inputs)
     written: list[Path] = []
     if write.output is not None:
@@ -70,6 +78,17 @@ def make_plan(options: DetectOptions, report: Callable[[BlazeFaceError], None]) 
                 refuse_existing([target], flag)
             written = [*written, target]
             files.append(partial(opener, target, replace=write.overwrite))
+    cover_report = None
+    if options.cover.report is not None:
+        cover_report = check_file("--cover-report", options.cover.report, written, inputs)
+        if options.cover.given is not None and os.path.realpath(cover_report) == os.path.realpath(
+            options.cover.given
+        ):
+            raise WrongUsage("--cover-report and --covers: are the same file")
+        both = [cover_report, sheet_path(cover_report)]
+        refuse_overwriting(both[1:], inputs, "--cover-report")
+        if not write.overwrite:
+            refuse_existing(both, "--cover-report")
     for flag, path, suffix, kind in (
         ("--yolo", write.yolo, ".txt", YoloFolder),
         ("--crop", write.crop, ".jpg", CropFolder),
@@ -78,4 +97,21 @@ def make_plan(options: DetectOptions, report: Callable[[BlazeFaceError], None]) 
             place, names = check_folder(path, flag), plan_names(inputs, flag, suffix)
             refuse_existing_parts(place, names, inputs, flag, write.overwrite)
             folders.append(kind(place, names, write.overwrite, report))
-    return Plan(inputs, outputs, files, folders)
+    return Plan(inputs, outputs, files, folders, cover_report)
+
+
+def sheet_path(report: Path) -> Path:
+    """The contact sheet beside a report."""
+    return report.with_suffix(".png")
+
+
+def _check_covers(options: DetectOptions) -> None:
+    """Raise WrongUsage for flags about covers that do not go together."""
+    cover, write = options.cover, options.write
+    for flag, value in (("--cover-report", cover.report), ("--covers", cover.given), ("--delay", cover.delay)):
+        if value and cover.faces is None:
+            raise WrongUsage(f"{flag}: say how faces are covered with --blur STYLE")
+    if cover.given is not None:
+        files = (write.json, write.jsonl, write.csv, write.coco, write.yolo)
+        if any(value is not None for value in files):
+            raise WrongUsage("--covers: nothing is looked for, so there are no faces to write")

@@ -1,0 +1,1 @@
+"""Which faces a covered video leaves open, what it covers needlessly, and what that costs; ours beside deface."""

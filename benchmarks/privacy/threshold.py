@@ -1,0 +1,147 @@
+"""From which score a face is covered: how many faces of val each threshold covers, and what it covers needlessly.
+
+    python -m benchmarks.privacy.threshold --data ROOT [--model M] [--min-face auto]
+
+A face is covered when nine tenths of the ellipse in its labelled box lie under covers, which are the boxes found with the
+margin of the rules. Needlessly covered is what lies under covers and in no labelled box (with the same margin) nor
+ignore region, as a share of the picture; pictures without any face say what a false cover costs. A candidate that is
+large for its picture needs `large_score`, as in the rules. Run again when weights change: the table names the
+threshold that covers as many faces as can be had while pictures without a face lose no more than LIMIT of
+their area. Writes benchmarks/results/cover_threshold.json and .md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from benchmarks import RESULTS
+from benchmarks.privacy.measure import ellipse_covered
+from blazeface.data.samples import load_split
+from blazeface.detector import FaceDetector, model_path
+from blazeface.evaluation.matching import relative_size
+from blazeface.files.pictures import read_picture
+from blazeface.files.staged import write_text
+from blazeface.privacy.covers import widened
+from blazeface.privacy.rules import RULES
+
+THRESHOLDS = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5)
+SIZES = ((0.02, 0.05), (0.05, 0.1), (0.1, 0.2), (0.2, 0.5), (0.5, 9.0))
+"""Relative sizes: side of the face by the longer side of the picture."""
+
+LIMIT = 0.01
+"""Share of the area of a picture without a face that covers may take, on average."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Which faces of val are covered from which score on.")
+    parser.add_argument("--data", type=Path, required=True, help="folder in the WIDER FACE layout")
+    parser.add_argument("--model", nargs="+", default=["front-128", "back-256"])
+    parser.add_argument("--every", type=int, default=1, help="take every n-th picture alone")
+    parser.add_argument("--out", type=Path, default=RESULTS / "cover_threshold.json")
+    args = parser.parse_args()
+    result = {
+        "rules": {"margin": RULES.margin, "large": RULES.large, "large_score": RULES.large_score},
+        "models": {},
+    }
+    for model in args.model:
+        detector = FaceDetector(model, THRESHOLDS[0])
+        rows = measure(detector, args.data, args.every, model)
+        digest = hashlib.sha256(model_path(model).read_bytes()).hexdigest()
+        result["models"][model] = {"sha256": digest, "chosen": chosen(rows), "rows": rows}  # type: ignore[index]
+    write_text(args.out, json.dumps(result, indent=1) + "\n")
+    write_text(args.out.with_suffix(".md"), markdown(result))
+    print(markdown(result))
+
+
+def measure(detector: FaceDetector, data: Path, every: int, name: str) -> list[dict[str, Any]]:
+    """A row for each threshold."""
+    covered: dict[float, list[NDArray[np.bool_]]] = {t: [] for t in THRESHOLDS}
+    sizes: list[NDArray[np.float64]] = []
+    needless: dict[float, list[tuple[bool, float, int]]] = {t: [] for t in THRESHOLDS}
+    for sample in tqdm(load_split(data, "val")[::every], name, disable=None):
+        image = read_picture(str(sample.path))
+        height, width = image.shape[:2]
+        faces = detector.detect(image)
+        longer = np.maximum(faces.boxes[:, 2] - faces.boxes[:, 0], faces.boxes[:, 3] - faces.boxes[:, 1])
+        large = longer > RULES.large * min(width, height)
+        real = sample.boxes[~sample.ignore].astype(np.float64)
+        sizes.append(relative_size(real, height, width))
+        allowed = mask_of([widened(box, RULES.margin) for box in sample.boxes.tolist()], width, height)
+        for threshold in THRESHOLDS:
+            chosen_ones = faces.scores >= np.where(large, max(threshold, RULES.large_score), threshold)
+            boxes = [widened(box, RULES.margin) for box in faces.boxes[chosen_ones].tolist()]
+            mask = mask_of(boxes, width, height)
+            covered[threshold].append(np.array([ellipse_covered(mask, box) >= 0.9 for box in real.tolist()], bool))
+            share = float((mask & ~allowed).mean())
+            needless[threshold].append((len(sample.boxes) == 0, share, len(boxes)))
+    size = np.concatenate(sizes)
+    rows = []
+    for threshold in THRESHOLDS:
+        found = np.concatenate(covered[threshold])
+        empty = np.array([(share, count) for none, share, count in needless[threshold] if none])
+        full = np.array([share for none, share, _ in needless[threshold] if not none])
+        rows.append(
+            {
+                "threshold": threshold,
+                "covered": {
+                    f"{low:g}": round(float(found[(size >= low) & (size < high)].mean()), 4) for low, high in SIZES
+                },
+                "covered_from_0.05": round(float(found[size >= 0.05].mean()), 4),
+                "needless_with_faces": round(float(full.mean()), 5),
+                "needless_without": round(float(empty[:, 0].mean()), 5),
+                "false_covers_per_1000_without": round(1000 * float(empty[:, 1].mean()), 1),
+            }
+        )
+    return rows
+
+
+def mask_of(boxes: list[Any], width: int, height: int) -> NDArray[np.bool_]:
+    """(H, W), True under the boxes, whole pixels outwards."""
+    mask = np.zeros((height, width), bool)
+    for x1, y1, x2, y2 in boxes:
+        mask[
+            max(0, int(np.floor(y1))) : max(0, int(np.ceil(y2))),
+            max(0, int(np.floor(x1))) : max(0, int(np.ceil(x2))),
+        ] = True
+    return mask
+
+
+def chosen(rows: list[dict[str, Any]]) -> float:
+    """The lowest threshold that keeps to LIMIT; the highest of all where none does."""
+    return min((row["threshold"] for row in rows if row["needless_without"] <= LIMIT), default=THRESHOLDS[-1])
+
+
+def markdown(result: dict[str, Any]) -> str:
+    lines = ["# From which score faces are covered", "Written by `benchmarks/privacy/threshold.py`.", ""]
+    heads = [f"{low:g} to {high:g}" if high < 1 else f"{low:g} and more" for low, high in SIZES]
+    for model, part in result["models"].items():
+        lines += [
+            f"## {model}",
+            f"SHA-256 {part['sha256'][:12]}...; chosen: {part['chosen']:g}. Share of the faces covered, by relative size;"
+            " area covered needlessly in pictures with and without faces; false covers in 1,000 pictures without a face.",
+            "",
+            f"| score | {' | '.join(heads)} | from 0.05 | needless, faces | needless, none | false covers |",
+            f"| ---: |{' ---: |' * (len(SIZES) + 4)}",
+        ]
+        for row in part["rows"]:
+            parts = [f"{value:.3f}" for value in row["covered"].values()]
+            lines.append(
+                f"| {row['threshold']:g} | {' | '.join(parts)} | {row['covered_from_0.05']:.3f} | {row['needless_with_faces']:.2%}"
+                f" | {row['needless_without']:.2%} | {row['false_covers_per_1000_without']:.0f} |"
+            )
+        lines.append("")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    cv2.setNumThreads(1)
+    main()

@@ -1,0 +1,61 @@
+"""The rules by which faces are covered: the numbers, in one place for Python and for the page.
+
+The page reads them from js/rules.js, which `tools/page_rules.py` writes from here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+
+@dataclass(frozen=True)
+class CoverRules:
+    """Which candidates are covered, for how long and how widely. Lengths are in sides of the face (the square root of
+    its box's area), times in seconds.
+
+    score: a track is covered, from its first candidate to its last, when one of them reaches this score.
+    faint: candidates from this score on continue a track.
+    large, large_score: a candidate whose longer side is more than this share of the picture's shorter side needs this
+        score in place of `score`: what is no face must not cover the picture.
+    margin: added on every side of a box, in its own sides: hair, chin and ears tell as well.
+    overlap: IoU with the box in which a track expects its face, from which a candidate is taken for it.
+    bridge: the longest gap between two sightings of a face that is covered whole.
+    hold: for so long a face that is lost is covered while nobody knows whether it comes back.
+    linger: for so long it is covered before its first sighting and after its last, where the frames beside are known.
+    brief: takes the place of hold and linger for a track of fewer than `established` candidates under `sure`.
+    coast: for so long a lost face is expected to keep its velocity, which is measured over `memory`.
+    growth: sides a second by which a cover grows with the time to the nearest sighting; largest_growth: sides that it
+        grows by at most; picture_growth: the same as a share of the picture's shorter side.
+    reach, speed, ratio: a face that appears is the one that was lost if its middle is no further from where that is
+        expected than reach plus speed for each second, and neither is more than `ratio` times as large.
+    cells: colours along the longer side of a cover that is no plain field.
+    """
+
+    score: float = 0.2
+    faint: float = 0.1
+    large: float = 0.5
+    large_score: float = 0.5
+    margin: float = 0.3
+    overlap: float = 0.2
+    bridge: float = 2.0
+    hold: float = 1.0
+    linger: float = 0.5
+    brief: float = 0.2
+    established: int = 3
+    sure: float = 0.5
+    coast: float = 0.5
+    memory: float = 0.25
+    growth: float = 0.6
+    largest_growth: float = 0.8
+    picture_growth: float = 0.15
+    reach: float = 0.75
+    speed: float = 2.0
+    ratio: float = 2.0
+    cells: int = 5
+
+    def with_score(self, score: float | None) -> CoverRules:
+        """The rules with another score, None for these; candidates below it still continue a track."""
+        return self if score is None else replace(self, score=score, faint=min(self.faint, score))
+
+
+RULES = CoverRules()

@@ -1,0 +1,152 @@
+"""Faces followed from frame to frame, so that each is covered in the frames as well in which it is not found.
+
+A track is a row of sightings. Everything from the score `faint` on may continue one; whether it is covered is decided by
+its best sighting, also by one that comes later, so that a face which comes into sight is covered from the first trace
+of it. A track that begins where another was lost is linked to it, and the gap between them is covered; the lost one may
+still go on by itself, since the new one may be somebody else.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from math import hypot, sqrt
+
+import numpy as np
+
+from blazeface.detections import Detections
+from blazeface.privacy.rules import RULES, CoverRules
+from blazeface.tracking.tracker import associate
+
+Box = tuple[float, float, float, float]
+
+
+@dataclass
+class Track:
+    """Sightings of one face, in order: frame numbers, times in seconds, boxes in pixels, scores.
+
+    confirmed: it is covered. link: the track that was lost where this one began, and how many sightings it had then.
+    """
+
+    number: int
+    frames: list[int] = field(default_factory=list)
+    times: list[float] = field(default_factory=list)
+    boxes: list[Box] = field(default_factory=list)
+    scores: list[float] = field(default_factory=list)
+    confirmed: bool = False
+    link: tuple[Track, int] | None = None
+
+    def velocity_at_end(self, memory: float) -> tuple[float, float]:
+        """Sides a second, (x, y), over the last `memory` seconds; (0, 0) for a single sighting."""
+        first = bisect_left(self.times, self.times[-1] - memory - 1e-9)
+        return _velocity(self, first, len(self.times) - 1)
+
+    def velocity_at_start(self, memory: float) -> tuple[float, float]:
+        last = bisect_left(self.times, self.times[0] + memory + 1e-9) - 1
+        return _velocity(self, 0, last)
+
+
+class CoverTracks:
+    """The tracks of one video. width, height: of its pictures. `ended`: no further frame will come.
+
+    keep: keep all tracks; without it those are let go of that no cover can come from any more, `look_ahead` seconds
+    after that.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        height: int,
+        rules: CoverRules = RULES,
+        keep: bool = True,
+        look_ahead: float = 0.0,
+        next_number: int = 1,
+    ):
+        self.width, self.height, self.rules = width, height, rules
+        self.tracks: list[Track] = []
+        self.known_until = 0.0
+        self.next_number = next_number
+        self.ended = False
+        self._keep, self._look_ahead = keep, look_ahead
+        self._alive: list[Track] = []
+
+    def add(self, frame: int, time: float, faces: Detections) -> None:
+        """The candidates of the next frame; time: in seconds, it grows."""
+        rules = self.rules
+        self.known_until = time
+        alive = self._alive = [t for t in self._alive if time - t.times[-1] <= self._patience(t)]
+        chosen = faces[faces.scores >= rules.faint]
+        expected = np.array([self._expected(track, time) for track in alive]).reshape(-1, 4)
+        of_track, of_face = associate(expected, chosen.boxes, rules.overlap)
+        continued = dict(zip(of_face.tolist(), of_track.tolist(), strict=True))
+        lost = [track for place, track in enumerate(alive) if place not in set(of_track.tolist())]
+        for n, (box, score) in enumerate(zip(chosen.boxes.tolist(), chosen.scores.tolist(), strict=True)):
+            if n in continued:
+                track = alive[continued[n]]
+            else:
+                before = self._lost_near(lost, box, time)
+                track = Track(self.next_number, link=None if before is None else (before, len(before.times)))
+                self.next_number += 1
+                self._alive.append(track)
+                self.tracks.append(track)
+            track.frames.append(frame)
+            track.times.append(time)
+            track.boxes.append((box[0], box[1], box[2], box[3]))
+            track.scores.append(score)
+            track.confirmed = track.confirmed or score >= self._needed(box)
+        if not self._keep:
+            oldest = time - rules.bridge - self._look_ahead
+            self.tracks = [t for t in self.tracks if t.times[-1] >= oldest]
+
+    def _patience(self, track: Track) -> float:
+        """Seconds for which a track that is not seen may be taken up again; noise is soon forgotten."""
+        return self.rules.bridge if track.confirmed else self.rules.brief
+
+    def _needed(self, box: Sequence[float]) -> float:
+        """The score that confirms a track."""
+        rules = self.rules
+        longer = max(box[2] - box[0], box[3] - box[1])
+        large = longer > rules.large * min(self.width, self.height)
+        return max(rules.score, rules.large_score) if large else rules.score
+
+    def _expected(self, track: Track, time: float) -> Box:
+        vx, vy = track.velocity_at_end(self.rules.memory)
+        seconds = min(time - track.times[-1], self.rules.coast)
+        return moved(track.boxes[-1], vx * seconds, vy * seconds)
+
+    def _lost_near(self, lost: list[Track], box: Sequence[float], time: float) -> Track | None:
+        """The lost track that is expected nearest to a box, if one is within reach and of a like size."""
+        best, nearest = None, 1.0
+        for track in lost:
+            expected = self._expected(track, time)
+            own, other = side(expected), side(box)
+            if max(own, other) > self.rules.ratio * min(own, other):
+                continue
+            across, down = (box[i] + box[i + 2] - expected[i] - expected[i + 2] for i in (0, 1))
+            limit = self.rules.reach + self.rules.speed * (time - track.times[-1])
+            distance = hypot(across, down) / (own + other) / limit
+            if distance <= nearest:
+                best, nearest = track, distance
+        return best
+
+
+def side(box: Sequence[float]) -> float:
+    """Side of a square of the box's area, in pixels, at least a tiny one."""
+    return max(sqrt(max(box[2] - box[0], 0.0) * max(box[3] - box[1], 0.0)), 1e-6)
+
+
+def moved(box: Sequence[float], across: float, down: float) -> Box:
+    """A box displaced by some of its own sides."""
+    unit = side(box)
+    x, y = across * unit, down * unit
+    return box[0] + x, box[1] + y, box[2] + x, box[3] + y
+
+
+def _velocity(track: Track, first: int, last: int) -> tuple[float, float]:
+    seconds = track.times[last] - track.times[first]
+    if seconds <= 0:
+        return 0.0, 0.0
+    a, b = track.boxes[first], track.boxes[last]
+    unit = 2 * seconds * side(b)
+    return (b[0] + b[2] - a[0] - a[2]) / unit, (b[1] + b[3] - a[1] - a[3]) / unit
