@@ -30,8 +30,8 @@ from blazeface.detector import FaceDetector, model_path
 from blazeface.evaluation.matching import relative_size
 from blazeface.files.pictures import read_picture
 from blazeface.files.staged import write_text
-from blazeface.privacy.covers import widened
 from blazeface.privacy.rules import RULES
+from blazeface.privacy.tracks import widened
 
 THRESHOLDS = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5)
 SIZES = ((0.02, 0.05), (0.05, 0.1), (0.1, 0.2), (0.2, 0.5), (0.5, 9.0))

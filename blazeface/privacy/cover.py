@@ -10,8 +10,8 @@ import numpy as np
 
 from blazeface.detections import Detections
 from blazeface.geometry import Image
-from blazeface.privacy.covers import widened
 from blazeface.privacy.rules import RULES
+from blazeface.privacy.tracks import widened
 
 CoverStyle = Literal["solid", "pixelate", "gaussian"]
 COVER_STYLES: tuple[CoverStyle, ...] = get_args(CoverStyle)

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
-from blazeface.privacy.tracks import Box, CoverTracks, Track, moved, side
+from blazeface.privacy.tracks import Box, CoverTracks, Track, moved, side, widened
 
 Kind = Literal["seen", "bridged", "held"]
 
@@ -114,12 +114,6 @@ def _grown(region: Box, face: Box, seconds: float, tracks: CoverTracks) -> Box:
     sides = min(rules.growth * seconds, rules.largest_growth)
     pixels = min(sides * side(face), rules.picture_growth * min(tracks.width, tracks.height))
     return region[0] - pixels, region[1] - pixels, region[2] + pixels, region[3] + pixels
-
-
-def widened(box: Sequence[float], margin: float) -> Box:
-    """A box with a margin on every side, in its own width and height."""
-    across, down = margin * (box[2] - box[0]), margin * (box[3] - box[1])
-    return box[0] - across, box[1] - down, box[2] + across, box[3] + down
 
 
 def _union(a: Box, b: Box) -> Box:

@@ -18,6 +18,8 @@ class CoverRules:
     large, large_score: a candidate whose longer side is more than this share of the picture's shorter side needs this
         score in place of `score`: what is no face must not cover the picture.
     margin: added on every side of a box, in its own sides: hair, chin and ears tell as well.
+    inside, sure: a candidate under the score `sure` of whose box this share lies under the cover of a better one is the
+        same face.
     overlap: IoU with the box in which a track expects its face, from which a candidate is taken for it.
     bridge: the longest gap between two sightings of a face that is covered whole.
     hold: for so long a face that is lost is covered while nobody knows whether it comes back.
@@ -36,13 +38,14 @@ class CoverRules:
     large: float = 0.5
     large_score: float = 0.5
     margin: float = 0.3
+    inside: float = 0.85
+    sure: float = 0.5
     overlap: float = 0.2
     bridge: float = 2.0
     hold: float = 1.0
     linger: float = 0.5
     brief: float = 0.2
     established: int = 3
-    sure: float = 0.5
     coast: float = 0.5
     memory: float = 0.25
     growth: float = 0.6

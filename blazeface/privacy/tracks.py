@@ -77,6 +77,7 @@ class CoverTracks:
         self.known_until = time
         alive = self._alive = [t for t in self._alive if time - t.times[-1] <= self._patience(t)]
         chosen = faces[faces.scores >= rules.faint]
+        chosen = chosen[apart(chosen.boxes.tolist(), chosen.scores.tolist(), rules)]
         expected = np.array([self._expected(track, time) for track in alive]).reshape(-1, 4)
         of_track, of_face = associate(expected, chosen.boxes, rules.overlap)
         continued = dict(zip(of_face.tolist(), of_track.tolist(), strict=True))
@@ -129,6 +130,29 @@ class CoverTracks:
             if distance <= nearest:
                 best, nearest = track, distance
         return best
+
+
+def apart(boxes: Sequence[Sequence[float]], scores: Sequence[float], rules: CoverRules) -> list[int]:
+    """The places of those candidates, best first, that are not the same face as a better one."""
+    kept: list[int] = []
+    for n, box in enumerate(boxes):
+        covered = (share_inside(box, widened(boxes[better], rules.margin)) for better in kept)
+        if scores[n] >= rules.sure or all(share < rules.inside for share in covered):
+            kept.append(n)
+    return kept
+
+
+def share_inside(box: Sequence[float], region: Sequence[float]) -> float:
+    """The share of a box's area that lies in a region."""
+    across = max(0.0, min(box[2], region[2]) - max(box[0], region[0]))
+    down = max(0.0, min(box[3], region[3]) - max(box[1], region[1]))
+    return across * down / max((box[2] - box[0]) * (box[3] - box[1]), 1e-9)
+
+
+def widened(box: Sequence[float], margin: float) -> Box:
+    """A box with a margin on every side, in its own width and height."""
+    across, down = margin * (box[2] - box[0]), margin * (box[3] - box[1])
+    return box[0] - across, box[1] - down, box[2] + across, box[3] + down
 
 
 def side(box: Sequence[float]) -> float:

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from blazeface.detections import Detections
 from blazeface.privacy.cover import COVER_STYLES, CoverStyle, cover_all, cover_boxes, cover_faces, cover_region
-from blazeface.privacy.covers import widened
 from blazeface.privacy.rules import RULES
+from blazeface.privacy.tracks import widened
 
 
 def noise(height: int = 120, width: int = 160, seed: int = 0) -> np.ndarray:
