@@ -77,6 +77,7 @@ def test_each_flag_has_its_place() -> None:
             "--no-sound",
             *("--sound", "aac"),
             "--overwrite",
+            *("--cover-report", "r.json", "--covers", "c.json", "--delay", "1.5"),
         ],
         *["--no-window", "--quiet", "--jobs", "2", "--resume", "--engine", "ray"],
     )

@@ -1,8 +1,8 @@
 // Faces drawn on a canvas: boxes, points, scores; and faces covered.
 
+import { RULES } from "./rules.js";
+
 const ACCENT = "#ff8a4c";
-const MARGIN = 0.2; // of the box's sides, so that hair and chin are covered too
-const CELLS = 6; // of the mosaic, across a face: too few to recognise anybody
 
 /** Faces of a picture as its mirror image shows them: keypoints keep their order, hence their names. */
 export function mirrorFaces(faces, width) {
@@ -64,13 +64,13 @@ function drawLabel(context, text, x, y, unit) {
 
 /**
  * Make faces unrecognisable on a canvas where the picture has been drawn. how: "mosaic" or "solid"; pixels: the picture
- * as it came, an ImageData, in whose frame the faces are. The canvas itself is not asked for its pixels: where a
- * graphics processor draws it, that takes longer than finding the faces.
+ * as it came, an ImageData, in whose frame the boxes are (see covers.js). The canvas itself is not asked for its pixels:
+ * where a graphics processor draws it, that takes longer than finding the faces.
  */
-export function coverFaces(context, pixels, faces, how, mirrored) {
+export function coverBoxes(context, pixels, boxes, how, mirrored) {
   context.setTransform(mirrored ? -1 : 1, 0, 0, 1, mirrored ? pixels.width : 0, 0);
-  for (const { box } of faces) {
-    const [x, y, width, height] = grown(box, pixels);
+  for (const box of boxes) {
+    const [x, y, width, height] = region(box, pixels);
     if (width < 1 || height < 1) continue;
     if (how === "mosaic") drawMosaic(context, pixels, x, y, width, height);
     else {
@@ -81,21 +81,21 @@ export function coverFaces(context, pixels, faces, how, mirrored) {
   context.setTransform(1, 0, 0, 1, 0, 0);
 }
 
-// The box with its margin, in whole pixels inside the picture: x, y, width, height.
-function grown([x1, y1, x2, y2], picture) {
-  const [dx, dy] = [MARGIN * (x2 - x1), MARGIN * (y2 - y1)];
-  const left = Math.max(0, Math.floor(x1 - dx));
-  const top = Math.max(0, Math.floor(y1 - dy));
-  const right = Math.min(picture.width, Math.ceil(x2 + dx));
-  const bottom = Math.min(picture.height, Math.ceil(y2 + dy));
+// Whole pixels outwards, inside the picture: x, y, width, height.
+function region([x1, y1, x2, y2], picture) {
+  const left = Math.max(0, Math.floor(x1));
+  const top = Math.max(0, Math.floor(y1));
+  const right = Math.min(picture.width, Math.ceil(x2));
+  const bottom = Math.min(picture.height, Math.ceil(y2));
   return [left, top, right - left, bottom - top];
 }
 
 // Each cell gets the mean of its pixels.
 function drawMosaic(context, pixels, x, y, width, height) {
   const { data } = pixels;
-  const columns = Math.min(CELLS, width);
-  const rows = Math.min(CELLS, height);
+  const cell = Math.max(width, height) / RULES.cells;
+  const columns = Math.max(1, Math.min(width, Math.round(width / cell)));
+  const rows = Math.max(1, Math.min(height, Math.round(height / cell)));
   for (let row = 0; row < rows; row++) {
     const [top, bottom] = [Math.floor((row * height) / rows), Math.floor(((row + 1) * height) / rows)];
     for (let column = 0; column < columns; column++) {

@@ -1,12 +1,13 @@
 // The page itself: controls, the camera's loop, pictures.
 
 import { Camera, explain } from "./camera.js";
+import { Covers } from "./covers.js";
 import { FaceDetector } from "./detector.js";
-import { coverFaces, drawFaces, drawPicture, mirrorFaces } from "./draw.js";
-import { Hold } from "./hold.js";
+import { coverBoxes, drawFaces, drawPicture, mirrorFaces } from "./draw.js";
 import { Meter } from "./meter.js";
 import { keepForOffline } from "./offline.js";
 import { ENGINE_NAMES, openNetwork } from "./runtime.js";
+import { RULES } from "./rules.js";
 import { loadSettings, saveSettings } from "./settings.js";
 
 const LONGEST = 4096; // pixels of a picture's side; phones cannot hold much larger canvases
@@ -86,19 +87,29 @@ function changeModel() {
 
 // ---- one picture
 
+/** The score from which faces are shown; what is covered is looked for from a lower one. */
+const threshold = () => Number(at.threshold.value);
+const coverRules = () => ({
+  ...RULES,
+  score: Math.min(RULES.score, threshold()),
+  faint: Math.min(RULES.faint, threshold()),
+});
+
 async function find(source) {
   const { width, height } = source;
   const pixels = source.getContext("2d").getImageData(0, 0, width, height);
   const start = performance.now();
-  const faces = await detector.detect(pixels, Number(at.threshold.value));
-  return { pixels, faces, cost: performance.now() - start };
+  const shownFrom = threshold();
+  const candidates = await detector.detect(pixels, at.cover.value === "off" ? shownFrom : Math.min(RULES.faint, shownFrom));
+  const faces = candidates.filter(({ score }) => score >= shownFrom);
+  return { pixels, candidates, faces, cost: performance.now() - start };
 }
 
-function show(source, pixels, faces, hidden) {
+function show(source, pixels, faces, covers) {
   const mirrored = at.mirror.checked;
   const cover = at.cover.value;
   drawPicture(stage, source, mirrored);
-  if (cover !== "off") coverFaces(stage, pixels, hidden, cover, mirrored);
+  if (cover !== "off") coverBoxes(stage, pixels, covers.map(({ box }) => box), cover, mirrored);
   // No points on a covered face: they would tell which way it looks.
   if (at.marks.checked) drawFaces(stage, mirrored ? mirrorFaces(faces, source.width) : faces, cover === "off");
   shown.faces = faces;
@@ -118,9 +129,9 @@ function showNumbers(faces) {
 async function findInPicture() {
   if (!detector || !picture) return;
   const source = picture;
-  const { pixels, faces, cost } = await find(source);
+  const { pixels, candidates, faces, cost } = await find(source);
   if (source !== picture) return; // another one was opened meanwhile
-  show(source, pixels, faces, faces);
+  show(source, pixels, faces, new Covers(coverRules()).update(candidates, 0, source.width, source.height));
   showNumbers(faces);
   at.stage.setAttribute("aria-label", `Picture with ${countOf(faces).toLowerCase()} found`);
   at.meter.hidden = false;
@@ -189,7 +200,7 @@ function stopCamera() {
 
 async function watch(mine) {
   const meter = new Meter();
-  const hold = new Hold();
+  const covers = new Covers();
   shown = { ...shown, count: null, said: null, textAt: 0 };
   try {
     while (await mine.nextFrame()) {
@@ -199,11 +210,12 @@ async function watch(mine) {
       if (!width || !height) continue;
       if (work.canvas.width !== width || work.canvas.height !== height) Object.assign(work.canvas, { width, height });
       work.drawImage(mine.video, 0, 0);
-      const { pixels, faces, cost } = await find(work.canvas);
+      covers.rules = coverRules();
+      const { pixels, candidates, faces, cost } = await find(work.canvas);
       if (mine.closed) break;
       const now = performance.now();
       // What is shown is the frame that was searched, never a newer one: its faces could be elsewhere, uncovered.
-      show(work.canvas, pixels, faces, hold.faces(faces, now / 1000));
+      show(work.canvas, pixels, faces, covers.update(candidates, now / 1000, width, height));
       meter.add(now, cost);
       tell(meter, faces, now);
     }

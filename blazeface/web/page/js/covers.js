@@ -1,0 +1,126 @@
+// Which parts of a live picture are covered: blazeface/privacy/tracks.py and covers.py are the same in Python, where they
+// can look ahead as well. The numbers are in rules.js.
+
+import { boxIou } from "./blend.js";
+import { RULES } from "./rules.js";
+
+/** A box with a margin on every side, in its own width and height. */
+export function widened([x1, y1, x2, y2], margin = RULES.margin) {
+  const [across, down] = [margin * (x2 - x1), margin * (y2 - y1)];
+  return [x1 - across, y1 - down, x2 + across, y2 + down];
+}
+
+/** Follows the faces of one camera; see `update`. rules: those of rules.js, or some with another score. */
+export class Covers {
+  #tracks = [];
+  #size = "";
+
+  constructor(rules = RULES) {
+    this.rules = rules;
+  }
+
+  /**
+   * Candidates of the next picture, {box, score}, best first, and its time in seconds -> its covers,
+   * {box, kind: "seen" | "held"}: boxes in its pixels, all that is to be covered.
+   */
+  update(candidates, time, width, height) {
+    if (this.#size !== `${width} ${height}`) [this.#tracks, this.#size] = [[], `${width} ${height}`];
+    const { rules } = this;
+    this.#tracks = this.#tracks.filter((track) => time - track.last.time <= (track.confirmed ? rules.bridge : rules.brief));
+    const chosen = apart(candidates.filter(({ score }) => score >= rules.faint), rules);
+    const trackOf = associate(this.#tracks.map((track) => expected(track, time, rules)), chosen, rules.overlap);
+    const before = [...this.#tracks];
+    chosen.forEach(({ box, score }, n) => {
+      const track = trackOf.has(n) ? before[trackOf.get(n)] : begin(this.#tracks);
+      track.recent = [...track.recent.filter((sighting) => sighting.time >= time - 2 * rules.memory), { time, box }];
+      track.last = { time, box };
+      track.count += 1;
+      track.best = Math.max(track.best, score);
+      track.confirmed ||= score >= needed(box, width, height, rules);
+    });
+    return this.#tracks.flatMap((track) => coverOf(track, time, width, height, rules));
+  }
+}
+
+function begin(tracks) {
+  const track = { recent: [], last: null, count: 0, best: 0, confirmed: false };
+  tracks.push(track);
+  return track;
+}
+
+// Those candidates that are not the same face as a better one.
+function apart(candidates, rules) {
+  const kept = [];
+  for (const candidate of candidates) {
+    const inside = kept.some(({ box }) => shareInside(candidate.box, widened(box, rules.margin)) >= rules.inside);
+    if (candidate.score >= rules.sure || !inside) kept.push(candidate);
+  }
+  return kept;
+}
+
+function shareInside(box, region) {
+  const across = Math.max(0, Math.min(box[2], region[2]) - Math.max(box[0], region[0]));
+  const down = Math.max(0, Math.min(box[3], region[3]) - Math.max(box[1], region[1]));
+  return (across * down) / Math.max((box[2] - box[0]) * (box[3] - box[1]), 1e-9);
+}
+
+// The number of the track of each candidate that has one: the pair that overlaps most first.
+function associate(boxes, candidates, least) {
+  const overlap = boxes.map((box) => candidates.map((candidate) => boxIou(box, candidate.box)));
+  const found = new Map();
+  for (;;) {
+    let [best, track, face] = [least, -1, -1];
+    overlap.forEach((row, t) => row.forEach((value, f) => {
+      if (value > best || (value === best && track < 0)) [best, track, face] = [value, t, f];
+    }));
+    if (track < 0) return found;
+    found.set(face, track);
+    overlap[track] = [];
+    for (const row of overlap) if (row.length) row[face] = -1;
+  }
+}
+
+function needed([x1, y1, x2, y2], width, height, rules) {
+  const large = Math.max(x2 - x1, y2 - y1) > rules.large * Math.min(width, height);
+  return large ? Math.max(rules.score, rules.large_score) : rules.score;
+}
+
+// Side of a square of the box's area.
+function side([x1, y1, x2, y2]) {
+  return Math.max(Math.sqrt(Math.max(x2 - x1, 0) * Math.max(y2 - y1, 0)), 1e-6);
+}
+
+function moved(box, across, down) {
+  const unit = side(box);
+  return [box[0] + across * unit, box[1] + down * unit, box[2] + across * unit, box[3] + down * unit];
+}
+
+// Sides a second over the last moments in which the face was seen.
+function velocity({ recent, last }, rules) {
+  const first = recent.find(({ time }) => time >= last.time - rules.memory - 1e-9);
+  const seconds = last.time - first.time;
+  if (seconds <= 0) return [0, 0];
+  const unit = 2 * seconds * side(last.box);
+  return [0, 1].map((axis) => (last.box[axis] + last.box[axis + 2] - first.box[axis] - first.box[axis + 2]) / unit);
+}
+
+function expected(track, time, rules) {
+  const seconds = Math.min(time - track.last.time, rules.coast);
+  const [x, y] = velocity(track, rules);
+  return moved(track.last.box, x * seconds, y * seconds);
+}
+
+function coverOf(track, time, width, height, rules) {
+  if (!track.confirmed) return [];
+  const { box } = track.last;
+  const own = widened(box, rules.margin);
+  const away = time - track.last.time;
+  if (away === 0) return [{ box: own, kind: "seen" }];
+  const weak = track.count < rules.established && track.best < rules.sure;
+  if (away > (weak ? Math.min(rules.hold, rules.brief) : rules.hold)) return [];
+  const ahead = widened(expected(track, time, rules), rules.margin); // it may have gone on, and it may have stopped
+  const sides = Math.min(rules.growth * away, rules.largest_growth);
+  const pixels = Math.min(sides * side(box), rules.picture_growth * Math.min(width, height));
+  const grown = [0, 1].map((i) => Math.min(own[i], ahead[i]) - pixels);
+  return [{ box: [...grown, ...[2, 3].map((i) => Math.max(own[i], ahead[i]) + pixels)], kind: "held" }];
+}

@@ -1,0 +1,26 @@
+// Written by tools/page_rules.py from blazeface/privacy/rules.py, which says what each number means.
+
+export const RULES = {
+  score: 0.2,
+  faint: 0.1,
+  large: 0.5,
+  large_score: 0.5,
+  margin: 0.3,
+  inside: 0.85,
+  sure: 0.5,
+  overlap: 0.2,
+  bridge: 2.0,
+  hold: 1.0,
+  linger: 0.5,
+  brief: 0.2,
+  established: 3,
+  coast: 0.5,
+  memory: 0.25,
+  growth: 0.6,
+  largest_growth: 0.8,
+  picture_growth: 0.15,
+  reach: 0.75,
+  speed: 2.0,
+  ratio: 2.0,
+  cells: 5,
+};
