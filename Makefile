@@ -30,9 +30,6 @@ PARITY := .venv-parity
 SUPPLY := .venv-supply
 PEERS := .venv-peers-opencv .venv-peers-centerface .venv-peers-mtcnn
 
-# albumentations looks for a newer version of itself on the network each time it is imported.
-export NO_ALBUMENTATIONS_UPDATE := 1
-
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: web browser-check formats-check lightweight-report help demo test test-slow lint evaluate parity export-report benchmark benchmark-speed tables pictures fuzz chaos soak lock audit clean

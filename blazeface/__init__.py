@@ -5,6 +5,9 @@
 >>> faces.boxes, faces.scores, faces.keypoints
 """
 
+import blazeface.no_telemetry  # noqa: F401 (first: before anything can import onnxruntime)
+
+# isort: split
 from blazeface.detections import Detections
 from blazeface.detector import FaceDetector
 from blazeface.errors import BlazeFaceError

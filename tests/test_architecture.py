@@ -11,7 +11,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "blazeface"
 
-CORE = {"errors", "version", "spec", "detections", "geometry", "anchors", "decode", "blend", "crop", "files"}
+CORE = {"errors", "no_telemetry", "version", "spec", "detections", "geometry", "anchors", "decode", "blend", "crop", "files"}
 DETECTOR = CORE | {"backends", "detector"}
 ALLOWED = {
     "backends": CORE | {"backends", "models", "tflite"},
