@@ -44,6 +44,8 @@ class FaceDetector:
         by default the one that the file's suffix asks for.
     threads: CPU threads of the runtime; 0 lets it choose. One is best for one picture at a time.
     reduce: what makes one face of many candidates, `blend` or `hard_nms`.
+    trust: run a model file of another kind than is exported here as well, in a child process with bounds on time and
+        memory. Without it such a file is refused.
 
     A detector may be shared by several threads. Raises BlazeFaceError for a model that is missing,
     damaged or foreign.
@@ -56,11 +58,12 @@ class FaceDetector:
         backend: str | None = None,
         threads: int = 1,
         reduce: Reduce = blend,
+        trust: bool = False,
     ):
         if threads < 0:
             raise BlazeFaceError(f"threads must be 0 or more, not {threads}")
         backend = backend or backend_for(model)
-        self._set_up(open_backend(model_path(model, backend), backend, threads), score_threshold, reduce)
+        self._set_up(open_backend(model_path(model, backend), backend, threads, trust), score_threshold, reduce)
         self._name = str(model)
 
     @classmethod

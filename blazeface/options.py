@@ -32,7 +32,7 @@ class ReadOptions:
 
 @dataclass(frozen=True)
 class LookOptions:
-    """How to look for faces. model, score_threshold, backend, threads: as of FaceDetector.
+    """How to look for faces. model, score_threshold, backend, threads, trust: as of FaceDetector.
 
     refine: the network that sharpens keypoints, None for none. roi: look around the last frame's faces first.
     """
@@ -43,6 +43,7 @@ class LookOptions:
     threads: int = 1
     refine: Path | None = None
     roi: bool = False
+    trust: bool = False
 
     @property
     def arguments(self) -> tuple[str, float | None, str | None, int]:

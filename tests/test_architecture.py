@@ -14,7 +14,8 @@ PACKAGE = Path(__file__).parents[1] / "blazeface"
 CORE = {"errors", "no_telemetry", "version", "spec", "detections", "geometry", "anchors", "decode", "blend", "crop", "files"}
 DETECTOR = CORE | {"backends", "detector"}
 ALLOWED = {
-    "backends": CORE | {"backends", "models", "tflite"},
+    "guard": CORE | {"guard", "tflite"},
+    "backends": CORE | {"backends", "guard", "models", "tflite"},
     "detector": CORE | {"backends"},
     "refine": CORE | {"backends"},
     "tflite": CORE | {"tflite", "inspection"},
@@ -61,6 +62,7 @@ ALLOWED = {
 """Which rooms each room may import."""
 
 DETECTING = DETECTOR | {
+    "guard",
     "__init__",
     "__main__",
     "refine",

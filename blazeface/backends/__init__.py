@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from blazeface.errors import BlazeFaceError
 from blazeface.files.staged import require_regular_file
+from blazeface.guard import UnlistedModel
 from blazeface.spec import ModelSpec
 
 
@@ -40,6 +41,11 @@ SUFFIXES = {name: runtime.suffix for name, runtime in RUNTIMES.items()}
 
 BACKENDS = tuple(RUNTIMES)
 
+TRUST_HELP = (
+    "run a model file of another kind than is exported here as well, in a process with bounds on time and memory"
+)
+"""What --trust-model does, wherever it is a flag."""
+
 MAX_BYTES = 2**28
 """A larger file is not looked into."""
 
@@ -63,8 +69,13 @@ def backend_for(model: str | Path) -> str:
     return backends.get(Path(model).suffix, "onnxruntime")
 
 
-def open_backend(path: Path, backend: str, threads: int) -> Backend:
-    """Load a model file in the runtime named; what is missing or wrong is said in one sentence."""
+def open_backend(path: Path, backend: str, threads: int, trust: bool = False, check: bool = True) -> Backend:
+    """Load a model file in the runtime named; what is missing or wrong is said in one sentence.
+
+    A file is checked before the runtime sees it (`blazeface.guard`). One that holds other operators than a face
+    detector of this kind, or costs too much, raises UnlistedModel; with `trust` it runs in a child process instead.
+    check: False in that child alone.
+    """
     if backend not in BACKENDS:
         raise BlazeFaceError(f"unknown backend {backend!r}: choose one of {', '.join(BACKENDS)}")
     if path.suffix == ".mlpackage":
@@ -89,8 +100,15 @@ def open_backend(path: Path, backend: str, threads: int) -> Backend:
         raise BlazeFaceError(
             f"the {backend} backend needs {runtime.package}: pip install 'blazeface[{runtime.extra}]' ({error})"
         ) from error
+    arguments = (path, threads) if backend == "torch" else (path, threads, check)
     try:
-        return cast(Backend, getattr(module, runtime.class_name)(path, threads))
+        return cast(Backend, getattr(module, runtime.class_name)(*arguments))
+    except UnlistedModel:
+        if not trust:
+            raise
+        from blazeface.backends.isolated import IsolatedBackend  # it starts a process of this package
+
+        return IsolatedBackend(path, backend, threads)
     except BlazeFaceError:
         raise
     except (

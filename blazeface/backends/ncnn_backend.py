@@ -35,7 +35,7 @@ class NcnnBackend:
     Arithmetic and storage in float16 and bfloat16, which ncnn takes where the processor has them, are switched off.
     """
 
-    def __init__(self, path: Path, threads: int):
+    def __init__(self, path: Path, threads: int, check: bool = True):
         self.spec = ModelSpec.from_json(_spec_line(path), str(path))
         weights = path.with_suffix(".bin")
         if not weights.is_file():

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from blazeface.anchors import anchor_centers
 from blazeface.backends.decoded import IMAGE_KEY, as_pictures, as_raw, in_batches_of
 from blazeface.errors import BlazeFaceError
+from blazeface.files.staged import require_regular_file
+from blazeface.guard.onnx_check import check_onnx
 from blazeface.spec import METADATA_KEY, ModelSpec
 
 NMS_KEY = "blazeface.nms"
@@ -31,8 +33,8 @@ RUN_PIXELS = 2**20
 class OnnxBackend:
     """An ONNX file with a ModelSpec in its metadata (see `Backend`), decoded (`backends.decoded`) or not."""
 
-    def __init__(self, path: Path, threads: int):
-        self._session = open_session(path, threads)
+    def __init__(self, path: Path, threads: int, check: bool = True):
+        self._session = open_session(path, threads, check)
         metadata = self._session.get_modelmeta().custom_metadata_map
         if METADATA_KEY not in metadata:
             raise BlazeFaceError(f"{path}: it has no {METADATA_KEY} metadata, so it was not exported by blazeface")
@@ -77,8 +79,16 @@ class OnnxBackend:
             )
 
 
-def open_session(path: Path, threads: int) -> onnxruntime.InferenceSession:
-    """A file in onnxruntime, on the CPU. Raises BlazeFaceError for one that it cannot load."""
+def open_session(path: Path, threads: int, check: bool = True) -> onnxruntime.InferenceSession:
+    """A file in onnxruntime, on the CPU. Raises BlazeFaceError for one that it cannot load, and UnlistedModel, before
+    onnxruntime sees it, for one of another kind than is exported here; unless `check` is False."""
+    require_regular_file(str(path))
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise BlazeFaceError(f"{path}: cannot be read: {error.strerror or error}") from error
+    if check:
+        check_onnx(data, str(path))
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
@@ -88,7 +98,7 @@ def open_session(path: Path, threads: int) -> onnxruntime.InferenceSession:
     _bound_memory()
     options.add_session_config_entry("session.use_env_allocators", "1")
     try:
-        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime raises a different class for each kind of damage
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise BlazeFaceError(f"{path}: onnxruntime cannot load it: {reason}") from error

@@ -61,7 +61,7 @@ class OpenvinoBackend:
     bfloat16 or float16 on processors that have them, and gives other answers there.
     """
 
-    def __init__(self, path: Path, threads: int):
+    def __init__(self, path: Path, threads: int, check: bool = True):
         self._core = openvino.Core()
         try:
             self._model = self._core.read_model(str(path))

@@ -24,7 +24,7 @@ class TfliteBackend:
     """A .tflite file with a ModelSpec in its metadata (see `Backend`), in any precision, decoded
     (`backends.decoded`) or not. It takes as many pictures at once as it was exported for; more run in turn."""
 
-    def __init__(self, path: Path, threads: int):
+    def __init__(self, path: Path, threads: int, check: bool = True):
         graph = read_graph(path)  # it finds damage that would take LiteRT, and Python with it, down
         if METADATA_KEY not in graph.metadata:
             raise BlazeFaceError(f"{path}: it has no {METADATA_KEY} metadata, so it was not exported by blazeface")

@@ -43,7 +43,7 @@ def require_strace() -> str:
     found = shutil.which("strace")
     if found is None:
         pytest.skip("strace is not installed (apt-get install strace)")
-    trial = subprocess.run([found, "-f", "true"], capture_output=True, text=True, timeout=60)
+    trial = subprocess.run([found, "-f", "--seccomp-bpf", "true"], capture_output=True, text=True, timeout=60)
     if trial.returncode:
         pytest.skip(f"strace may not trace here: {trial.stderr.strip().splitlines()[-1]}")
     return found
@@ -63,12 +63,12 @@ def watched(program: list[str], folder: Path, home: Path, **variables: str) -> S
     environment |= {"HOME": str(home), "TMPDIR": str(home / "tmp"), "PYTHONDONTWRITEBYTECODE": "1"} | variables
     environment.pop("NO_ALBUMENTATIONS_UPDATE", None)
     run = subprocess.run(
-        [require_strace(), "-f", "-y", "-qq", "-s", "4096", "--signal=none", "-e", f"trace={CALLS},{PLACES}", "-o", str(notes), *program],
+        [require_strace(), "-f", "--seccomp-bpf", "-y", "-qq", "-s", "4096", "--signal=none", "-e", f"trace={CALLS},{PLACES}", "-o", str(notes), *program],
         capture_output=True,
         text=True,
         cwd=ROOT,
         env=environment,
-        timeout=280,
+        timeout=900,
     )  # fmt: skip
     return Seen(*read_notes(notes.read_text(errors="replace")), run)
 

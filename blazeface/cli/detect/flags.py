@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from blazeface.backends import BACKENDS
+from blazeface.backends import BACKENDS, TRUST_HELP
 from blazeface.options import (
     BatchOptions,
     CoverOptions,
@@ -55,6 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action=argparse.BooleanOptionalAction,
         help="steady the faces of a video; they are tracked then as well (default: for cameras and streams)",
     )
+    add("--trust-model", action="store_true", help=TRUST_HELP)
     add("--roi", action="store_true", help="look around the last frame's faces first: small, far and turned ones")
 
     add = parser.add_argument_group("writing").add_argument
@@ -154,7 +155,9 @@ def options_from(args: argparse.Namespace) -> DetectOptions:
     """The options behind parsed flags."""
     return DetectOptions(
         ReadOptions(tuple(args.inputs), args.video, args.timeout, args.reconnect),
-        LookOptions(args.model, args.score_threshold, args.backend, args.threads, args.refine, args.roi),
+        LookOptions(
+            args.model, args.score_threshold, args.backend, args.threads, args.refine, args.roi, args.trust_model
+        ),
         FollowOptions(args.track, args.smooth),
         CoverOptions(args.blur, args.delay, args.cover_report, args.covers, args.background_blur),
         WriteOptions(

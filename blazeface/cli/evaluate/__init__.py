@@ -13,7 +13,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from blazeface.backends import BACKENDS, backend_for
+from blazeface.backends import BACKENDS, TRUST_HELP, backend_for
 from blazeface.cli.evaluate import robustness
 from blazeface.cli.evaluate import wider as evaluate_wider
 from blazeface.data.samples import SPLITS, chosen_evenly, load_split
@@ -37,6 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--data", type=Path, required=True, metavar="ROOT", help="folder in the WIDER FACE layout")
     add("--split", choices=SPLITS, default="val", help="default: val")
     add("--model", default="front-128", help="a shipped model or a model file (default: front-128)")
+    add("--trust-model", action="store_true", help=TRUST_HELP)
     add("--backend", choices=BACKENDS, help="default: by the model's suffix")
     add("--threads", type=int, default=0, metavar="N", help="CPU threads of the network (default: it chooses)")
     add(
@@ -69,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
             raise BlazeFaceError(f"--{name} goes with --protocol wider")
     draw = _prepare_output(args.out) if args.out else None
     backend = args.backend or backend_for(args.model)
-    detector = FaceDetector(args.model, SCORE_CUT, backend, args.threads)
+    detector = FaceDetector(args.model, SCORE_CUT, backend, args.threads, trust=args.trust_model)
     samples = chosen_evenly(load_split(args.data, args.split), args.limit)
     broken: list[Path] = []
     read = _reader(broken)
