@@ -166,7 +166,7 @@ def _sources(file: IO[bytes], shown: str) -> set[int]:
             break
         try:
             done.add(_digest(json.loads(line)["source"]))
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
             raise BlazeFaceError(f"{shown}:{number}: not a line that detect wrote; it is left as it is") from error
         end += len(line)
     file.truncate(end)

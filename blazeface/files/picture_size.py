@@ -10,10 +10,12 @@ CODESTREAM = b"\xff\x4f\xff\x51"
 """Start of JPEG 2000's pixels (ITU T.800, A.5.1): width and height follow after four bytes."""
 
 _MARKER = re.compile(rb"\xff[\x01-\xfe]")
+_BEYOND_PIXELS = re.compile(rb"\xff[\x01-\xcf\xd9-\xfe]")
+"""A marker other than a restart or a second beginning, which the pixels may hold."""
 
 
 def picture_size(data: bytes) -> tuple[int, int] | None:
-    """(width, height) as the header claims, for all formats that OpenCV reads but the rare ones; None for broken ones."""
+    """(width, height) as the header claims, for all formats that OpenCV reads; None for broken ones, and for others."""
     try:
         if data.startswith(b"\x89PNG\r\n\x1a\n"):
             return _pair(data, ">II", 16)
@@ -36,11 +38,34 @@ def picture_size(data: bytes) -> tuple[int, int] | None:
             return _pair(data, ">II", 8)
         if data[4:8] == b"ftyp":
             return _some(_pairs(data, b"ispe", 8))
-        if data[:2] in (b"P1", b"P2", b"P3", b"P4", b"P5", b"P6"):
+        if data[:2] in (b"P1", b"P2", b"P3", b"P4", b"P5", b"P6", b"PF", b"Pf"):
             return _pnm_size(data)
+        if data.startswith(b"P7"):
+            return _named_numbers(data, rb"^WIDTH\s+(\d{1,15})\s", rb"^HEIGHT\s+(\d{1,15})\s")
+        if data.startswith((b"#?RADIANCE", b"#?RGBE")):
+            return _named_numbers(data, rb"\s[+-]X (\d{1,15})\s", rb"\s?[+-]Y (\d{1,15})\s")
+        if data.startswith(b"\x59\xa6\x6a\x95"):
+            return _pair(data, ">II", 4)
     except struct.error:
         pass
     return None
+
+
+def jpeg_scans(data: bytes) -> int:
+    """How many scans a JPEG has: each goes over the whole picture once more, however few bytes it has itself.
+
+    Counts the SOS markers of the first picture (ITU T.81, B.1.1.4): in the pixels, FF stands before 00 or a restart
+    alone, and segments are stepped over.
+    """
+    position, scans = 2, 0
+    while data.startswith(b"\xff\xd8") and (mark := _BEYOND_PIXELS.search(data, position)):
+        kind, position = data[mark.end() - 1], mark.end()
+        if kind == 0xD9:
+            break
+        scans += kind == 0xDA
+        if kind != 0x01:
+            position += int.from_bytes(data[position : position + 2], "big")
+    return scans
 
 
 def is_cut_png(data: bytes) -> bool:
@@ -118,6 +143,12 @@ def _pnm_size(data: bytes) -> tuple[int, int] | None:
     if len(numbers) < 2 or not all(number.isdigit() and len(number) < 16 for number in numbers):
         return None
     return int(numbers[0]), int(numbers[1])
+
+
+def _named_numbers(data: bytes, width: bytes, height: bytes) -> tuple[int, int] | None:
+    """Two numbers of a header of text."""
+    found = [re.search(pattern, data[:4096], re.MULTILINE) for pattern in (width, height)]
+    return (int(found[0][1]), int(found[1][1])) if found[0] and found[1] else None
 
 
 def _tiff_size(data: bytes) -> tuple[int, int] | None:

@@ -14,7 +14,7 @@ import numpy as np
 
 from blazeface.errors import BlazeFaceError
 from blazeface.files.names import printable
-from blazeface.files.picture_size import is_cut_png, picture_size
+from blazeface.files.picture_size import is_cut_png, jpeg_scans, picture_size
 from blazeface.files.staged import cannot_write, require_regular_file, staged_file
 from blazeface.geometry import Image
 
@@ -28,6 +28,10 @@ MAX_PIXELS = 2**28
 
 LIMIT_VARIABLE = "BLAZEFACE_MAX_PIXELS"
 """Environment variable that sets another limit than MAX_PIXELS."""
+
+MAX_SCANS, USUAL_SCANS = 64, 16
+"""A progressive JPEG has some ten scans. Each goes over the whole picture: hundreds take minutes in a small file.
+The largest pictures may have the usual number of them."""
 
 MAX_BYTES = 2**30
 """A larger file is not read as a picture."""
@@ -49,11 +53,19 @@ def read_picture(path: str) -> Image:
         data = Path(path).read_bytes()  # unlike cv2.imread this opens any name on any system
     except OSError as error:
         raise BlazeFaceError(f"{shown}: cannot be opened: {error.strerror or error}") from error
-    width, height = picture_size(data) or (0, 0)
+    size = picture_size(data)
+    if size is None and not data[4:8] == b"ftyp":  # whose kind `decode_picture` names
+        raise BlazeFaceError(f"{shown}: not a picture, or a damaged one")
+    width, height = size or (0, 0)
     limit = most_pixels()
     if width * height > limit:
         raise BlazeFaceError(
             f"{shown}: {width} x {height} pixels, more than the {limit:,} that are read ({LIMIT_VARIABLE} sets the limit)"
+        )
+    scans = jpeg_scans(data)
+    if scans > MAX_SCANS or scans * width * height > USUAL_SCANS * limit:
+        raise BlazeFaceError(
+            f"{shown}: a JPEG of {scans:,} scans over {width} x {height} pixels, more than are read"
         )
     if is_cut_png(data):
         raise BlazeFaceError(f"{shown}: not a picture, or a damaged one (a PNG chunk reaches beyond the file)")
@@ -96,6 +108,10 @@ def decode_picture(data: bytes) -> tuple[Image | None, str]:
             image = None
             if _is_about_size(error):
                 return None, "too large to decode"
+    if image is not None and image.dtype != np.uint8:
+        return None, f"pictures of {image.dtype} are not read"
+    if image is not None and image.ndim == 2:  # OpenCV gives a grey PFM as it is
+        image = cv2.cvtColor(image, cv2.COLOR_GRAY2BGR)
     if image is not None:
         return image, ""  # type: ignore[return-value]
     if data[4:11] in (b"ftyphei", b"ftyphev", b"ftypmif"):  # ISO/IEC 23008-12, the brands of HEIF

@@ -12,6 +12,7 @@ import av
 
 from blazeface.errors import BlazeFaceError
 from blazeface.files.names import printable
+from blazeface.sources.av_reader import open_container
 from blazeface.sources.source import AudioTrack
 from blazeface.sources.timestamps import continuous
 
@@ -36,7 +37,7 @@ class AudioCopy:
         self.progress = sound.progress
         self._waiting: tuple[Fraction, Any] | None = None
         try:
-            self._container = av.open(sound.address)
+            self._container = open_container(sound.address)
         except (av.error.FFmpegError, OSError, ValueError) as error:
             raise BlazeFaceError(f"{shown}: its sound cannot be read") from error
         self._tracks: dict[int, _Track] = {}
@@ -158,7 +159,7 @@ def _track(address: str, source: Any, target: Any, encode: bool) -> _Track | Non
 def _fits(address: str, index: int, container: str) -> bool:
     """Whether a container takes a track, tried in memory: the list of codecs it takes is right by name alone."""
     try:
-        with av.open(address) as source, av.open(io.BytesIO(), "w", format=container) as target:
+        with open_container(address) as source, av.open(io.BytesIO(), "w", format=container) as target:
             stream = source.streams[index]
             made = _add_like(stream, target)
             sized = (packet for packet in source.demux(stream) if packet.size and packet.dts is not None)

@@ -11,7 +11,9 @@ import av
 
 from blazeface.errors import BlazeFaceError
 from blazeface.files.names import printable
+from blazeface.files.pictures import most_pixels
 from blazeface.files.staged import require_regular_file
+from blazeface.sources.allowed import FILE_OPTIONS, check_frame_size, why_not_opened
 from blazeface.sources.colour import copy_loss, to_bgr
 from blazeface.sources.container_bytes import display_matrix, has_foreign_bytes, is_cut
 from blazeface.sources.frames import Frame, steady_time
@@ -48,16 +50,19 @@ class AvReader:
         whole = os.path.abspath(path)  # a relative "a:b.mp4" would pass for a protocol
         self._address = f"subfile,,start,{start},end,{os.path.getsize(path)},,:{whole}" if start else whole
         try:
-            self._container = av.open(self._address)
+            self._container = open_container(self._address)
         except (av.error.FFmpegError, OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, (PermissionError, IsADirectoryError)) else None
-            raise BlazeFaceError(f"{self._shown}: {reason or NO_VIDEO}") from error
+            raise BlazeFaceError(f"{self._shown}: {reason or why_not_opened(path) or NO_VIDEO}") from error
         try:
             self._stream = _video_stream(self._container, self._shown)
+            check_frame_size(path, self._stream.codec_context.width, self._stream.codec_context.height)
         except BaseException:
             self._container.close()
             raise
         self._stream.thread_type = "AUTO"
+        # A later frame may be larger than the first: the decoder refuses it then.
+        self._stream.codec_context.options = {"max_pixels": str(most_pixels())}
         rate = self._stream.guessed_rate or self._stream.average_rate or self._stream.base_rate
         self.rate = Fraction(rate) if rate else Fraction(25)
         self.tick = Fraction(self._stream.time_base or 1 / self.rate)
@@ -175,8 +180,15 @@ class AvReader:
         return None
 
 
+def open_container(address: str) -> Any:
+    """A file, or a part of one ("subfile,..."), in libavformat, as one of the containers that open nothing else."""
+    return av.open(address, options=FILE_OPTIONS, metadata_errors="replace")  # titles may be in any encoding
+
+
 def _video_stream(container: Any, shown: str) -> Any:
     for stream in container.streams.video:
+        if stream.codec_context is None:
+            continue  # a codec that this FFmpeg does not know
         if not stream.disposition & av.stream.Disposition.attached_pic:  # the cover of a song
             return stream
     raise BlazeFaceError(f"{shown}: {'holds no video that can be read' if len(container.streams) else NO_VIDEO}")

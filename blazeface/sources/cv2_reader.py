@@ -19,6 +19,7 @@ from blazeface.errors import BlazeFaceError
 from blazeface.files.names import printable
 from blazeface.files.staged import require_regular_file
 from blazeface.geometry import Image
+from blazeface.sources.allowed import check_frame_size, file_options, why_not_opened
 from blazeface.sources.frames import Frame, steady_time
 from blazeface.sources.source import NoSound
 
@@ -48,9 +49,12 @@ class Cv2Reader:
                 f"{self._shown}: OpenCV cannot open such a name; PyAV can: {INSTALL_AV}"
             ) from error
         silence_opencv()
-        self._capture = cv2.VideoCapture(os.path.abspath(path), cv2.CAP_FFMPEG)
+        with file_options():
+            self._capture = cv2.VideoCapture(os.path.abspath(path), cv2.CAP_FFMPEG)
         if not self._capture.isOpened():
-            raise BlazeFaceError(f"{self._shown}: not a video, or a damaged one")
+            raise BlazeFaceError(f"{self._shown}: {why_not_opened(path) or 'not a video, or a damaged one'}")
+        size = (self._capture.get(side) for side in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
+        check_frame_size(path, *map(round, size))
         self.rate = exact_rate(self._capture.get(cv2.CAP_PROP_FPS)) or Fraction(25)
         self.tick = Fraction(1, 1000)
         count = self._capture.get(cv2.CAP_PROP_FRAME_COUNT)

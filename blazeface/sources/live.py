@@ -21,6 +21,7 @@ import cv2
 from blazeface.errors import BlazeFaceError
 from blazeface.geometry import Image
 from blazeface.sources import READER_THREAD_PREFIX
+from blazeface.sources.allowed import set_stream_options
 from blazeface.sources.cv2_reader import exact_rate, silence_opencv
 from blazeface.sources.frames import Frame, steady_time
 from blazeface.sources.inputs import Input
@@ -86,7 +87,11 @@ def open_stream(
     # Longer than ours, so that ours decides; but the thread that was left behind ends some time.
     patience = int(2000 * timeout) + 1000
     limits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, patience, cv2.CAP_PROP_READ_TIMEOUT_MSEC, patience]
-    capture = lambda: cv2.VideoCapture(item.address, cv2.CAP_FFMPEG, limits)  # noqa: E731
+
+    def capture() -> Capture:
+        set_stream_options()
+        return cv2.VideoCapture(item.address, cv2.CAP_FFMPEG, limits)
+
     return LiveSource(item.name, capture, timeout, stop, False, reconnect, say)
 
 

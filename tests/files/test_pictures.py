@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from blazeface.errors import BlazeFaceError
-from blazeface.files.pictures import can_write_picture, read_picture, write_picture
+from blazeface.files.pictures import can_write_picture, decode_picture, read_picture, write_picture
 
 # Four patches, large enough to survive JPEG: red, green / blue, grey, as RGB.
 PATCHES = np.zeros((32, 48, 3), np.uint8)
@@ -177,9 +177,8 @@ def test_a_gigantic_picture_is_refused_by_its_header(tmp_path: Path) -> None:
 
 
 def test_opencvs_own_limit_becomes_a_sentence(tmp_path: Path) -> None:
-    path = tmp_path / "bomb.hdr"  # no header that is looked into here
-    path.write_bytes(b"#?RADIANCE\nFORMAT=32-bit_rle_rgbe\n\n-Y 100000 +X 100000\n" + bytes(100))
-    assert fault_of(path) == "too large to decode"
+    data = b"#?RADIANCE\nFORMAT=32-bit_rle_rgbe\n\n-Y 100000 +X 100000\n" + bytes(100)
+    assert decode_picture(data) == (None, "too large to decode")  # as where BLAZEFACE_MAX_PIXELS is set beyond it
 
 
 def test_a_picture_that_its_format_cannot_hold(tmp_path: Path) -> None:

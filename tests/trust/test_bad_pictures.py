@@ -34,7 +34,8 @@ def face() -> Any:
 
 def detect(inputs: list[Path], folder: Path, *flags: str) -> tuple[int, list[dict[str, Any]], int]:
     out = folder / "found.json"
-    status = run_command("detect", [*map(str, inputs), "--json", str(out), "--quiet", "--no-window", *flags])
+    given = [*map(str, inputs), "--json", str(out), "--overwrite", "--quiet", "--no-window", *flags]
+    status = run_command("detect", given)
     records = json.loads(out.read_text()) if out.exists() else []
     return status, records, len(records)
 

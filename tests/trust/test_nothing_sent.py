@@ -77,7 +77,7 @@ def test_training_evaluation_and_export_send_nothing(weights: Path, tmp_path: Pa
         blazeface("train", "--data", str(data), "--out", str(out / "run"), "--init", str(weights), *recipe),
         *(
             blazeface("export", "--weights", str(weights), "--format", kind, "--out", f"{out}/x.{kind}", "--pictures", PICTURE, *more)
-            for kind, more in (("onnx", []), ("onnx", ["--precision", "int8"]), ("tflite", []))
+            for kind, more in (("onnx", ["--decode", "--nms"]), ("tflite", []))
         ),
         blazeface("evaluate", "--data", str(data), "--model", f"{out}/x.tflite", "--resamples", "5", "--out", f"{out}/e"),
         blazeface("evaluate", "--data", str(data), "--model", f"{out}/run/model.onnx", "--resamples", "5"),
