@@ -11,7 +11,19 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "blazeface"
 
-CORE = {"errors", "no_telemetry", "version", "spec", "detections", "geometry", "anchors", "decode", "blend", "crop", "files"}
+CORE = {
+    "errors",
+    "no_telemetry",
+    "version",
+    "spec",
+    "detections",
+    "geometry",
+    "anchors",
+    "decode",
+    "blend",
+    "crop",
+    "files",
+}
 DETECTOR = CORE | {"backends", "detector"}
 ALLOWED = {
     "guard": CORE | {"guard", "tflite"},
