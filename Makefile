@@ -7,7 +7,8 @@
 # make formats-check   Core ML, ncnn and OpenVINO files (installs the three)
 # make lightweight-report DATA=ROOT   train and compare the light networks (long; goes on where it stopped)
 # make export-report DATA=ROOT   every format and precision of front-128, measured: the table of docs/export.md
-# make benchmark DATA=ROOT   other people's detectors on val         make benchmark-speed   how fast they and ours are
+# make benchmark DATA=ROOT   ours and other people's detectors on val   make benchmark-speed   how fast all are
+#     PEERFILES=FOLDER: of yunet_n_dynamic.onnx and centerface.onnx, which no package carries; CLIPS=...: videos of a face
 # make tables     the README's tables from the reports (YUNET=FILE: its model, which no package carries)
 # make fuzz SECONDS=600   wrong bytes by the hundred thousand       make chaos ROUNDS=50   kill -9 at random moments
 # make soak MINUTES=60    a camera that misbehaves                 each writes a report into docs/reliability
@@ -23,6 +24,8 @@ PIP := $(RUN) -m pip --disable-pip-version-check --quiet
 INSTALL := $(PIP) install --constraint constraints.txt
 MODEL ?= front-128 back-256
 YUNET ?=
+PEERFILES ?=
+CLIPS ?=
 SECONDS ?= 600
 ROUNDS ?= 50
 MINUTES ?= 60
@@ -86,17 +89,22 @@ export-report: $(VENV)/.dev
 
 benchmark: $(VENV)/.dev $(PARITY)/.made $(PEERS:=/.made)
 	@test -n "$(DATA)" || { echo "make benchmark: name the folder in the WIDER FACE layout: make benchmark DATA=ROOT" >&2; exit 2; }
-	$(RUN) -m benchmarks.accuracy.peers --data "$(DATA)" $(if $(YUNET),--yunet "$(YUNET)")
+	$(RUN) -m benchmarks.accuracy.peers --data "$(DATA)" $(if $(YUNET),--yunet "$(YUNET)") $(if $(PEERFILES),--peers "$(PEERFILES)") \
+	    $(if $(CLIPS),--clips $(CLIPS))
 	$(RUN) tools/results_table.py
 	$(RUN) -m benchmarks.accuracy.plot
+	$(RUN) -m benchmarks.accuracy.in_use
 
 benchmark-speed: $(VENV)/.dev $(PARITY)/.made $(PEERS:=/.made)
-	$(RUN) -m benchmarks.speed.latency $(if $(YUNET),--yunet "$(YUNET)") $(if $(DATA),--data "$(DATA)") $(FLAGS)
+	$(RUN) -m benchmarks.speed.latency $(if $(YUNET),--yunet "$(YUNET)") $(if $(PEERFILES),--peers "$(PEERFILES)") \
+	    $(if $(DATA),--data "$(DATA)") $(FLAGS)
 	$(RUN) tools/results_table.py
+	$(RUN) -m benchmarks.accuracy.in_use
 
 tables: $(VENV)/.dev
 	$(RUN) tools/results_table.py
 	$(RUN) -m benchmarks.accuracy.plot
+	$(RUN) -m benchmarks.accuracy.in_use
 
 # atheris, which guides by coverage, has no wheels for the newest Pythons; without it there are mutants alone.
 fuzz: $(VENV)/.dev

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import ROOT
+from blazeface.errors import BlazeFaceError
 
 PEERS = Path(__file__).parent
 OWN = ROOT / "blazeface" / "benchmark" / "own.py"
@@ -21,7 +22,7 @@ OWN = ROOT / "blazeface" / "benchmark" / "own.py"
 class Peer:
     """name: of its files. title: of its row. environment: folder of its Python, "" for this one.
 
-    options: for its adapter; {yunet} stands for the file that the user names. accurate: further options where accuracy is
+    options: for its adapter; {yunet} stands for the file that the user names, {peers} for the folder of such files. accurate: further options where accuracy is
     measured, which asks for faces down to the score cut. sees: its input, for the table.
     """
 
@@ -41,7 +42,7 @@ class Peer:
 
     @property
     def file(self) -> Path:
-        return PEERS / f"{self.adapter}.py"
+        return OWN if self.adapter == "own" else PEERS / f"{self.adapter}.py"
 
 
 CUT = {"score_threshold": 0.02}
@@ -83,6 +84,15 @@ PEERS_TABLE = (
         CUT,
     ),
     Peer(
+        "litert-back",
+        "Google's back camera, plain LiteRT",
+        "litert_google",
+        "",
+        "letterboxed into 256 x 256",
+        {"model": "back-camera"},
+        CUT,
+    ),
+    Peer(
         "yunet-128",
         "YuNet 2023mar at 128",
         "yunet",
@@ -98,6 +108,27 @@ PEERS_TABLE = (
         ".venv-peers-opencv",
         "letterboxed into 320 x 320",
         {"file": "{yunet}", "size": 320},
+        CUT,
+    ),
+    *(
+        Peer(
+            f"yunet-n-{size}",
+            f"YuNet_n at {size}",
+            "yunet_n",
+            "",
+            f"letterboxed into {size} x {size}",
+            {"file": "{peers}/yunet_n_dynamic.onnx", "size": size},
+            CUT,
+        )
+        for size in (128, 160, 256)
+    ),
+    Peer(
+        "centerface-native",
+        "CenterFace, native",
+        "centerface_native",
+        "",
+        "as large as it is",
+        {"file": "{peers}/centerface.onnx"},
         CUT,
     ),
     Peer(
@@ -126,6 +157,36 @@ PEERS_TABLE = (
         "whole picture, faces from 24 pixels",
     ),
 )
+
+
+OURS = tuple(
+    Peer(
+        name,
+        f"{name}, onnxruntime",
+        "own",
+        "",
+        f"letterboxed into {name[-3:]} x {name[-3:]}",
+        {"model": name},
+        CUT,
+    )
+    for name in ("front-128", "back-256", "paper-128")
+)
+"""The shipped models, asked as the others are."""
+
+
+def peer_options(peer: Peer, yunet: Path | None, peers: Path | None) -> dict[str, Any]:
+    """Its options, with the user's files in their places. Raises BlazeFaceError for one that is not there."""
+    named = str(peer.options.get("file", ""))
+    if not named:
+        return dict(peer.options)
+    given, flag = (yunet, "--yunet") if named == "{yunet}" else (peers, "--peers")
+    if given is None:
+        what = "face_detection_yunet_2023mar.onnx" if flag == "--yunet" else f"the folder of {Path(named).name}"
+        raise BlazeFaceError(f"no Python package carries its file: name {what} with {flag}")
+    file = given if flag == "--yunet" else given / Path(named).name
+    if not file.is_file():
+        raise BlazeFaceError(f"{flag} {file}: no such file")
+    return {**peer.options, "file": str(file.resolve())}
 
 
 def reason(title: str, error: Exception) -> str:

@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import RESULTS, ROOT
-from benchmarks.accuracy.peers import peer_options, write
-from benchmarks.peers.contenders import OWN, PEERS_TABLE, reason
+from benchmarks.accuracy.peers import write
+from benchmarks.peers.contenders import OWN, PEERS_TABLE, peer_options, reason
 from benchmarks.speed.made import mark, report_of
 from benchmarks.speed.report import draw, markdown
 from blazeface.benchmark.contender import Contender
@@ -48,6 +48,7 @@ def main() -> int:
     parser.add_argument("--only", nargs="+", metavar="NAME", help="titles or peers' names; nothing is written")
     parser.add_argument("--data", type=Path, help="folder in the WIDER FACE layout, for int8")
     parser.add_argument("--yunet", type=Path, help="face_detection_yunet_2023mar.onnx of the OpenCV zoo")
+    parser.add_argument("--peers", type=Path, help="folder of yunet_n_dynamic.onnx and centerface.onnx")
     parser.add_argument("--busy", action="store_true", help="mark the results as made on a busy machine")
     parser.add_argument("--out", type=Path, default=RESULTS / "speed.json")
     args = parser.parse_args()
@@ -96,6 +97,8 @@ def contenders(args: argparse.Namespace) -> tuple[list[Entry], dict[str, str]]:
     entries: list[Entry] = []
     ours = [
         ("front-128, onnxruntime", "front-128", None, None, None),
+        ("back-256, onnxruntime", "back-256", None, None, None),
+        ("paper-128, onnxruntime", "paper-128", None, None, None),
         ("front-128, OpenVINO", "front-128", "openvino", "float32", ".xml"),
         ("front-128, OpenVINO int8", "front-128", "openvino", "int8", ".xml"),
         ("front-128, LiteRT", "front-128", "tflite", "float32", ".tflite"),
@@ -118,7 +121,7 @@ def contenders(args: argparse.Namespace) -> tuple[list[Entry], dict[str, str]]:
         if not peer.for_speed or (args.only and not {peer.name, peer.title} & set(args.only)):
             continue
         try:
-            entries.append((peer.title, peer.python, peer.file, peer_options(peer, args.yunet)))
+            entries.append((peer.title, peer.python, peer.file, peer_options(peer, args.yunet, args.peers)))
         except BlazeFaceError as error:
             missing[peer.title] = reason(peer.title, error)
     return entries, missing

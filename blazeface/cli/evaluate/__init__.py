@@ -83,7 +83,9 @@ def run(args: argparse.Namespace) -> int:
     print(table_text(report))
     hardness, unread = None, 0
     if args.robustness or args.clips:
-        hardness, unread = robustness.measure_hardness(args, found, read, detector.detect_batch)
+        hardness, unread = robustness.measure_hardness(
+            found, read, detector.detect_batch, args.split, args.robustness, args.clips, args.resamples
+        )
         print(hardness_text(hardness))
     if args.out and draw:
         about = {

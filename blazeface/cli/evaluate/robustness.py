@@ -59,14 +59,21 @@ def check_clips(clips: Sequence[Path]) -> None:
 
 
 def measure_hardness(
-    args: argparse.Namespace, found: Sequence[Record], read: Read, detect: Detect
+    found: Sequence[Record],
+    read: Read,
+    detect: Detect,
+    split: str,
+    robustness: bool = True,
+    clips: Sequence[Path] = (),
+    resamples: int = 0,
 ) -> tuple[Hardness, int]:
     """What was measured, and how many clips could not be read: those are named on stderr, the rest is done.
 
-    found: the records of the pictures as they are.
+    found: the records of the pictures of `split` as they are. robustness: whether pictures are made harder and faces
+    centred. resamples: of the intervals.
     """
     result = Hardness(robustness=None, centred={}, clips={})
-    if args.robustness:
+    if robustness:
         with tqdm(desc="harder pictures", unit="picture", leave=False, disable=None) as progress:
 
             def harder(name: str, samples: Sequence[Sample]) -> list[Record]:
@@ -74,7 +81,7 @@ def measure_hardness(
                 progress.update(len(samples))
                 return records
 
-            result["robustness"] = measure_robustness(found, harder, args.resamples)
+            result["robustness"] = measure_robustness(found, harder, resamples)
         if result["robustness"] is None:
             print(
                 "--robustness: needs pictures without a face, and faces of .1 or more; left out", file=sys.stderr
@@ -85,9 +92,9 @@ def measure_hardness(
             )
         singles = single_faces(found)
         if singles:
-            result["centred"][f"faces of {args.split}"] = score_single_faces(singles, read, detect)
+            result["centred"][f"faces of {split}"] = score_single_faces(singles, read, detect)
     unread = 0
-    for path in args.clips:
+    for path in clips:
         frames = tqdm(clip_frames(path), path.name, unit="frame", leave=False, disable=None)
         try:
             result["clips"][path.name] = clip_scores(frames, detect)

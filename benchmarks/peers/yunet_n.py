@@ -1,0 +1,95 @@
+"""YuNet_n of libfacedetection.train in onnxruntime. Options: `file` (yunet_n_dynamic.onnx), `size`, `threads`,
+`score_threshold`.
+
+The picture is letterboxed into a square as this project does it; BGR, values 0 to 255. Three strides of 8, 16 and 32 give a
+class score, an object score, a box and five keypoints for each cell; the score is the root of the product of the two. Its two
+mouth corners give the mouth's centre.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Any
+
+import numpy as np
+
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # before the import, which reads it
+import onnxruntime
+
+from blazeface.blend import hard_nms
+from blazeface.geometry import letterbox_image
+
+DISTRIBUTIONS = ["onnxruntime", "opencv-python", "numpy"]
+STRIDES = (8, 16, 32)
+OVERLAP = 0.45
+"""IoU of the suppression."""
+
+CANDIDATES = 2000
+"""Cells looked at, best first."""
+
+
+class YuNetN:
+    def __init__(self, options: dict[str, Any]):
+        settings = onnxruntime.SessionOptions()
+        settings.intra_op_num_threads = options["threads"]
+        settings.inter_op_num_threads = 1
+        self._session = onnxruntime.InferenceSession(options["file"], settings, providers=["CPUExecutionProvider"])
+        self._size = options["size"]
+        self._threshold = options.get("score_threshold") or 0.5
+        self._names = [f"{kind}_{stride}" for stride in STRIDES for kind in ("cls", "obj", "bbox", "kps")]
+        self._cells = [_cells(self._size // stride) for stride in STRIDES]
+
+    def __call__(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        return self._all(image)[1]
+
+    def stages(self, image: np.ndarray) -> dict[str, float]:
+        return dict(zip(("pre", "network", "post"), np.diff(self._all(image)[0]).tolist(), strict=True))
+
+    def _all(self, image: np.ndarray) -> tuple[list[float], tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        times = [time.perf_counter()]
+        square, letterbox = letterbox_image(image, self._size)
+        tensor = square.transpose(2, 0, 1)[None].astype(np.float32)
+        times.append(time.perf_counter())
+        outputs = self._session.run(self._names, {"input": tensor})
+        times.append(time.perf_counter())
+        rows = [
+            decode(*(output[0] for output in outputs[4 * i : 4 * i + 4]), self._cells[i], stride, self._threshold)
+            for i, stride in enumerate(STRIDES)
+        ]
+        boxes, scores, points = (np.concatenate(part) for part in zip(*rows, strict=True))
+        best = np.argsort(-scores, kind="stable")[:CANDIDATES]
+        boxes, scores, points = hard_nms(boxes[best], scores[best], points[best], OVERLAP)
+        corners = letterbox.to_picture(boxes.reshape(-1, 2, 2)).reshape(-1, 4)
+        found = corners, scores, letterbox.to_picture(points)
+        times.append(time.perf_counter())
+        return times, found
+
+
+def decode(
+    cls: np.ndarray,
+    obj: np.ndarray,
+    bbox: np.ndarray,
+    kps: np.ndarray,
+    cells: np.ndarray,
+    stride: int,
+    threshold: float,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """One stride's N cells: boxes (M, 4) and four keypoints (M, 4, 2) in input pixels, scores (M,), from the threshold up."""
+    scores = np.sqrt(np.clip(cls[:, 0], 0, 1) * np.clip(obj[:, 0], 0, 1))
+    kept = scores >= threshold
+    cells, bbox, points = cells[kept], bbox[kept], kps[kept].reshape(-1, 5, 2)
+    centre, half = (cells + bbox[:, :2]) * stride, np.exp(bbox[:, 2:]) * stride / 2
+    points = (points + cells[:, None]) * stride
+    four = np.concatenate([points[:, :3], points[:, 3:].mean(axis=1, keepdims=True)], axis=1)
+    return np.concatenate([centre - half, centre + half], axis=1), scores[kept], four
+
+
+def _cells(side: int) -> np.ndarray:
+    """Column and row of each cell, in row order: (side * side, 2)."""
+    rows, columns = np.divmod(np.arange(side * side), side)
+    return np.stack([columns, rows], axis=1).astype(np.float32)
+
+
+def open_detector(options: dict[str, Any]) -> YuNetN:
+    return YuNetN(options)
