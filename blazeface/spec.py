@@ -26,6 +26,10 @@ KEYPOINT_MIRROR = (1, 0, 2, 3, 5, 4)
 RESAMPLINGS = ("supersample", "corner")
 
 
+MAX_ANCHORS = 1 << 18
+"""A map of a cell for each four pixels of 1024 x 1024 has a quarter of that."""
+
+
 @dataclass(frozen=True)
 class AnchorMap:
     """The anchors of one square feature map.
@@ -98,6 +102,11 @@ class ModelSpec:
                 raise BlazeFaceError(f"ModelSpec.anchor_maps holds an impossible map: {anchor_map!r}")
             if not all(_is_number(size) and 0 < size <= 4 for size in anchor_map.sizes):
                 raise BlazeFaceError(f"ModelSpec.anchor_maps holds an impossible anchor size: {anchor_map!r}")
+
+        if self.num_anchors > MAX_ANCHORS:
+            raise BlazeFaceError(
+                f"ModelSpec.anchor_maps has {self.num_anchors:,} anchors, more than {MAX_ANCHORS:,}"
+            )
 
     @property
     def num_anchors(self) -> int:

@@ -11,6 +11,7 @@ import torch
 
 from blazeface.errors import BlazeFaceError
 from blazeface.files.staged import staged_file
+from blazeface.training.checkpoint_file import load_archive
 from blazeface.training.config import TrainConfig
 
 FILE = "checkpoint.pt"
@@ -70,7 +71,7 @@ def load_checkpoint(folder: Path) -> Checkpoint:
     if path.stat().st_size > MAX_BYTES:
         raise BlazeFaceError(f"{path}: larger than {MAX_BYTES >> 20} MiB, too large for a checkpoint")
     try:
-        data = torch.load(path, map_location="cpu", weights_only=True)
+        data = load_archive(path)
         config = TrainConfig.from_json(data.pop("config"), str(path))
         checkpoint = Checkpoint(config=config, **data)
         _check(checkpoint)

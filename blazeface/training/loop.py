@@ -327,4 +327,10 @@ def averaged(checkpoint: Checkpoint) -> BlazeFace:
 def rebuild(checkpoint: Checkpoint) -> BlazeFace:
     """The network of a checkpoint, without its weights."""
     spec, layout = ModelSpec.from_json(checkpoint.spec), Layout.from_json(checkpoint.layout)
-    return BlazeFace(spec, layout, norm="stem.1.weight" in checkpoint.network)
+    norm = "stem.1.weight" in checkpoint.network
+    with torch.device("meta"):  # without memory: a lying layout may ask for gigabytes
+        expected = {name: tensor.shape for name, tensor in BlazeFace(spec, layout, norm).state_dict().items()}
+    for state in (checkpoint.network, checkpoint.ema):
+        if {name: tensor.shape for name, tensor in state.items()} != expected:
+            raise BlazeFaceError("its checkpoint does not fit its own network: other tensors, or other shapes")
+    return BlazeFace(spec, layout, norm)

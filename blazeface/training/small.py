@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from blazeface.errors import BlazeFaceError
 from blazeface.files.staged import staged_file
+from blazeface.training.checkpoint_file import load_archive
 from blazeface.training.config import TrainConfig
 from blazeface.training.depthwise import accelerate
 from blazeface.training.loop import stop_signals
@@ -163,7 +164,7 @@ def _load(out: Path, config: SmallConfig) -> dict[str, Any] | None:
     if not path.is_file():
         return None
     try:
-        found: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        found: dict[str, Any] = load_archive(path)
         before = found["config"]
     except Exception as error:  # each kind of damage surfaces as another class
         raise BlazeFaceError(f"{path}: not a readable checkpoint: {type(error).__name__}") from error
