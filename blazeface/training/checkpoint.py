@@ -11,7 +11,7 @@ import torch
 
 from blazeface.errors import BlazeFaceError
 from blazeface.files.staged import staged_file
-from blazeface.training.checkpoint_file import load_archive
+from blazeface.models.torch_archive import load_archive
 from blazeface.training.config import TrainConfig
 
 FILE = "checkpoint.pt"

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from blazeface.errors import BlazeFaceError
 from blazeface.files.staged import staged_file
-from blazeface.training.checkpoint_file import load_archive
+from blazeface.models.torch_archive import load_archive
 from blazeface.training.config import TrainConfig
 from blazeface.training.depthwise import accelerate
 from blazeface.training.loop import stop_signals

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 import torch
 
+from blazeface.models.torch_archive import check_archive, load_archive
 from blazeface.training.checkpoint import FILE, load_checkpoint, save_checkpoint
-from blazeface.training.checkpoint_file import check_archive, load_archive
 from blazeface.training.config import TrainConfig
 from blazeface.training.distributed import Processes
 from blazeface.training.loop import Machine, Trainer, rebuild
