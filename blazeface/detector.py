@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import difflib
 import math
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +19,9 @@ from blazeface.backends import SUFFIXES, Backend, backend_for, open_backend
 from blazeface.blend import blend
 from blazeface.decode import decode, sigmoid
 from blazeface.detections import Detections
-from blazeface.errors import BlazeFaceError
+from blazeface.errors import BlazeFaceError, PictureError
 from blazeface.files.checksum import verify_checksum
+from blazeface.files.picture_input import ImageLike, as_bgr
 from blazeface.geometry import Floats, Image, Letterbox, letterbox_image
 from blazeface.spec import NAMED_SPECS, ModelSpec
 
@@ -32,6 +37,12 @@ MAX_REGRESSION = 1e6
 ROUNDING = 1e-6
 """By how much the sigmoid's rounding may lift a score, many times over: float32 has 6e-8 near 1."""
 
+CHUNK = 32
+"""Pictures of a batch that are scaled down and kept together: 25 MB as input of back-256."""
+
+SURVIVES_FORK = {("onnxruntime", 1), ("tflite", 1)}
+"""Backends and numbers of threads with which a detector goes on in a forked process."""
+
 Reduce = Callable[[Floats, Floats, Floats, float], tuple[Floats, Floats, Floats]]
 
 
@@ -46,9 +57,13 @@ class FaceDetector:
     reduce: what makes one face of many candidates, `blend` or `hard_nms`.
     trust: run a model file of another kind than is exported here as well, in a child process with bounds on time and
         memory. Without it such a file is refused.
+    providers: for onnxruntime, what computes, tried in order: "cuda", "tensorrt", "coreml", "directml", "openvino",
+        "cpu" ..., or the names that onnxruntime has for them. One that is not there is said in a warning and passed
+        over; that none is there is an error. By default the CPU.
 
-    A detector may be shared by several threads. Raises BlazeFaceError for a model that is missing,
-    damaged or foreign.
+    A detector may be shared by several threads. It pickles: the copy opens its model file anew. In a forked process it
+    goes on with onnxruntime or tflite and one thread; otherwise it refuses, since threads do not live on there.
+    Raises BlazeFaceError for a model that is missing, damaged or foreign.
     """
 
     def __init__(
@@ -59,12 +74,26 @@ class FaceDetector:
         threads: int = 1,
         reduce: Reduce = blend,
         trust: bool = False,
+        providers: Sequence[str] | None = None,
     ):
         if threads < 0:
             raise BlazeFaceError(f"threads must be 0 or more, not {threads}")
         backend = backend or backend_for(model)
-        self._set_up(open_backend(model_path(model, backend), backend, threads, trust), score_threshold, reduce)
+        path = model_path(model, backend)
+        opened = open_backend(path, backend, threads, trust, providers=providers)
+        self._set_up(opened, score_threshold, reduce)
         self._name = str(model)
+        # What opens the same detector in another process, whichever folder that runs in.
+        where = model if str(model) in NAMED_SPECS else path.absolute()
+        self._arguments = {
+            "model": where,
+            "score_threshold": score_threshold,
+            "backend": backend,
+            "threads": threads,
+            "reduce": reduce,
+            "trust": trust,
+            "providers": providers,
+        }
 
     @classmethod
     def from_backend(
@@ -84,16 +113,51 @@ class FaceDetector:
         self.score_threshold = self.spec.score_threshold if score_threshold is None else score_threshold
         self._centers = anchor_centers(self.spec.anchor_maps)
         self._reduce = reduce
+        self._arguments: dict[str, Any] | None = None
+        self._process = os.getpid()
 
-    def detect(self, image: Image) -> Detections:
-        """Faces of a BGR uint8 picture (H, W, 3), H and W from 1 up."""
-        return self.detect_batch([image])[0]
+    def detect(self, image: ImageLike, rgb: bool = False) -> Detections:
+        """Faces of one picture, in its own pixels.
 
-    def detect_batch(self, images: Sequence[Image]) -> list[Detections]:
-        """Faces of several pictures, of any sizes, in one run of the network: the same as one by one."""
-        if not images:
-            return []
-        prepared = [prepare(image, self.spec) for image in images]
+        image: an array (H, W, 3) uint8, H and W from 1 up, BGR as OpenCV has it, or RGB with `rgb`; the path of a
+        picture file, which is read upright; or a PIL picture, taken as it lies in memory (see
+        `files.picture_input.as_bgr`). Raises PictureError, which is a BlazeFaceError and a ValueError, for anything
+        else; BlazeFaceError for a file that cannot be read.
+        """
+        return self._detect_prepared([prepare(as_bgr(image, rgb), self.spec)])[0]
+
+    def detect_batch(self, images: Iterable[ImageLike], rgb: bool = False) -> list[Detections]:
+        """Faces of several pictures: the same as one by one, in the same order.
+
+        images: a list or an iterator of what `detect` takes, of any sizes, or one array (N, H, W, 3). An iterator is
+        read as it goes; no more than CHUNK pictures are kept at a time, scaled down.
+        """
+        found: list[Detections] = []
+        waiting = _each(images, rgb)
+        while chunk := [prepare(image, self.spec) for image in islice(waiting, CHUNK)]:
+            found += self._detect_prepared(chunk)
+        return found
+
+    def __reduce__(self) -> tuple[Callable[[dict[str, Any]], FaceDetector], tuple[dict[str, Any]]]:
+        if self._arguments is None:
+            raise TypeError(
+                "a detector that was made by from_backend cannot be pickled: make it from a model file"
+            )
+        return _open, (self._arguments,)
+
+    def _check_fork(self) -> None:
+        """Refuse to run in a forked process what would wait there for ever for threads that the fork did not copy."""
+        if self._arguments is None or (self._arguments["backend"], self._arguments["threads"]) in SURVIVES_FORK:
+            return
+        backend, threads = self._arguments["backend"], self._arguments["threads"]
+        raise BlazeFaceError(
+            f"{self._name}: the {backend} backend with threads={threads} does not work in a process forked after it was"
+            ' opened: start processes with multiprocessing\'s "spawn"'
+        )
+
+    def _detect_prepared(self, prepared: list[tuple[NDArray[np.float32], Letterbox]]) -> list[Detections]:
+        if os.getpid() != self._process:
+            self._check_fork()
         tensors = [tensor for tensor, _ in prepared]
         batch = tensors[0][None] if len(tensors) == 1 else np.stack(tensors)
         try:
@@ -111,24 +175,64 @@ class FaceDetector:
         ]
 
 
+@lru_cache(maxsize=4)
+def _shared(model: str | Path, score_threshold: float | None) -> FaceDetector:
+    return FaceDetector(model, score_threshold)
+
+
+def detect(
+    image: ImageLike, model: str | Path = "front-128", score_threshold: float | None = None, rgb: bool = False
+) -> Detections:
+    """Faces of one picture, in a line: `FaceDetector(model, score_threshold).detect(image, rgb)`, with the detectors
+    of the last calls kept."""
+    return _shared(model, score_threshold).detect(image, rgb)
+
+
+def _open(arguments: dict[str, Any]) -> FaceDetector:
+    return FaceDetector(**arguments)
+
+
+def _each(images: Iterable[ImageLike], rgb: bool) -> Iterator[Image]:
+    """The pictures of a batch as BGR, each converted when it is asked for."""
+    if isinstance(images, np.ndarray) and images.ndim != 4:
+        raise PictureError(f"images as one array must have the shape (N, H, W, 3), not {images.shape}")
+    if isinstance(images, (str, os.PathLike)) or not isinstance(images, Iterable):
+        kind = "None" if images is None else type(images).__name__
+        raise PictureError(
+            f"images must be a list or an iterator of pictures, or an array (N, H, W, 3), not {kind}"
+        )
+    return (as_bgr(image, rgb, f"images[{i}]") for i, image in enumerate(images))
+
+
 def model_path(model: str | Path, backend: str = "onnxruntime") -> Path:
     """The file behind a model's name, or the path itself."""
     if str(model) not in NAMED_SPECS:
+        if not Path(model).suffix and not Path(model).exists():
+            near = difflib.get_close_matches(str(model).lower(), shipped := shipped_models(), n=1)
+            hint = f"did you mean {near[0]}?" if near else f"shipped are {', '.join(shipped)}"
+            raise BlazeFaceError(f"{model}: no such model file, and no shipped model has that name: {hint}")
         return Path(model)
     suffix = SUFFIXES.get(backend, ".onnx")
     path = WEIGHTS / f"{model}{suffix}"
     if not path.is_file():
-        raise BlazeFaceError(f"no weights for {model} are shipped as {suffix}: train it, or name a model file")
+        if model not in shipped_models():
+            raise BlazeFaceError(f"no weights for {model} are shipped: train it, or name a model file")
+        raise BlazeFaceError(
+            f"no weights for {model} are shipped as {suffix}, which the {backend} backend reads: make a file with"
+            f" `blazeface export --weights {WEIGHTS / model}.safetensors --format {backend} --out FILE{suffix}` and"
+            " name it as the model"
+        )
     verify_checksum(path)
     return path
 
 
+def shipped_models() -> list[str]:
+    """Names of the models whose weights come with the package."""
+    return sorted(name for name in NAMED_SPECS if (WEIGHTS / f"{name}.onnx").is_file())
+
+
 def prepare(image: Image, spec: ModelSpec) -> tuple[NDArray[np.float32], Letterbox]:
     """BGR uint8 (H, W, 3) -> network input (3, S, S) float32, normalised RGB, and how it was scaled."""
-    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
-        raise ValueError(
-            f"image must be a BGR uint8 array of shape (H, W, 3), not {image.dtype} of shape {image.shape}"
-        )
     square, letterbox = letterbox_image(image, spec.input_size, spec.resampling)
     planes = square[:, :, ::-1].transpose(2, 0, 1).astype(np.float32, order="C")
     planes -= spec.mean

@@ -14,13 +14,13 @@ from typing import Any
 from tqdm import tqdm
 
 from blazeface.detections import Detections
+from blazeface.detections.draw import draw_faces
 from blazeface.errors import BlazeFaceError
 from blazeface.files.names import printable
 from blazeface.files.pictures import read_picture, refuse_animation, write_picture
 from blazeface.geometry import Image
 from blazeface.options import ReadOptions, WriteOptions
 from blazeface.privacy.coverer import Coverer, Covering, Covers, is_due, size_of
-from blazeface.sinks.draw import draw_faces
 from blazeface.sinks.output_paths import make_folder
 from blazeface.sinks.records import Recorder
 from blazeface.sinks.video_writer import VideoWriter, open_video_writer

@@ -17,6 +17,7 @@ from blazeface.crop import CROP_KEY, CropSpec, apply, cut, face_matrix, inverse,
 from blazeface.detections import Detections
 from blazeface.errors import BlazeFaceError
 from blazeface.files.checksum import verify_checksum
+from blazeface.files.picture_input import ImageLike, as_bgr
 from blazeface.geometry import Image
 from blazeface.spec import KEYPOINT_NAMES
 
@@ -49,10 +50,14 @@ class KeypointRefiner:
         """(N, 3, S, S) -> keypoints (N, 6, 2) in units of the crop's side."""
         return np.asarray(self._session.run(["keypoints"], {"crops": batch})[0])
 
-    def refine(self, image: Image, faces: Detections) -> Detections:
-        """The same faces of a BGR picture with the second stage's keypoints; boxes, scores and ids stay."""
+    def refine(self, image: ImageLike, faces: Detections, rgb: bool = False) -> Detections:
+        """The same faces with the second stage's keypoints; boxes, scores and ids stay.
+
+        image: the picture of these faces, as `FaceDetector.detect` takes it; rgb: its array comes in RGB order.
+        """
         if len(faces) == 0:
             return faces
+        image = as_bgr(image, rgb)
         matrices = [face_matrix(*face, self.spec) for face in zip(faces.boxes, faces.keypoints, strict=True)]
         crops = np.stack([cut(image, matrix, self.spec.size) for matrix in matrices])
         found = self.run(normalised(crops, self.spec)) * self.spec.size

@@ -68,7 +68,7 @@ ALLOWED = {
         "training",
         "web",
     },
-    "__init__": CORE | {"detector"},
+    "__init__": DETECTOR | {"privacy", "refine", "sinks", "tracking"},
     "__main__": {"cli"},
 }
 """Which rooms each room may import."""
@@ -97,6 +97,7 @@ DETECTING_COMMANDS = {
 }
 TRAINING = {f"blazeface.{room}" for room in ("models", "data", "training", "evaluation", "export", "tflite")}
 OPTIONAL = {
+    "detections/faces.py": {"supervision"},
     "backends/torch_backend.py": {"torch", "blazeface.models"},
     "backends/tflite_backend.py": {"ai_edge_litert", "blazeface.tflite"},
     "backends/openvino_backend.py": {"openvino"},

@@ -12,12 +12,12 @@ import pytest
 from video_material import RedDetector, VideoMaker, walking_square
 
 from blazeface.detections import Detections
+from blazeface.detections.draw import BOX
 from blazeface.errors import BlazeFaceError
 from blazeface.files.pictures import read_picture, write_picture
 from blazeface.pipeline import Pipeline
 from blazeface.privacy.coverer import Covering
 from blazeface.sinks import video_writer
-from blazeface.sinks.draw import BOX
 from blazeface.sinks.labels import csv_file
 from blazeface.sinks.records import json_file
 from blazeface.sinks.viewer import Viewer

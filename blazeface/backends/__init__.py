@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, cast
@@ -10,7 +11,7 @@ from typing import Any, Protocol, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from blazeface.errors import BlazeFaceError
+from blazeface.errors import BlazeFaceError, install_command
 from blazeface.files.staged import require_regular_file
 from blazeface.guard import UnlistedModel
 from blazeface.spec import ModelSpec
@@ -69,15 +70,24 @@ def backend_for(model: str | Path) -> str:
     return backends.get(Path(model).suffix, "onnxruntime")
 
 
-def open_backend(path: Path, backend: str, threads: int, trust: bool = False, check: bool = True) -> Backend:
+def open_backend(
+    path: Path,
+    backend: str,
+    threads: int,
+    trust: bool = False,
+    check: bool = True,
+    providers: Sequence[str] | None = None,
+) -> Backend:
     """Load a model file in the runtime named; what is missing or wrong is said in one sentence.
 
     A file is checked before the runtime sees it (`blazeface.guard`). One that holds other operators than a face
     detector of this kind, or costs too much, raises UnlistedModel; with `trust` it runs in a child process instead.
-    check: False in that child alone.
+    check: False in that child alone. providers: of onnxruntime alone; see `FaceDetector`.
     """
     if backend not in BACKENDS:
         raise BlazeFaceError(f"unknown backend {backend!r}: choose one of {', '.join(BACKENDS)}")
+    if providers is not None and backend != "onnxruntime":
+        raise BlazeFaceError(f"providers are onnxruntime's, and the {backend} backend has none: leave them out")
     if path.suffix == ".mlpackage":
         raise BlazeFaceError(
             f"{path}: Core ML runs on Apple's devices only: export the same weights in another format"
@@ -98,11 +108,12 @@ def open_backend(path: Path, backend: str, threads: int, trust: bool = False, ch
         if not runtime.extra:
             raise
         raise BlazeFaceError(
-            f"the {backend} backend needs {runtime.package}: pip install 'blazeface[{runtime.extra}]' ({error})"
+            f"the {backend} backend needs {runtime.package}: {install_command(runtime.extra)} ({error})"
         ) from error
     arguments = (path, threads) if backend == "torch" else (path, threads, check)
+    options = {} if providers is None else {"providers": providers}
     try:
-        return cast(Backend, getattr(module, runtime.class_name)(*arguments))
+        return cast(Backend, getattr(module, runtime.class_name)(*arguments, **options))
     except UnlistedModel:
         if not trust:
             raise

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -26,15 +28,24 @@ ARENA_MEGABYTES = 512
 """What all sessions of a process may take together for weights and tensors. A file's tensors between input and output
 are of any size it likes, and are found out only when they are asked for."""
 
-RUN_PIXELS = 2**20
-"""Input pixels of one run, which must fit into the arena: 64 pictures of 128 x 128. More gain nothing."""
+CPU = "CPUExecutionProvider"
+
+SHORT_NAMES = {"directml": "Dml", "trt": "TensorRT"}
+"""What people call a provider, where that is not how onnxruntime begins its name."""
+
+RUN_PIXELS, RUN_PIXELS_ELSEWHERE = 2**15, 2**20
+"""Input pixels of one run on the CPU: two pictures of 128 x 128, one of 256 x 256. More gain nothing there, and each
+number of pictures takes memory of its own in the arena, until runs fail. Then on other providers, which have their own
+memory."""
 
 
 class OnnxBackend:
     """An ONNX file with a ModelSpec in its metadata (see `Backend`), decoded (`backends.decoded`) or not."""
 
-    def __init__(self, path: Path, threads: int, check: bool = True):
-        self._session = open_session(path, threads, check)
+    def __init__(
+        self, path: Path, threads: int, check: bool = True, providers: Sequence[str] | None = None
+    ):
+        self._session = open_session(path, threads, check, providers)
         metadata = self._session.get_modelmeta().custom_metadata_map
         if METADATA_KEY not in metadata:
             raise BlazeFaceError(f"{path}: it has no {METADATA_KEY} metadata, so it was not exported by blazeface")
@@ -48,7 +59,8 @@ class OnnxBackend:
         self._check_shapes(path)
         batch = self._session.get_inputs()[0].shape[0]
         self._batch = batch if isinstance(batch, int) else None
-        self._most = max(1, RUN_PIXELS // self.spec.input_size**2)
+        pixels = RUN_PIXELS if self._session.get_providers() == [CPU] else RUN_PIXELS_ELSEWHERE
+        self._most = max(1, pixels // self.spec.input_size**2)
 
     def run(self, batch: NDArray[np.float32]) -> tuple[NDArray[Any], NDArray[Any]]:
         fixed = self._batch is not None
@@ -79,9 +91,13 @@ class OnnxBackend:
             )
 
 
-def open_session(path: Path, threads: int, check: bool = True) -> onnxruntime.InferenceSession:
-    """A file in onnxruntime, on the CPU. Raises BlazeFaceError for one that it cannot load, and UnlistedModel, before
-    onnxruntime sees it, for one of another kind than is exported here; unless `check` is False."""
+def open_session(
+    path: Path, threads: int, check: bool = True, providers: Sequence[str] | None = None
+) -> onnxruntime.InferenceSession:
+    """A file in onnxruntime, on the CPU or what `providers` names. Raises BlazeFaceError for one that it cannot load,
+    and UnlistedModel, before onnxruntime sees it, for one of another kind than is exported here; unless `check` is
+    False."""
+    chosen = [CPU] if providers is None else choose_providers(providers, onnxruntime.get_available_providers())
     require_regular_file(str(path))
     try:
         data = path.read_bytes()
@@ -98,10 +114,38 @@ def open_session(path: Path, threads: int, check: bool = True) -> onnxruntime.In
     _bound_memory()
     options.add_session_config_entry("session.use_env_allocators", "1")
     try:
-        return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(data, options, providers=chosen)
     except Exception as error:  # onnxruntime raises a different class for each kind of damage
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise BlazeFaceError(f"{path}: onnxruntime cannot load it: {reason}") from error
+    for name in chosen:
+        if name not in session.get_providers():  # its libraries are not there, or no device is
+            warnings.warn(f"{name} could not be started here; {session.get_providers()[0]} is used", stacklevel=4)
+    return session
+
+
+def choose_providers(asked: Sequence[str], available: Sequence[str]) -> list[str]:
+    """The providers asked for ("cuda", "CUDAExecutionProvider") by onnxruntime's names, in order; one that this
+    onnxruntime lacks is said in a warning. Raises BlazeFaceError when all are lacking.
+
+    The CPU comes last in any case: it computes what another provider does not know.
+    """
+    if isinstance(asked, str):
+        raise BlazeFaceError(f"providers must be a list of names, such as [{asked!r}]")
+    known = {name.removesuffix("ExecutionProvider").lower(): name for name in available}
+    names = {one: SHORT_NAMES.get(one.lower(), one.removesuffix("ExecutionProvider")).lower() for one in asked}
+    missing = [one for one, name in names.items() if name not in known]
+    said = (
+        f"this onnxruntime has no provider {', '.join(missing)}; it has {', '.join(sorted(known))}"
+        " (others come in packages of their own, such as onnxruntime-gpu, onnxruntime-directml, onnxruntime-openvino,"
+        " each in place of onnxruntime)"
+    )
+    if len(missing) == len(names):
+        raise BlazeFaceError(said if missing else "providers must name at least one, such as cpu")
+    if missing:
+        warnings.warn(said, stacklevel=5)
+    found = [known[name] for name in names.values() if name in known]
+    return [*dict.fromkeys([*found, CPU])]
 
 
 @cache

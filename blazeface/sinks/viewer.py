@@ -7,11 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from blazeface.detections import Detections
+from blazeface.detections.draw import draw_faces, draw_note
 from blazeface.errors import BlazeFaceError
 from blazeface.files.pictures import write_picture
 from blazeface.geometry import Image
 from blazeface.privacy.cover import cover_faces
-from blazeface.sinks.draw import draw_faces, draw_note
 from blazeface.sinks.window import RateMeter, Window
 from blazeface.sources.frames import Frame
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from video_material import RedDetector
 
+from blazeface.detections.draw import BOX
 from blazeface.files.pictures import read_picture
-from blazeface.sinks.draw import BOX
 from blazeface.sinks.viewer import Viewer
 from blazeface.sources.frames import Frame
 

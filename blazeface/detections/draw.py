@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
-from blazeface.detections import Detections
 from blazeface.geometry import Image
 
 Color = tuple[int, int, int]
@@ -26,8 +28,26 @@ SHIFT = 4  # OpenCV draws at sixteenths of a pixel
 FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 
-def draw_faces(image: Image, faces: Detections) -> Image:
-    """A copy of a BGR picture with the faces drawn in, the best on top."""
+class Faces(Protocol):
+    """The part of `detections.Detections` that is drawn; that class imports this module, for `plot`."""
+
+    @property
+    def boxes(self) -> NDArray[np.float32]: ...
+
+    @property
+    def scores(self) -> NDArray[np.float32]: ...
+
+    @property
+    def keypoints(self) -> NDArray[np.float32]: ...
+
+    @property
+    def track_ids(self) -> NDArray[np.int64] | None: ...
+
+    def __len__(self) -> int: ...
+
+
+def draw_faces(image: Image, faces: Faces) -> Image:
+    """A copy of a BGR uint8 picture (H, W, 3) with the faces drawn in, the best on top."""
     canvas = np.ascontiguousarray(image).copy()
     unit = line_width(image)
     for i in reversed(range(len(faces))):

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from blazeface.detections import Detections
-from blazeface.sinks.draw import BOX, KEYPOINTS, draw_faces, draw_note, line_width
+from blazeface.detections.draw import BOX, KEYPOINTS, draw_faces, draw_note, line_width
 
 
 def one_face(box: list[float], points: list[list[float]] | None = None) -> Detections:
