@@ -85,7 +85,7 @@ class FaceDetector:
         self._name = str(model)
         # What opens the same detector in another process, whichever folder that runs in.
         where = model if str(model) in NAMED_SPECS else path.absolute()
-        self._arguments = {
+        self._arguments: dict[str, Any] | None = {
             "model": where,
             "score_threshold": score_threshold,
             "backend": backend,
@@ -113,7 +113,7 @@ class FaceDetector:
         self.score_threshold = self.spec.score_threshold if score_threshold is None else score_threshold
         self._centers = anchor_centers(self.spec.anchor_maps)
         self._reduce = reduce
-        self._arguments: dict[str, Any] | None = None
+        self._arguments = None
         self._process = os.getpid()
 
     def detect(self, image: ImageLike, rgb: bool = False) -> Detections:

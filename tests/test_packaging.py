@@ -81,7 +81,7 @@ def test_training_without_its_packages_says_which_to_install(
     command = [".venv/bin/python", "train.py", "--data", "nowhere", "--out", "run"]
     result = subprocess.run(command, cwd=bare, capture_output=True, text=True)
     assert result.returncode == 1
-    assert "pip install 'blazeface[train]'" in result.stderr
+    assert "pip install -e '.[train]'" in result.stderr
     assert "Traceback" not in result.stderr
 
 

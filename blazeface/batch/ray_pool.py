@@ -9,10 +9,10 @@ import os
 from typing import Any
 
 from blazeface.batch.run import Key, Outcome, WorkerExit
-from blazeface.errors import BlazeFaceError
+from blazeface.errors import BlazeFaceError, install_command
 from blazeface.options import LookOptions
 
-INSTALL_RAY = "pip install 'blazeface[ray]'"
+INSTALL_RAY = install_command("ray")
 
 
 class RayPool:

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from blazeface.errors import BlazeFaceError
+from blazeface.errors import BlazeFaceError, install_command
 from blazeface.inspection import SUFFIXES, open_model
 from blazeface.spec import NAMED_SPECS
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from blazeface.models.cost import Cost
 
-MISSING = "counting needs PyTorch: pip install 'blazeface[export]'"
+MISSING = f"counting needs PyTorch: {install_command('export')}"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from blazeface.errors import BlazeFaceError
+from blazeface.errors import BlazeFaceError, install_command
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,7 +28,7 @@ def run(args: argparse.Namespace) -> int:
         from blazeface.models.weights import save_weights
     except ImportError as error:
         raise BlazeFaceError(
-            f"importing weights needs PyTorch and safetensors: pip install 'blazeface[train,tflite]' ({error})"
+            f"importing weights needs PyTorch and safetensors: {install_command('train', 'tflite')} ({error})"
         ) from error
     network = import_tflite(args.file)
     save_weights(network, args.out)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from blazeface.data.samples import chosen_evenly, load_split
 from blazeface.detector import model_path
-from blazeface.errors import BlazeFaceError
+from blazeface.errors import BlazeFaceError, install_command
 from blazeface.files.staged import staged_file
 from blazeface.models.layouts import RULES
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from blazeface.models.light.lighten import Report
     from blazeface.models.network import BlazeFace
 
-MISSING = "making weights light needs PyTorch and a few more: pip install 'blazeface[train]'"
+MISSING = f"making weights light needs PyTorch and a few more: {install_command('train')}"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -12,13 +12,13 @@ from tqdm import tqdm
 
 from blazeface.data.samples import Sample, load_split
 from blazeface.detector import FaceDetector
-from blazeface.errors import BlazeFaceError
+from blazeface.errors import BlazeFaceError, install_command
 from blazeface.evaluation.record import SCORE_CUT, keypoint_error, make_record
 from blazeface.files.pictures import read_picture
 from blazeface.files.staged import cannot_write, staged_file
 from blazeface.refine import Detector, KeypointRefiner
 
-MISSING = "training needs PyTorch and a few more: pip install 'blazeface[train]'"
+MISSING = f"training needs PyTorch and a few more: {install_command('train')}"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

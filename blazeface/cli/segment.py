@@ -7,10 +7,10 @@ import json
 from pathlib import Path
 
 from blazeface.data.samples import load_split
-from blazeface.errors import BlazeFaceError
+from blazeface.errors import BlazeFaceError, install_command
 from blazeface.files.staged import staged_file
 
-MISSING = "training needs PyTorch and a few more: pip install 'blazeface[train]'"
+MISSING = f"training needs PyTorch and a few more: {install_command('train')}"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from blazeface.errors import BlazeFaceError
+from blazeface.errors import BlazeFaceError, install_command
 from blazeface.files.staged import staged_file
 from blazeface.spec import NAMED_SPECS
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from blazeface.models.network import BlazeFace
     from blazeface.training.config import TrainConfig
 
-MISSING = "training needs PyTorch and a few more: pip install 'blazeface[train]'"
+MISSING = f"training needs PyTorch and a few more: {install_command('train')}"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from blazeface.errors import BlazeFaceError
+from blazeface.errors import BlazeFaceError, install_command
 from blazeface.geometry import Image
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class Options:
 class Format:
     """What a format can do.
 
-    suffix: of its (main) file. extra: what to install for it, as in pip install 'blazeface[EXTRA]'. backend: that of
+    suffix: of its (main) file. extra: what to install for it (`errors.install_command`). backend: that of
     `blazeface.backends` which opens the file for the proof, or None. runtime: what people call that.
     dynamic: whether any batch size can be written, which is then the default; else one picture is.
     fixed: whether another fixed batch than 1 can be written.
@@ -113,5 +113,5 @@ def load_format(name: str) -> Any:
 def missing(name: str, error: ImportError) -> BlazeFaceError:
     """What to say when a package that a format needs is not there."""
     return BlazeFaceError(
-        f"exporting {name} needs packages that are not here: pip install 'blazeface[{FORMATS[name].extra}]' ({error})"
+        f"exporting {name} needs packages that are not here: {install_command(FORMATS[name].extra)} ({error})"
     )

@@ -8,12 +8,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
+from typing import IO
 
 import cv2
 import numpy as np
 
 from blazeface.errors import BlazeFaceError
 from blazeface.files.names import printable
+from blazeface.files.opencv_log import SILENT, set_log_level
 from blazeface.files.picture_size import is_cut_png, jpeg_scans, picture_size
 from blazeface.files.staged import cannot_write, require_regular_file, staged_file
 from blazeface.geometry import Image
@@ -164,14 +166,14 @@ def _captured_stderr() -> Iterator[list[str]]:
     The C libraries write to file descriptor 2 itself, so that is what is turned aside for the moment.
     """
     said = [""]
-    level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    level = set_log_level(SILENT)
     try:
         saved = os.dup(2)
     except OSError:  # no standard error at all: nothing to keep quiet
         yield said
         return
     try:
-        with tempfile.TemporaryFile() as caught:
+        with _memory_file() as caught:
             os.dup2(caught.fileno(), 2)
             try:
                 yield said
@@ -181,4 +183,14 @@ def _captured_stderr() -> Iterator[list[str]]:
                 said[0] = caught.read(4096).decode("utf-8", "replace")
     finally:
         os.close(saved)
-        cv2.utils.logging.setLogLevel(level)
+        set_log_level(level)
+
+
+def _memory_file() -> IO[bytes]:
+    """A file of no name, in memory where the system has such: there may be no folder that can be written to."""
+    if hasattr(os, "memfd_create"):
+        return os.fdopen(os.memfd_create("blazeface"), "w+b")
+    try:
+        return tempfile.TemporaryFile()
+    except OSError:
+        return open(os.devnull, "w+b")

@@ -42,7 +42,9 @@ def read_onnx(path: Path) -> ModelFile:
     try:
         import onnx
     except ImportError as error:
-        raise BlazeFaceError(f"reading .onnx files needs the package onnx: pip install onnx ({error})") from error
+        raise BlazeFaceError(
+            f"reading .onnx files needs the package onnx: run pip install onnx ({error})"
+        ) from error
     data = read_bytes(path)
     model = onnx.ModelProto()
     try:

@@ -9,6 +9,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 
 import cv2
 
@@ -67,10 +68,13 @@ class Window:
     def show(self, image: Image, seconds: float = 0.0) -> str:
         """Show a BGR picture and give the screen at least `seconds`; what was asked for meanwhile.
 
-        The window takes the size of the picture, also where that changes.
+        The window takes the size of the picture, also where that changes. One that the user has closed asks to quit.
         """
-        self._fit(image)
-        cv2.imshow(self._title, image)
+        try:
+            self._fit(image)
+            cv2.imshow(self._title, image)
+        except cv2.error:  # closed since it was asked last
+            return "quit"
         return self._asked(cv2.waitKey(max(1, round(seconds * 1000))))
 
     def wait(self, stop: Callable[[], bool] = lambda: False) -> str:
@@ -83,7 +87,8 @@ class Window:
 
     def close(self) -> None:
         if self._size is not None:
-            cv2.destroyAllWindows()
+            with suppress(cv2.error):
+                cv2.destroyAllWindows()
 
     def _fit(self, image: Image) -> None:
         height, width = image.shape[:2]
@@ -96,7 +101,11 @@ class Window:
         self._size = (width, height)
 
     def _asked(self, key: int) -> str:
-        if cv2.getWindowProperty(self._title, cv2.WND_PROP_VISIBLE) < 1:
+        try:
+            visible = cv2.getWindowProperty(self._title, cv2.WND_PROP_VISIBLE) >= 1
+        except cv2.error:  # OpenCV with Qt, of a window that the user has closed: "NULL guiReceiver"
+            visible = False
+        if not visible:
             return "quit"
         return "" if key == -1 else KEYS.get(key & 0xFF, "other")
 

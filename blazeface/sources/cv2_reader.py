@@ -15,8 +15,9 @@ from pathlib import Path
 
 import cv2
 
-from blazeface.errors import BlazeFaceError
+from blazeface.errors import BlazeFaceError, install_command
 from blazeface.files.names import printable
+from blazeface.files.opencv_log import SILENT, set_log_level
 from blazeface.files.staged import require_regular_file
 from blazeface.geometry import Image
 from blazeface.sources.allowed import check_frame_size, file_options, why_not_opened
@@ -26,12 +27,12 @@ from blazeface.sources.source import NoSound
 CODECS = {".avi": "MJPG", ".webm": "VP80"}
 DEFAULT_CODEC = "mp4v"
 
-INSTALL_AV = "pip install 'blazeface[video]'"
+INSTALL_AV = install_command("video")
 
 
 def silence_opencv() -> None:
     """Keep OpenCV and its FFmpeg from printing their own complaints; ours name the file and the fault."""
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    set_log_level(SILENT)
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 
 

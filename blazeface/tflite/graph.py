@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from blazeface.errors import BlazeFaceError
+from blazeface.errors import BlazeFaceError, install_command
 
 MARK = b"TFL3"
 MAX_BYTES = 64 << 20
@@ -64,7 +64,7 @@ def read_graph(path: Path) -> Graph:
         from ai_edge_litert import schema_py_generated as schema
     except ImportError as error:
         raise BlazeFaceError(
-            f"reading .tflite files needs LiteRT's schema: pip install 'blazeface[tflite]' ({error})"
+            f"reading .tflite files needs LiteRT's schema: {install_command('tflite')} ({error})"
         ) from error
     data = _read_bytes(path)
     try:

@@ -17,7 +17,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from blazeface.errors import BlazeFaceError
+from blazeface.errors import BlazeFaceError, install_command
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -69,7 +69,7 @@ def tls_context(names: list[str], folder: Path) -> tuple[ssl.SSLContext, Path]:
         import cryptography  # noqa: F401
     except ImportError as error:
         raise BlazeFaceError(
-            f"--https makes a certificate with the package cryptography: pip install 'blazeface[web]' ({error})"
+            f"--https makes a certificate with the package cryptography: {install_command('web')} ({error})"
         ) from error
     server, authority = folder / "server.pem", folder / "authority.crt"
     if not _good(server, authority, names):

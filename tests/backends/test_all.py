@@ -155,7 +155,7 @@ def test_without_its_package_the_command_that_installs_it_is_named(
     package = {"torch": "torch", "tflite": "ai_edge_litert.interpreter"}.get(name, name)
     monkeypatch.delitem(sys.modules, f"blazeface.backends.{name}_backend", raising=False)
     monkeypatch.setitem(sys.modules, package, None)
-    with pytest.raises(BlazeFaceError, match=rf"pip install 'blazeface\[{RUNTIMES[name].extra}\]'"):
+    with pytest.raises(BlazeFaceError, match=rf"pip install -e '\.\[{RUNTIMES[name].extra}\]'"):
         open_backend(path, name, 1)
 
 

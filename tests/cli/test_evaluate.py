@@ -175,7 +175,7 @@ def test_out_without_matplotlib_is_refused_before_the_scoring(
     monkeypatch.setattr(builtins, "__import__", without)
     assert run("--data", data, "--model", model, "--out", tmp_path / "out") == 1
     said = capsys.readouterr().err
-    assert "pip install 'blazeface[train]'" in said and said.count("\n") == 1
+    assert "pip install -e '.[train]'" in said and said.count("\n") == 1
     assert not (tmp_path / "out").exists()
 
 

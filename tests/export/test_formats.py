@@ -39,6 +39,6 @@ def test_what_can_be_passes(name: str) -> None:
 def test_a_missing_package_is_one_sentence_with_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(FORMATS, "nowhere", Format(".no", "export,nowhere", None, "Nowhere"))
     monkeypatch.setitem(sys.modules, "blazeface.export.nowhere", None)
-    with pytest.raises(BlazeFaceError, match=r"pip install 'blazeface\[export,nowhere\]'") as caught:
+    with pytest.raises(BlazeFaceError, match=r"pip install -e '\.\[export,nowhere\]'") as caught:
         load_format("nowhere")
     assert "\n" not in str(caught.value)

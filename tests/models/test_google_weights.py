@@ -347,5 +347,5 @@ def test_flipped_bytes_end_in_a_network_or_one_sentence(data: st.DataObject, tmp
 
 def test_says_how_to_get_the_schema(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "ai_edge_litert", None)
-    with pytest.raises(BlazeFaceError, match=r"pip install 'blazeface\[tflite\]'"):
+    with pytest.raises(BlazeFaceError, match=r"pip install -e '\.\[tflite\]'"):
         import_tflite(ASTRONAUT)

@@ -1,5 +1,7 @@
 """A window only where one can be had."""
 
+import ctypes
+import ctypes.util
 import os
 import shutil
 import subprocess
@@ -121,6 +123,71 @@ def test_a_real_window_shows_until_a_key(display: str) -> None:
     program.kill()
     out, err = program.communicate()
     assert (out, err, program.returncode) == ("quit\n", "", 0)
+
+
+def click_the_cross(display: str, window: int) -> None:
+    """Send a window the message that a window manager sends when its cross is clicked: WM_DELETE_WINDOW (ICCCM 4.2.8.1)."""
+    x11 = ctypes.CDLL(ctypes.util.find_library("X11"))
+    x11.XOpenDisplay.restype = ctypes.c_void_p
+    x11.XInternAtom.argtypes, x11.XInternAtom.restype = (
+        [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int],
+        ctypes.c_ulong,
+    )
+    x11.XSendEvent.argtypes = [ctypes.c_void_p, ctypes.c_ulong, ctypes.c_int, ctypes.c_long, ctypes.c_void_p]
+    x11.XCloseDisplay.argtypes = [ctypes.c_void_p]
+    connection = x11.XOpenDisplay(display.encode())
+    protocols, delete = (x11.XInternAtom(connection, name, 0) for name in (b"WM_PROTOCOLS", b"WM_DELETE_WINDOW"))
+    client_message = 33
+    # XClientMessageEvent: type, serial, send_event, display, window, message_type, format, data; 24 longs in all.
+    event = (ctypes.c_long * 24)(client_message, 0, 1, 0, window, protocols, 32, delete, 0)
+    x11.XSendEvent(connection, window, 0, 0, ctypes.byref(event))
+    x11.XCloseDisplay(connection)  # which flushes
+
+
+def test_a_real_window_that_is_closed_with_the_mouse_asks_to_quit(display: str) -> None:
+    if not (shutil.which("xdotool") and ctypes.util.find_library("X11")):
+        pytest.skip("xdotool or libX11 is not installed")
+    environment = {**os.environ, "DISPLAY": display}
+    program = subprocess.Popen(
+        [sys.executable, "-c", SHOW], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert program.stdout is not None
+    assert program.stdout.readline() == "'' ''\n"
+    start = time.monotonic()
+    search = ["xdotool", "search", "--name", "udcff name"]
+    while program.poll() is None and time.monotonic() - start < 20:
+        found = subprocess.run(search, env=environment, capture_output=True, text=True, check=False).stdout
+        for window in found.split():
+            click_the_cross(display, int(window))
+        time.sleep(0.2)
+    program.kill()
+    out, err = program.communicate()
+    assert (out, err, program.returncode) == ("quit\n", "", 0)
+
+
+@pytest.mark.parametrize("broken", ["getWindowProperty", "imshow", "resizeWindow", "namedWindow"])
+def test_a_closed_window_of_qt_asks_to_quit(monkeypatch: pytest.MonkeyPatch, broken: str) -> None:
+    """Whichever call meets the missing window first."""
+
+    def fail(*_: object) -> None:
+        raise cv2.error(
+            "OpenCV(4.14.0) window_QT.cpp:590: error: (-27:Null pointer) NULL guiReceiver (please create a window)"
+        )
+
+    fine = {"getWindowProperty": lambda *_: 1.0, "waitKey": lambda _: -1}
+    for name in ("namedWindow", "resizeWindow", "imshow", "destroyAllWindows"):
+        fine[name] = lambda *_: None
+    for name, call in fine.items():
+        monkeypatch.setattr(cv2, name, call)
+    window, image = Window(), np.zeros((20, 30, 3), np.uint8)
+    if broken != "namedWindow":
+        assert window.show(image) == ""
+    monkeypatch.setattr(cv2, broken, fail)
+    assert window.show(image[:10]) == "quit"
+    if broken == "getWindowProperty":
+        assert window.wait() == "quit"
+    monkeypatch.setattr(cv2, "destroyAllWindows", fail)
+    window.close()
 
 
 def test_a_window_that_was_never_shown_closes(monkeypatch: pytest.MonkeyPatch) -> None:

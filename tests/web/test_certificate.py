@@ -97,7 +97,7 @@ def test_faults_are_sentences(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     with pytest.raises(BlazeFaceError, match="no certificate and key can be read"):
         given_context(tmp_path / "missing.pem", None)
     monkeypatch.setitem(sys.modules, "cryptography", None)
-    with pytest.raises(BlazeFaceError, match=r"pip install 'blazeface\[web\]'"):
+    with pytest.raises(BlazeFaceError, match=r"pip install -e '\.\[web\]'"):
         tls_context(NAMES, tmp_path)
 
 

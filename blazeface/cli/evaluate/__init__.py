@@ -18,7 +18,7 @@ from blazeface.cli.evaluate import robustness
 from blazeface.cli.evaluate import wider as evaluate_wider
 from blazeface.data.samples import SPLITS, chosen_evenly, load_split
 from blazeface.detector import FaceDetector, model_path
-from blazeface.errors import BlazeFaceError
+from blazeface.errors import BlazeFaceError, install_command
 from blazeface.evaluation.calibration import calibration
 from blazeface.evaluation.matching import IOU_THRESHOLD
 from blazeface.evaluation.record import SCORE_CUT, Read, Record, records
@@ -143,7 +143,7 @@ def _prepare_output(out: Path) -> Callable[[list[Record], FaceDetector, str], No
     try:
         from blazeface.evaluation.curves import draw_precision_recall, draw_reliability
     except ImportError as error:
-        raise BlazeFaceError(f"--out draws with matplotlib: pip install 'blazeface[train]' ({error})") from error
+        raise BlazeFaceError(f"--out draws with matplotlib: {install_command('train')} ({error})") from error
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:

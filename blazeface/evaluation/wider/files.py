@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from blazeface.errors import BlazeFaceError
+from blazeface.errors import BlazeFaceError, install_command
 from blazeface.evaluation.wider.protocol import SUBSETS, WiderTruth
 from blazeface.files.names import printable
 from blazeface.files.staged import cannot_write, staged_file
@@ -61,9 +61,7 @@ def _columns(path: Path, *keys: str) -> list[NDArray[Any]]:
     try:
         from scipy.io import loadmat
     except ImportError as error:
-        raise BlazeFaceError(
-            f"{shown}: reading it needs SciPy: pip install 'blazeface[train]' ({error})"
-        ) from error
+        raise BlazeFaceError(f"{shown}: reading it needs SciPy: {install_command('train')} ({error})") from error
     try:
         content = loadmat(path, variable_names=keys)
         return [content[key][:, 0] for key in keys]
