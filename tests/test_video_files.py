@@ -318,7 +318,7 @@ class TestOpenCVAlone:
 
     def test_odd_sizes_are_refused_rather_than_cropped(self, tmp_path: Path) -> None:
         with (
-            pytest.raises(BlazeFaceError, match=r"63 x 48 uncropped; PyAV can: pip install -e '\.\[video\]'"),
+            pytest.raises(BlazeFaceError, match=r"63 x 48 uncropped; PyAV can: run pip install -e '\.\[video\]'"),
             open_video_writer(tmp_path / "a.mp4", 63, 48, NTSC, 1 / NTSC),
         ):
             pass

@@ -73,7 +73,7 @@ def test_suffix_chooses_the_backend(model: Path) -> None:
 def test_without_litert_one_sentence_says_how_to_get_it(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "blazeface.backends.tflite_backend")
     monkeypatch.setitem(sys.modules, "ai_edge_litert.interpreter", None)
-    with pytest.raises(BlazeFaceError, match=r"needs LiteRT: pip install -e '\.\[tflite\]'"):
+    with pytest.raises(BlazeFaceError, match=r"needs LiteRT: run pip install -e '\.\[tflite\]'"):
         FaceDetector(model)
 
 

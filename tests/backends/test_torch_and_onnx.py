@@ -108,5 +108,5 @@ def test_what_does_not_go_together(path: Path, backend: str, words: str) -> None
 def test_without_pytorch_one_sentence_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "blazeface.backends.torch_backend", raising=False)
     monkeypatch.setitem(sys.modules, "torch", None)
-    with pytest.raises(BlazeFaceError, match=r"needs PyTorch and safetensors: pip install -e '\.\[train\]'"):
+    with pytest.raises(BlazeFaceError, match=r"needs PyTorch and safetensors: run pip install -e '\.\[train\]'"):
         open_backend(TENSORS, "torch", 1)

@@ -16,14 +16,14 @@ from blazeface.options import LookOptions
 
 def test_without_ray_a_sentence_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "ray", None)
-    with pytest.raises(BlazeFaceError, match=r"--engine ray needs Ray: pip install -e '\.\[ray\]'"):
+    with pytest.raises(BlazeFaceError, match=r"--engine ray needs Ray: run pip install -e '\.\[ray\]'"):
         RayPool(2, LookOptions())
 
 
 @pytest.fixture
 def local_ray(monkeypatch: pytest.MonkeyPatch) -> None:
     """RayPool makes a cluster on this machine, with a process for each of its workers."""
-    pytest.importorskip("ray", reason="Ray is not installed: pip install -e '.[ray]'")
+    pytest.importorskip("ray", reason="Ray is not installed: run pip install -e '.[ray]'")
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
 
 

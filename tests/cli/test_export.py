@@ -119,7 +119,7 @@ def test_without_torch_the_extra_is_named(
     monkeypatch.setitem(sys.modules, "torch", None)
     assert run("--weights", weights, "--format", "onnx", "--out", tmp_path / "x.onnx") == 1
     said = capsys.readouterr().err
-    assert "exporting onnx needs packages that are not here: pip install -e '.[export]'" in said
+    assert "exporting onnx needs packages that are not here: run pip install -e '.[export]'" in said
     assert said.count("\n") == 1 and not list(tmp_path.iterdir())
 
 

@@ -143,7 +143,7 @@ def test_missing_damaged_and_foreign_truth(tmp_path: Path, monkeypatch: pytest.M
         return absent(name, *args)
 
     monkeypatch.setattr(builtins, "__import__", without_scipy)
-    with pytest.raises(BlazeFaceError, match=r"needs SciPy: pip install -e '\.\[train\]'"):
+    with pytest.raises(BlazeFaceError, match=r"needs SciPy: run pip install -e '\.\[train\]'"):
         read_truth(folder)
 
 
