@@ -23,9 +23,9 @@ from blazeface.version import __version__
 if TYPE_CHECKING:
     from blazeface.detections import Detections as Detections
     from blazeface.detections import Face as Face
+    from blazeface.detections.draw import draw_faces as draw_faces
     from blazeface.detector import FaceDetector as FaceDetector
     from blazeface.detector import detect as detect
-    from blazeface.detections.draw import draw_faces as draw_faces
     from blazeface.files.pictures import read_picture as read_picture
     from blazeface.files.pictures import write_picture as write_picture
     from blazeface.privacy.cover import cover_faces as cover_faces

@@ -42,9 +42,7 @@ memory."""
 class OnnxBackend:
     """An ONNX file with a ModelSpec in its metadata (see `Backend`), decoded (`backends.decoded`) or not."""
 
-    def __init__(
-        self, path: Path, threads: int, check: bool = True, providers: Sequence[str] | None = None
-    ):
+    def __init__(self, path: Path, threads: int, check: bool = True, providers: Sequence[str] | None = None):
         self._session = open_session(path, threads, check, providers)
         metadata = self._session.get_modelmeta().custom_metadata_map
         if METADATA_KEY not in metadata:
