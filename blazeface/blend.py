@@ -11,7 +11,11 @@ from itertools import accumulate
 import numpy as np
 from numpy.typing import NDArray
 
-from blazeface.geometry import Floats
+from blazeface.geometry import Floats, box_iou
+
+MATRIX = 1024
+"""Candidates up to which the overlaps of all pairs are computed at once, which is faster; of more, only those with the
+best ones, which takes less memory."""
 
 TINY = 1e-30
 """An area that no box of a face has; empty boxes are divided by it, and so share nothing of it."""
@@ -25,6 +29,8 @@ def cluster(boxes: Floats, scores: Floats, iou_threshold: float) -> list[NDArray
     but itself.
     """
     order = np.argsort(-scores, kind="stable")
+    if len(order) > MATRIX:
+        return _cluster_rows(boxes[order], order, iou_threshold)
     overlap = _overlap(boxes[order], iou_threshold)
     left = np.ones(len(order), bool)
     groups = []
@@ -34,6 +40,17 @@ def cluster(boxes: Floats, scores: Floats, iou_threshold: float) -> list[NDArray
             members[best] = True
             left &= ~members
             groups.append(order[members])
+    return groups
+
+
+def _cluster_rows(boxes: Floats, order: NDArray[np.intp], iou_threshold: float) -> list[NDArray[np.intp]]:
+    """`cluster` of boxes (N, 4), best first, with the overlaps of one box at a time; order: their numbers."""
+    groups = []
+    while len(order):
+        members = box_iou(boxes[:1], boxes)[0] > iou_threshold
+        members[0] = True
+        groups.append(order[members])
+        boxes, order = boxes[~members], order[~members]
     return groups
 
 

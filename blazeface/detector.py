@@ -7,7 +7,7 @@ import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
-from itertools import islice
+from itertools import groupby, islice
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from blazeface.errors import BlazeFaceError, PictureError
 from blazeface.files.checksum import verify_checksum
 from blazeface.files.picture_input import ImageLike, as_bgr
 from blazeface.geometry import Floats, Image, Letterbox, letterbox_image
+from blazeface.search import TILE_SIDE, Candidates, MinFace, Reduce, View, check_min_face, union, views
 from blazeface.spec import NAMED_SPECS, ModelSpec
 
 WEIGHTS = Path(__file__).parent / "weights"
@@ -40,10 +41,11 @@ ROUNDING = 1e-6
 CHUNK = 32
 """Pictures of a batch that are scaled down and kept together: 25 MB as input of back-256."""
 
+RUN_PIXELS = 2**20
+"""Input pixels of the views that are run together, unless one alone has more."""
+
 SURVIVES_FORK = {("onnxruntime", 1), ("tflite", 1)}
 """Backends and numbers of threads with which a detector goes on in a forked process."""
-
-Reduce = Callable[[Floats, Floats, Floats, float], tuple[Floats, Floats, Floats]]
 
 
 class FaceDetector:
@@ -60,6 +62,10 @@ class FaceDetector:
     providers: for onnxruntime, what computes, tried in order: "cuda", "tensorrt", "coreml", "directml", "openvino",
         "cpu" ..., or the names that onnxruntime has for them. One that is not there is said in a warning and passed
         over; that none is there is an error. By default the CPU.
+    min_face: side of the smallest face to find, in pixels of the picture, or "auto" for `search.AUTO_SHARE` of its long
+        side: the picture is then searched in several views (`blazeface.search`), which takes longer. None: the whole
+        picture once, in the model's square, which shows faces from about a tenth (front-128) or a twentieth (back-256)
+        of its long side.
 
     A detector may be shared by several threads. It pickles: the copy opens its model file anew. In a forked process it
     goes on with onnxruntime or tflite and one thread; otherwise it refuses, since threads do not live on there.
@@ -75,13 +81,14 @@ class FaceDetector:
         reduce: Reduce = blend,
         trust: bool = False,
         providers: Sequence[str] | None = None,
+        min_face: MinFace = None,
     ):
         if threads < 0:
             raise BlazeFaceError(f"threads must be 0 or more, not {threads}")
         backend = backend or backend_for(model)
         path = model_path(model, backend)
         opened = open_backend(path, backend, threads, trust, providers=providers)
-        self._set_up(opened, score_threshold, reduce)
+        self._set_up(opened, score_threshold, reduce, min_face)
         self._name = str(model)
         # What opens the same detector in another process, whichever folder that runs in.
         where = model if str(model) in NAMED_SPECS else path.absolute()
@@ -93,20 +100,27 @@ class FaceDetector:
             "reduce": reduce,
             "trust": trust,
             "providers": providers,
+            "min_face": min_face,
         }
 
     @classmethod
     def from_backend(
-        cls, backend: Backend, score_threshold: float | None = None, reduce: Reduce = blend
+        cls,
+        backend: Backend,
+        score_threshold: float | None = None,
+        reduce: Reduce = blend,
+        min_face: MinFace = None,
     ) -> FaceDetector:
         """A detector on a model that is loaded already: whatever has a spec and can run a batch."""
         detector = cls.__new__(cls)
-        detector._set_up(backend, score_threshold, reduce)
+        detector._set_up(backend, score_threshold, reduce, min_face)
         return detector
 
-    def _set_up(self, backend: Backend, score_threshold: float | None, reduce: Reduce) -> None:
+    def _set_up(self, backend: Backend, score_threshold: float | None, reduce: Reduce, min_face: MinFace) -> None:
         if score_threshold is not None and not 0 <= score_threshold <= 1:
             raise BlazeFaceError(f"score_threshold must lie in [0, 1], not {score_threshold}")
+        check_min_face(min_face)
+        self.min_face = min_face
         self._backend = backend
         self.spec = backend.spec
         self._name = backend.spec.name
@@ -124,18 +138,19 @@ class FaceDetector:
         `files.picture_input.as_bgr`). Raises PictureError, which is a BlazeFaceError and a ValueError, for anything
         else; BlazeFaceError for a file that cannot be read.
         """
-        return self._detect_prepared([prepare(as_bgr(image, rgb), self.spec)])[0]
+        return self._detect_some([as_bgr(image, rgb)])[0]
 
     def detect_batch(self, images: Iterable[ImageLike], rgb: bool = False) -> list[Detections]:
         """Faces of several pictures: the same as one by one, in the same order.
 
         images: a list or an iterator of what `detect` takes, of any sizes, or one array (N, H, W, 3). An iterator is
-        read as it goes; no more than CHUNK pictures are kept at a time, scaled down.
+        read as it goes; no more than CHUNK pictures are kept at a time, scaled down. With min_face, picture by picture,
+        in as few runs as memory allows.
         """
         found: list[Detections] = []
         waiting = _each(images, rgb)
-        while chunk := [prepare(image, self.spec) for image in islice(waiting, CHUNK)]:
-            found += self._detect_prepared(chunk)
+        while chunk := self._detect_some(islice(waiting, CHUNK)):
+            found += chunk
         return found
 
     def __reduce__(self) -> tuple[Callable[[dict[str, Any]], FaceDetector], tuple[dict[str, Any]]]:
@@ -155,18 +170,17 @@ class FaceDetector:
             ' opened: start processes with multiprocessing\'s "spawn"'
         )
 
-    def _detect_prepared(self, prepared: list[tuple[NDArray[np.float32], Letterbox]]) -> list[Detections]:
+    def _detect_some(self, images: Iterable[Image]) -> list[Detections]:
+        """Faces of BGR pictures, which are run together; an iterator is read to its end, each scaled down at once."""
         if os.getpid() != self._process:
             self._check_fork()
+        if self.min_face is not None:
+            return [self.detect_in(image, self.views(*image.shape[:2])) for image in images]
+        prepared = [prepare(image, self.spec) for image in images]
+        if not prepared:
+            return []
         tensors = [tensor for tensor, _ in prepared]
-        batch = tensors[0][None] if len(tensors) == 1 else np.stack(tensors)
-        try:
-            logits, regressions = self._backend.run(batch)
-        except (
-            Exception
-        ) as error:  # a damaged file that could be loaded; each runtime has its own classes for that
-            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-            raise BlazeFaceError(f"{self._name}: the network cannot be run: {reason}") from error
+        logits, regressions = self._run(tensors[0][None] if len(tensors) == 1 else np.stack(tensors))
         return [
             postprocess(
                 logits[i], regressions[i], letterbox, self.spec, self._centers, self.score_threshold, self._reduce
@@ -174,18 +188,57 @@ class FaceDetector:
             for i, (_, letterbox) in enumerate(prepared)
         ]
 
+    def views(self, height: int, width: int, tile_side: int = TILE_SIDE) -> list[View]:
+        """Where a picture of height x width pixels is looked at for min_face, which must not be None; see
+        `search.views`."""
+        assert self.min_face is not None
+        return views(height, width, self.spec, self.min_face, self._backend.input_multiple, tile_side)
+
+    def detect_in(self, image: Image, chosen: Sequence[View]) -> Detections:
+        """Faces of a BGR uint8 picture (H, W, 3) in some of its views, at least one."""
+        return to_detections(*union(self._candidates(image, chosen), self.spec.blend_iou, self._reduce))
+
+    def _candidates(self, image: Image, chosen: Sequence[View]) -> Iterator[tuple[View, Candidates]]:
+        """Each view with its candidates in pixels of the picture; views of the same shape run together."""
+        waiting = iter(sorted(chosen, key=lambda view: view.shape))
+        for shape, group in groupby(waiting, key=lambda view: view.shape):
+            centers = _centers(self.spec, shape)
+            while some := list(islice(group, max(1, RUN_PIXELS // (shape[0] * shape[1])))):
+                prepared = [prepare(view.cut(image), self.spec, view.shape) for view in some]
+                logits, regressions = self._run(np.stack([tensor for tensor, _ in prepared]))
+                for i, (view, (_, letterbox)) in enumerate(zip(some, prepared, strict=True)):
+                    boxes, scores, keypoints = candidates(
+                        logits[i], regressions[i], self.spec, centers, self.score_threshold
+                    )
+                    boxes, keypoints = to_picture(boxes, keypoints, letterbox, self.spec)
+                    corner = np.array([view.left, view.top], boxes.dtype)
+                    yield view, (boxes + np.tile(corner, 2), scores, keypoints + corner)
+
+    def _run(self, batch: NDArray[np.float32]) -> tuple[Floats, Floats]:
+        try:
+            return self._backend.run(batch)
+        except (
+            Exception
+        ) as error:  # a damaged file that could be loaded; each runtime has its own classes for that
+            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            raise BlazeFaceError(f"{self._name}: the network cannot be run: {reason}") from error
+
 
 @lru_cache(maxsize=4)
-def _shared(model: str | Path, score_threshold: float | None) -> FaceDetector:
-    return FaceDetector(model, score_threshold)
+def _shared(model: str | Path, score_threshold: float | None, min_face: MinFace) -> FaceDetector:
+    return FaceDetector(model, score_threshold, min_face=min_face)
 
 
 def detect(
-    image: ImageLike, model: str | Path = "front-128", score_threshold: float | None = None, rgb: bool = False
+    image: ImageLike,
+    model: str | Path = "front-128",
+    score_threshold: float | None = None,
+    min_face: MinFace = None,
+    rgb: bool = False,
 ) -> Detections:
-    """Faces of one picture, in a line: `FaceDetector(model, score_threshold).detect(image, rgb)`, with the detectors
-    of the last calls kept."""
-    return _shared(model, score_threshold).detect(image, rgb)
+    """Faces of one picture, in a line: `FaceDetector(model, score_threshold, min_face=min_face).detect(image, rgb)`,
+    with the detectors of the last calls kept."""
+    return _shared(model, score_threshold, min_face).detect(image, rgb)
 
 
 def _open(arguments: dict[str, Any]) -> FaceDetector:
@@ -231,10 +284,18 @@ def shipped_models() -> list[str]:
     return sorted(name for name in NAMED_SPECS if (WEIGHTS / f"{name}.onnx").is_file())
 
 
-def prepare(image: Image, spec: ModelSpec) -> tuple[NDArray[np.float32], Letterbox]:
-    """BGR uint8 (H, W, 3) -> network input (3, S, S) float32, normalised RGB, and how it was scaled."""
-    square, letterbox = letterbox_image(image, spec.input_size, spec.resampling)
-    planes = square[:, :, ::-1].transpose(2, 0, 1).astype(np.float32, order="C")
+@lru_cache(maxsize=32)
+def _centers(spec: ModelSpec, shape: tuple[int, int]) -> NDArray[np.float32]:
+    return anchor_centers(spec.anchor_maps, *(side / spec.input_size for side in shape))
+
+
+def prepare(
+    image: Image, spec: ModelSpec, shape: tuple[int, int] | None = None
+) -> tuple[NDArray[np.float32], Letterbox]:
+    """BGR uint8 (H, W, 3) -> network input (3, S, S) float32, normalised RGB, and how it was scaled. shape: height and
+    width of another input than the spec's square."""
+    scaled, letterbox = letterbox_image(image, shape or spec.input_size, spec.resampling)
+    planes = scaled[:, :, ::-1].transpose(2, 0, 1).astype(np.float32, order="C")
     planes -= spec.mean
     planes /= spec.std
     return planes, letterbox
@@ -249,17 +310,32 @@ def postprocess(
     score_threshold: float,
     reduce: Reduce = blend,
 ) -> Detections:
-    """Raw outputs of one picture, logits (A,) and regressions (A, 4 + 2K) -> faces in its pixels.
+    """Raw outputs of one picture, logits (A,) and regressions (A, 4 + 2K) -> faces in its pixels: its `candidates`,
+    reduced to one face per group."""
+    boxes, scores, keypoints = candidates(logits, regressions, spec, centers, score_threshold)
+    if not len(scores):
+        return Detections.empty(spec.num_keypoints)
+    boxes, scores, keypoints = reduce(boxes, scores, keypoints, spec.blend_iou)
+    boxes, keypoints = to_picture(boxes, keypoints, letterbox, spec)
+    return to_detections(boxes, scores, keypoints)
+
+
+def candidates(
+    logits: Floats, regressions: Floats, spec: ModelSpec, centers: Floats, score_threshold: float
+) -> Candidates:
+    """Raw outputs, logits (A,) and regressions (A, 4 + 2K) -> boxes (N, 4), scores (N,) and keypoints (N, K, 2) in units
+    of the input side.
 
     Candidates under the threshold, with a negative side, or with a value that is not finite or absurdly
-    large are dropped; those left are reduced to one face per group.
+    large are dropped.
     """
     # Of hundreds of anchors a handful are near the threshold: only those get a score. A NaN is no candidate.
     chosen = (logits >= _logit(score_threshold - ROUNDING)).nonzero()[0]
     scores = sigmoid(logits[chosen])
     chosen, scores = _only(scores >= score_threshold, chosen, scores)
     if not len(chosen):
-        return Detections.empty(spec.num_keypoints)
+        points = np.zeros((0, 2 + spec.num_keypoints, 2), np.float32)
+        return points[:, :2].reshape(-1, 4), scores, points[:, 2:]
     if len(chosen) > MAX_CANDIDATES:
         best = np.argsort(-scores, kind="stable")[:MAX_CANDIDATES]
         chosen, scores = chosen[best], scores[best]
@@ -270,11 +346,19 @@ def postprocess(
     sound = boxes[:, 2:] > boxes[:, :2]
     if not sound.all():
         boxes, scores, keypoints = _only(sound.all(axis=1), boxes, scores, keypoints)
-    boxes, scores, keypoints = reduce(boxes, scores, keypoints, spec.blend_iou)
-    size = spec.input_size
+    return boxes, scores, keypoints
+
+
+def to_picture(boxes: Floats, keypoints: Floats, letterbox: Letterbox, spec: ModelSpec) -> tuple[Floats, Floats]:
+    """Boxes (N, 4) and keypoints (N, K, 2) in units of the input side, given in pixels of what was letterboxed."""
     points = np.concatenate([boxes.reshape(-1, 2, 2), keypoints], axis=1)
-    points = letterbox.to_picture(points * size).astype(np.float32)
-    return Detections(points[:, :2].reshape(-1, 4), scores.astype(np.float32), points[:, 2:])
+    points = letterbox.to_picture(points * spec.input_size)
+    return points[:, :2].reshape(-1, 4), points[:, 2:]
+
+
+def to_detections(boxes: Floats, scores: Floats, keypoints: Floats) -> Detections:
+    """Faces as float32, in the order in which they come, best first."""
+    return Detections(boxes.astype(np.float32), scores.astype(np.float32), keypoints.astype(np.float32))
 
 
 def _only(mask: Any, *columns: Any) -> Any:

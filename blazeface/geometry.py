@@ -42,7 +42,7 @@ def box_iou(a: Floats, b: Floats) -> Floats:
 
 @dataclass(frozen=True)
 class Letterbox:
-    """How a picture was scaled into the square network input: input = picture * scale + offset.
+    """How a picture was scaled into the network input: input = picture * scale + offset.
 
     scale_x, scale_y: input pixels per picture pixel (they differ by the rounding to whole pixels).
     offset_x, offset_y: where the picture's top left corner lies, in input pixels.
@@ -66,8 +66,11 @@ class Letterbox:
         return points * scale + offset
 
 
-def letterbox_image(image: Image, size: int, resampling: str = "supersample") -> tuple[Image, Letterbox]:
-    """Scale a picture (H, W, 3) into the middle of a black square (size, size, 3).
+def letterbox_image(
+    image: Image, size: int | tuple[int, int], resampling: str = "supersample"
+) -> tuple[Image, Letterbox]:
+    """Scale a picture (H, W, 3) into the middle of a black square (size, size, 3), or of a rectangle: size is then its
+    height and width.
 
     resampling "supersample" is anti-aliased at a small price: more than halved pictures go through
     a bilinear resize to twice the target and an exact 2 x 2 mean, so that each output pixel sees
@@ -76,17 +79,23 @@ def letterbox_image(image: Image, size: int, resampling: str = "supersample") ->
     sampled at (i, j) / scale without the half-pixel shift of a resize.
     """
     height, width = image.shape[:2]
-    scale = size / max(height, width)
+    rows, columns = (size, size) if isinstance(size, int) else size
+    scale = fitting_scale(height, width, rows, columns)
     if resampling == "corner":
-        return _corner_warp(image, size), Letterbox(
-            scale, scale, (size - width * scale) / 2, (size - height * scale) / 2
-        )
+        offsets = (columns - width * scale) / 2, (rows - height * scale) / 2
+        return _corner_warp(image, rows, columns), Letterbox(scale, scale, *offsets)
     new_width = max(1, round(width * scale))
     new_height = max(1, round(height * scale))
-    left, top = (size - new_width) // 2, (size - new_height) // 2
-    canvas = np.zeros((size, size, *image.shape[2:]), np.uint8)
+    left, top = (columns - new_width) // 2, (rows - new_height) // 2
+    canvas = np.zeros((rows, columns, *image.shape[2:]), np.uint8)
     canvas[top : top + new_height, left : left + new_width] = _resize(image, new_width, new_height, scale)
     return canvas, Letterbox(new_width / width, new_height / height, left, top)
+
+
+def fitting_scale(height: int, width: int, rows: int, columns: int) -> float:
+    """Input pixels per picture pixel when a picture of height x width fills an input of rows x columns."""
+    # Of a square the longer side decides: the same number, bit by bit, as in all versions before.
+    return rows / max(height, width) if rows == columns else min(rows / height, columns / width)
 
 
 def _resize(image: Image, width: int, height: int, scale: float) -> Image:
@@ -109,18 +118,19 @@ def _bilinear(image: Image, width: int, height: int) -> Image:
     return cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)  # type: ignore[return-value]
 
 
-def _corner_warp(image: Image, size: int) -> Image:
-    """The centred square around a picture, its corners laid on the corners of (size, size, 3).
+def _corner_warp(image: Image, rows: int, columns: int) -> Image:
+    """The centred rectangle around a picture, its corners laid on the corners of (rows, columns, 3).
 
     The matrix is made from the four corners, as MediaPipe makes it, although it is but a scale and a
     shift: OpenCV rounds source positions to 1/32 pixel, and at ties (frequent, since scales are often
     round numbers) the matrix's last bits decide. Other ways to the same matrix move faces by 1e-3.
     """
     height, width = image.shape[:2]
-    side = max(height, width)
-    left, top = (width - side) / 2, (height - side) / 2
-    right, bottom = left + side, top + side
+    scale = fitting_scale(height, width, rows, columns)
+    across, down = (max(height, width),) * 2 if rows == columns else (columns / scale, rows / scale)
+    left, top = (width - across) / 2, (height - down) / 2
+    right, bottom = left + across, top + down
     corners = np.array([[left, bottom], [left, top], [right, top], [right, bottom]], np.float32)
-    target = np.array([[0, size], [0, 0], [size, 0], [size, size]], np.float32)
+    target = np.array([[0, rows], [0, 0], [columns, 0], [columns, rows]], np.float32)
     matrix = cv2.getPerspectiveTransform(corners, target)
-    return cv2.warpPerspective(image, matrix, (size, size), flags=cv2.INTER_LINEAR)  # type: ignore[return-value]
+    return cv2.warpPerspective(image, matrix, (columns, rows), flags=cv2.INTER_LINEAR)  # type: ignore[return-value]

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from blazeface.privacy.cover import CoverStyle
+from blazeface.search import MinFace
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class ReadOptions:
 
 @dataclass(frozen=True)
 class LookOptions:
-    """How to look for faces. model, score_threshold, backend, threads, trust: as of FaceDetector.
+    """How to look for faces. model, score_threshold, backend, threads, min_face, trust: as of FaceDetector.
 
     refine: the network that sharpens keypoints, None for none. roi: look around the last frame's faces first.
     """
@@ -44,11 +45,19 @@ class LookOptions:
     refine: Path | None = None
     roi: bool = False
     trust: bool = False
+    min_face: MinFace = None
 
     @property
-    def arguments(self) -> tuple[str, float | None, str | None, int]:
-        """What FaceDetector is made with."""
-        return self.model, self.score_threshold, self.backend, self.threads
+    def arguments(self) -> dict[str, Any]:
+        """What FaceDetector is made with, by name."""
+        return {
+            "model": self.model,
+            "score_threshold": self.score_threshold,
+            "backend": self.backend,
+            "threads": self.threads,
+            "min_face": self.min_face,
+            "trust": self.trust,
+        }
 
 
 @dataclass(frozen=True)

@@ -113,6 +113,11 @@ class ModelSpec:
         return sum(anchor_map.count for anchor_map in self.anchor_maps)
 
     @property
+    def strides(self) -> tuple[float, ...]:
+        """Input pixels from cell to cell of each feature map."""
+        return tuple(self.input_size / anchor_map.cells for anchor_map in self.anchor_maps)
+
+    @property
     def num_keypoints(self) -> int:
         return len(self.keypoint_names)
 

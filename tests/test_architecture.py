@@ -22,6 +22,7 @@ CORE = {
     "decode",
     "blend",
     "crop",
+    "search",
     "files",
 }
 DETECTOR = CORE | {"backends", "detector"}
@@ -94,6 +95,7 @@ DETECTING_COMMANDS = {
     "cli/detect/plan.py",
     "cli/detect/covers.py",
     "cli/detect/batch.py",
+    "cli/search_flag.py",
 }
 TRAINING = {f"blazeface.{room}" for room in ("models", "data", "training", "evaluation", "export", "tflite")}
 OPTIONAL = {

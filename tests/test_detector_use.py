@@ -128,6 +128,23 @@ def test_batches_that_grow_take_no_more_memory(model: str) -> None:
     )  # MB, half of which are NumPy, OpenCV and onnxruntime; the arena alone may take 512
 
 
+FRAGMENTING = """
+import numpy as np
+from blazeface.backends import onnx_backend
+from blazeface import FaceDetector
+onnx_backend.RUN_PIXELS = 2**22  # whatever the size of batches: as with views of ever other shapes
+detector, image = FaceDetector("back-256"), np.zeros((64, 64, 3), np.uint8)
+for size in range(1, 33):
+    assert len(detector._backend.run(np.zeros((size, 3, 256, 256), np.float32))[0]) == size
+print("done")
+"""
+
+
+def test_an_arena_full_of_pieces_is_emptied() -> None:
+    run = subprocess.run([sys.executable, "-c", FRAGMENTING], capture_output=True, text=True)
+    assert (run.stdout, run.returncode) == ("done\n", 0), run.stderr
+
+
 def test_a_copy_opens_its_model_anew(detector: FaceDetector, expected: Detections, tmp_path: Path) -> None:
     assert pickle.loads(pickle.dumps(detector)).detect(PATH) == expected
     assert copy.deepcopy(detector).detect(PATH) == expected

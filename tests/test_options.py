@@ -52,6 +52,8 @@ def test_each_flag_has_its_place() -> None:
             "--refine",
             "r.onnx",
             "--roi",
+            "--min-face",
+            "12",
             "--track",
             "--no-smooth",
             "--blur",
@@ -83,14 +85,22 @@ def test_each_flag_has_its_place() -> None:
     )
     assert made == DetectOptions(
         ReadOptions(("a.png", "b"), "cam1", 2.0, 0.0),
-        LookOptions("m.onnx", 0.25, "torch", 3, Path("r.onnx"), True),
+        LookOptions("m.onnx", 0.25, "torch", 3, Path("r.onnx"), True, min_face=12.0),
         FollowOptions(True, False),
         CoverOptions("solid", 1.5, "r.json", Path("c.json"), Path("s.onnx")),
         WriteOptions("o", "-", "l.jsonl", "c.csv", "k.json", "y", "p", False, "aac", True, False, True),
         BatchOptions(2, True, "ray"),
     )
     assert made.read.texts == ["a.png", "b", "cam1"]
-    assert made.look.arguments == ("m.onnx", 0.25, "torch", 3)
+    arguments = {
+        "model": "m.onnx",
+        "score_threshold": 0.25,
+        "backend": "torch",
+        "threads": 3,
+        "min_face": 12.0,
+        "trust": False,
+    }
+    assert made.look.arguments == arguments
 
 
 def test_nothing_changes_on_the_way() -> None:

@@ -54,12 +54,14 @@ MAX_BYTES = 2**28
 class Backend(Protocol):
     """A model file, loaded and ready.
 
-    spec: what the file says about itself. run takes (B, 3, S, S) float32, normalised RGB, and gives
-    logits (B, A) and regressions (B, A, 4 + 2K), float32, not decoded. run may be called from several
-    threads at once.
+    spec: what the file says about itself. input_multiple: of what the height and width of an input must be; None
+    where only the spec's square can be run. run takes (B, 3, H, W) float32, normalised RGB, and gives logits (B, A) and
+    regressions (B, A, 4 + 2K), float32, not decoded; A follows from H and W (`anchors.anchor_centers`). run may be called from
+    several threads at once.
     """
 
     spec: ModelSpec
+    input_multiple: int | None
 
     def run(self, batch: NDArray[np.float32]) -> tuple[NDArray[Any], NDArray[Any]]: ...
 

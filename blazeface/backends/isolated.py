@@ -49,6 +49,7 @@ class IsolatedBackend:
         self._lock = threading.Lock()
         told, _ = self._answer(LOAD_SECONDS)
         self.spec = ModelSpec.from_json(str(told.get("spec")), self._shown)
+        self.input_multiple: int | None = None
 
     def run(self, batch: NDArray[np.float32]) -> tuple[NDArray[Any], NDArray[Any]]:
         count, anchors = len(batch), self.spec.num_anchors

@@ -37,6 +37,7 @@ class NcnnBackend:
 
     def __init__(self, path: Path, threads: int, check: bool = True):
         self.spec = ModelSpec.from_json(_spec_line(path), str(path))
+        self.input_multiple: int | None = None
         weights = path.with_suffix(".bin")
         if not weights.is_file():
             raise BlazeFaceError(f"{path}: its weights, {weights.name}, are not beside it")

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from blazeface.anchors import anchor_centers
 from blazeface.backends.decoded import IMAGE_KEY, as_pictures, as_raw, in_batches_of
 from blazeface.errors import BlazeFaceError
+from blazeface.files.names import printable
 from blazeface.files.staged import require_regular_file
 from blazeface.guard.onnx_check import check_onnx
 from blazeface.spec import METADATA_KEY, ModelSpec
@@ -23,6 +24,12 @@ from blazeface.spec import METADATA_KEY, ModelSpec
 NMS_KEY = "blazeface.nms"
 """The metadata entry of a file with its own suppression."""
 
+
+MULTIPLE_KEY = "blazeface.input_multiple"
+"""The metadata entry of a file with free height and width, HEIGHT and WIDTH in its input's shape: a number that must
+divide both."""
+
+HEIGHT, WIDTH, ANCHORS = "height", "width", "anchors"
 
 ARENA_MEGABYTES = 512
 """What all sessions of a process may take together for weights and tensors. A file's tensors between input and output
@@ -35,15 +42,17 @@ SHORT_NAMES = {"directml": "Dml", "trt": "TensorRT"}
 
 RUN_PIXELS, RUN_PIXELS_ELSEWHERE = 2**15, 2**20
 """Input pixels of one run on the CPU: two pictures of 128 x 128, one of 256 x 256. More gain nothing there, and each
-number of pictures takes memory of its own in the arena, until runs fail. Then on other providers, which have their own
-memory."""
+number of pictures takes memory of its own in the arena. Then on other providers, which have their own memory. A picture
+that alone has more is run alone."""
+
+MAX_MULTIPLE = 1024
 
 
 class OnnxBackend:
     """An ONNX file with a ModelSpec in its metadata (see `Backend`), decoded (`backends.decoded`) or not."""
 
     def __init__(self, path: Path, threads: int, check: bool = True, providers: Sequence[str] | None = None):
-        self._session = open_session(path, threads, check, providers)
+        self._session = open_session(path, threads, check, providers=providers)
         metadata = self._session.get_modelmeta().custom_metadata_map
         if METADATA_KEY not in metadata:
             raise BlazeFaceError(f"{path}: it has no {METADATA_KEY} metadata, so it was not exported by blazeface")
@@ -54,34 +63,55 @@ class OnnxBackend:
             )
         self.spec = ModelSpec.from_json(metadata[METADATA_KEY], str(path))
         self._centers = anchor_centers(self.spec.anchor_maps) if IMAGE_KEY in metadata else None
+        self.input_multiple = _multiple(metadata.get(MULTIPLE_KEY), path)
+        self._free: onnxruntime.InferenceSession | None = None
+        if self.input_multiple is not None:
+            # The square in a session of its own, in which it is known before: its memory is laid out once, and it runs
+            # as fast as in a file of that shape.
+            self._free, self._session = self._session, open_session(
+                path, threads, check, self.spec.input_size, providers
+            )
         self._check_shapes(path)
         batch = self._session.get_inputs()[0].shape[0]
         self._batch = batch if isinstance(batch, int) else None
-        pixels = RUN_PIXELS if self._session.get_providers() == [CPU] else RUN_PIXELS_ELSEWHERE
-        self._most = max(1, pixels // self.spec.input_size**2)
+        self._on_cpu = self._session.get_providers() == [CPU]
 
     def run(self, batch: NDArray[np.float32]) -> tuple[NDArray[Any], NDArray[Any]]:
         fixed = self._batch is not None
-        logits, regressions = in_batches_of(self._batch or self._most, self._run, batch, fill=fixed)
+        pixels = RUN_PIXELS if self._on_cpu else RUN_PIXELS_ELSEWHERE
+        most = max(1, pixels // (batch.shape[2] * batch.shape[3]))
+        logits, regressions = in_batches_of(self._batch or most, self._run, batch, fill=fixed)
         return logits, regressions
 
     def _run(self, batch: NDArray[np.float32]) -> tuple[NDArray[Any], NDArray[Any]]:
         if self._centers is None:
-            logits, regressions = self._session.run(["logits", "regressions"], {"image": batch})
+            square = batch.shape[2] == batch.shape[3] == self.spec.input_size
+            session = self._session if square or self._free is None else self._free
+            logits, regressions = run_session(session, ["logits", "regressions"], batch)
             return np.asarray(logits), np.asarray(regressions)
         pictures = as_pictures(batch, self.spec)
-        boxes, keypoints, scores = self._session.run(["boxes", "keypoints", "scores"], {"image": pictures})
+        boxes, keypoints, scores = run_session(self._session, ["boxes", "keypoints", "scores"], pictures)
         return as_raw(np.asarray(boxes), np.asarray(keypoints), np.asarray(scores), self._centers, self.spec)
 
     def _check_shapes(self, path: Path) -> None:
         """Refuse a file whose tensors are not what its ModelSpec promises."""
         spec = self.spec
         size, anchors = spec.input_size, spec.num_anchors
-        expected = {"image": [3, size, size], "logits": [anchors], "regressions": [anchors, spec.num_coords]}
+        expected: dict[str, list[Any]] = {
+            "image": [3, size, size],
+            "logits": [anchors],
+            "regressions": [anchors, spec.num_coords],
+        }
         if self._centers is not None:
             points = [anchors, spec.num_keypoints, 2]
             expected = {"image": [size, size, 3], "boxes": [anchors, 4], "keypoints": points, "scores": [anchors]}
-        tensors = (*self._session.get_inputs(), *self._session.get_outputs())
+        session = self._session
+        if self._free is not None:
+            session = self._free
+            expected["image"] = [3, HEIGHT, WIDTH]
+            expected["logits"] = [ANCHORS]
+            expected["regressions"] = [ANCHORS, spec.num_coords]
+        tensors = (*session.get_inputs(), *session.get_outputs())
         found = {tensor.name: list(tensor.shape[1:]) for tensor in tensors}
         if found != expected:
             raise BlazeFaceError(
@@ -89,12 +119,48 @@ class OnnxBackend:
             )
 
 
+def run_session(session: onnxruntime.InferenceSession, outputs: list[str], image: NDArray[Any]) -> list[Any]:
+    """Run a network; once more where the arena is full of pieces of other sizes, which a run that fails so gives back.
+
+    Each shape of input leaves pieces of its own in the arena (onnxruntime#14474).
+    """
+    try:
+        return list(session.run(outputs, {"image": image}))
+    except Exception as error:
+        if "Available memory of" not in str(error):
+            raise
+    shrinking = onnxruntime.RunOptions()
+    shrinking.log_severity_level = 4
+    shrinking.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
+    with suppress(Exception):  # it may fail as the first did, and shrinks the arena in the end all the same
+        return list(session.run(outputs, {"image": image}, shrinking))
+    return list(session.run(outputs, {"image": image}, shrinking))
+
+
+def _multiple(text: str | None, path: Path) -> int | None:
+    """What MULTIPLE_KEY says in a file, None where it says nothing."""
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) < 5 and 1 <= int(text) <= MAX_MULTIPLE):
+        raise BlazeFaceError(
+            f"{path}: its {MULTIPLE_KEY} metadata is no number from 1 to {MAX_MULTIPLE}: {printable(text[:40])}"
+        )
+    return int(text)
+
+
 def open_session(
-    path: Path, threads: int, check: bool = True, providers: Sequence[str] | None = None
+    path: Path,
+    threads: int,
+    check: bool = True,
+    square: int | None = None,
+    providers: Sequence[str] | None = None,
 ) -> onnxruntime.InferenceSession:
     """A file in onnxruntime, on the CPU or what `providers` names. Raises BlazeFaceError for one that it cannot load,
     and UnlistedModel, before onnxruntime sees it, for one of another kind than is exported here; unless `check` is
-    False."""
+    False.
+
+    square: side of the input, in a file that leaves it open.
+    """
     chosen = [CPU] if providers is None else choose_providers(providers, onnxruntime.get_available_providers())
     require_regular_file(str(path))
     try:
@@ -108,6 +174,9 @@ def open_session(
     options.inter_op_num_threads = 1
     # A tiny network finishes before spinning threads would pay; spinning only burns the user's CPU.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    if square is not None:
+        for name in (HEIGHT, WIDTH):
+            options.add_free_dimension_override_by_name(name, square)
     options.log_severity_level = 4  # errors come as exceptions
     _bound_memory()
     options.add_session_config_entry("session.use_env_allocators", "1")

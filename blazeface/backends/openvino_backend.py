@@ -70,6 +70,7 @@ class OpenvinoBackend:
         if not self._model.has_rt_info(SPEC_PLACE):
             raise BlazeFaceError(f"{path}: it has no {METADATA_KEY} metadata, so it was not exported by blazeface")
         self.spec = ModelSpec.from_json(str(self._model.get_rt_info(SPEC_PLACE).value), str(path))
+        self.input_multiple: int | None = None
         self._batch = _check_shapes(self._model, self.spec, path)
         self._settings = {
             "INFERENCE_PRECISION_HINT": "f32",

@@ -33,6 +33,7 @@ class TfliteBackend:
         except UnicodeDecodeError as error:
             raise BlazeFaceError(f"{path}: its ModelSpec metadata cannot be read: {error}") from error
         self.spec = ModelSpec.from_json(text, str(path))
+        self.input_multiple: int | None = None
         self._centers = anchor_centers(self.spec.anchor_maps) if IMAGE_KEY in graph.metadata else None
         self._batch = _check_shapes(graph, self.spec, self._centers is not None, path)
         try:

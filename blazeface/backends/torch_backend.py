@@ -20,6 +20,7 @@ class TorchBackend:
             torch.set_num_threads(threads)
         self._network = load_weights(path).eval()
         self.spec = self._network.spec
+        self.input_multiple: int | None = max(self._network.layout.strides)
 
     @torch.inference_mode()
     def run(self, batch: NDArray[np.float32]) -> tuple[NDArray[Any], NDArray[Any]]:

@@ -93,7 +93,7 @@ def _serve(connection: Connection, look: LookOptions) -> None:
     import cv2
 
     cv2.setNumThreads(1)  # as many processes as there shall be threads
-    detector = FaceDetector(*look.arguments, trust=look.trust)
+    detector = FaceDetector(**look.arguments)
     while True:
         try:
             names = connection.recv()

@@ -84,7 +84,7 @@ class _Worker:
         from blazeface.detector import FaceDetector
 
         cv2.setNumThreads(1)
-        self._detector = FaceDetector(*look.arguments, trust=look.trust)
+        self._detector = FaceDetector(**look.arguments)
 
     def outcomes(self, names: list[str]) -> list[Outcome]:
         from blazeface.batch.worker import outcomes

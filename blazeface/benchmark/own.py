@@ -1,4 +1,4 @@
-"""This project's detector as a contender (see serve.py). Options: model, backend, threads, score_threshold."""
+"""This project's detector as a contender (see serve.py). Options: model, backend, threads, score_threshold, min_face."""
 
 from __future__ import annotations
 
@@ -30,7 +30,9 @@ class OwnDetector:
         model = options["model"]
         backend = options.get("backend") or backend_for(model)
         self._backend = open_backend(model_path(model, backend), backend, options["threads"])
-        self._detector = FaceDetector.from_backend(self._backend, options.get("score_threshold"))
+        self._detector = FaceDetector.from_backend(
+            self._backend, options.get("score_threshold"), min_face=options.get("min_face")
+        )
         self._centers = anchor_centers(self._backend.spec.anchor_maps)
         DISTRIBUTIONS.extend(NEEDED.get(backend, []))
 
@@ -40,6 +42,8 @@ class OwnDetector:
 
     def stages(self, image: Image) -> dict[str, float]:
         """Seconds of pre-processing, network and post-processing."""
+        if self._detector.min_face is not None:
+            return {}  # of many views, run after one another
         spec = self._backend.spec
         times = [time.perf_counter()]
         planes, letterbox = prepare(image, spec)

@@ -14,6 +14,7 @@ from blazeface.benchmark import own
 from blazeface.benchmark.contender import Contender
 from blazeface.benchmark.interleave import Figures, interleaved, machine
 from blazeface.benchmark.scenes import HEIGHT, WIDTH, scenes
+from blazeface.cli.search_flag import add_min_face
 from blazeface.errors import BlazeFaceError
 from blazeface.files.pictures import read_picture
 from blazeface.files.staged import cannot_write, staged_file
@@ -25,6 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--model", nargs="+", default=["front-128"], help="shipped models or model files (default: front-128)")
     add("--backend", nargs="+", choices=BACKENDS, help="default: by each model's suffix")
+    add_min_face(parser)
     add("--threads", nargs="+", type=int, default=[1, 2], metavar="N", help="threads and CPU cores (default: 1 2)")
     add("--rounds", type=int, default=20, metavar="N", help="turns that each contender takes (default: 20)")
     add(
@@ -49,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
     results: dict[str, Any] = {}
     failed: dict[str, str] = {}
     for threads in args.threads:
-        found, lost = _measure(args.model, args.backend, threads, frames, args.rounds)
+        found, lost = _measure(args.model, args.backend, threads, frames, args.rounds, args.min_face)
         results[str(threads)] = found
         failed |= lost
         if found:
@@ -57,7 +59,13 @@ def run(args: argparse.Namespace) -> int:
     for reason in dict.fromkeys(failed.values()):
         print(f"blazeface benchmark: {reason}", file=sys.stderr)
     if args.json:
-        content = {"machine": about, "frames": [HEIGHT, WIDTH], "threads": results, "missing": failed}
+        content = {
+            "machine": about,
+            "frames": [HEIGHT, WIDTH],
+            "min_face": args.min_face,
+            "threads": results,
+            "missing": failed,
+        }
         try:
             with staged_file(args.json) as part:
                 part.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
@@ -67,7 +75,12 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _measure(
-    models: list[str], backends: list[str] | None, threads: int, frames: list[Any], rounds: int
+    models: list[str],
+    backends: list[str] | None,
+    threads: int,
+    frames: list[Any],
+    rounds: int,
+    min_face: float | str | None,
 ) -> tuple[dict[str, Figures], dict[str, str]]:
     lost: dict[str, str] = {}
     with ExitStack() as running:
@@ -75,7 +88,13 @@ def _measure(
         for model in models:
             for backend in backends or [backend_for(model)]:
                 name = f"{Path(model).name}, {backend}"
-                options = {"model": model, "backend": backend, "threads": threads, "cores": threads}
+                options = {
+                    "model": model,
+                    "backend": backend,
+                    "threads": threads,
+                    "cores": threads,
+                    "min_face": min_face,
+                }
                 try:
                     contender = Contender(name, Path(sys.executable), Path(own.__file__), options)
                     contenders[name] = running.enter_context(contender)

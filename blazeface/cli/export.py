@@ -52,6 +52,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar=f"N|{DYNAMIC}",
         help=f"pictures at once (default: {DYNAMIC} where the format can, else 1)",
     )
+    add(
+        "--shape",
+        choices=("square", DYNAMIC),
+        default="square",
+        help=f"{DYNAMIC}: any height and width that the strides divide, for searching large pictures (default: square)",
+    )
     add("--decode", action="store_true", help="NHWC uint8 RGB pictures in; boxes, keypoints and scores out")
     add("--nms", action="store_true", help="with --decode: also the format's own non-maximum suppression")
     add(
@@ -74,7 +80,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Export, and print how far the file is from PyTorch and on which pictures that was measured."""
-    options = Options(args.precision, _batch_or_default(args), args.decode, args.nms)
+    options = Options(
+        args.precision, _batch_or_default(args), args.decode, args.nms, free_shape=args.shape == DYNAMIC
+    )
     _refuse(args, options)
     load_format(args.format)  # a missing package is said before anything is read
     try:

@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from blazeface.anchors import anchor_centers
 from blazeface.backends import Backend
 from blazeface.detections import Detections
-from blazeface.detector import Reduce, postprocess, prepare
+from blazeface.detector import postprocess, prepare
 from blazeface.geometry import Floats, Image, box_iou
+from blazeface.search import Reduce
 
 MAX_SHIFT = 4.0
 """Largest shift along each axis, in pixels of the network's input."""

@@ -40,7 +40,8 @@ class Options:
 
     precision: one of PRECISIONS. batch: pictures that the file takes at once, or None for any number.
     decode: NHWC uint8 RGB pictures in; boxes, keypoints and scores out. nms: with decode, also the format's own
-    non-maximum suppression. calibration: BGR uint8 pictures of any size, from which int8 takes its ranges.
+    non-maximum suppression. free_shape: any height and width that the network's strides divide, beside the spec's
+    square. calibration: BGR uint8 pictures of any size, from which int8 takes its ranges.
     """
 
     precision: str = "float32"
@@ -48,6 +49,7 @@ class Options:
     decode: bool = False
     nms: bool = False
     calibration: Sequence[Image] = ()
+    free_shape: bool = False
 
 
 @dataclass(frozen=True)
@@ -69,10 +71,13 @@ class Format:
     fixed: bool = True
     decode: bool = False
     nms: bool = False
+    free_shape: bool = False
 
 
 FORMATS = {
-    "onnx": Format(".onnx", "export", "onnxruntime", "onnxruntime", dynamic=True, decode=True, nms=True),
+    "onnx": Format(
+        ".onnx", "export", "onnxruntime", "onnxruntime", dynamic=True, decode=True, nms=True, free_shape=True
+    ),
     "tflite": Format(".tflite", "export,tflite", "tflite", "LiteRT", decode=True),
     "coreml": Format(".mlpackage", "export,coreml", None, "Core ML", ("float32", "float16"), fixed=False),
     "ncnn": Format(".param", "export,ncnn", "ncnn", "ncnn", ("float32", "float16"), fixed=False),
@@ -94,10 +99,12 @@ def refuse_what_cannot_be(name: str, options: Options) -> None:
         raise BlazeFaceError(f"--batch {DYNAMIC}: a {name} file has a fixed batch: name a number")
     if options.batch not in (None, 1) and not kind.fixed:
         raise BlazeFaceError(f"--batch {options.batch}: a {name} file takes one picture at a time")
-    for flag in ("decode", "nms"):
-        if getattr(options, flag) and not getattr(kind, flag):
-            able = ", ".join(other for other, its in FORMATS.items() if getattr(its, flag))
+    for option, flag in (("decode", "decode"), ("nms", "nms"), ("free_shape", f"shape {DYNAMIC}")):
+        if getattr(options, option) and not getattr(kind, option):
+            able = ", ".join(other for other, its in FORMATS.items() if getattr(its, option))
             raise BlazeFaceError(f"--{flag} is not written as {name}, only as {able}")
+    if options.free_shape and options.decode:
+        raise BlazeFaceError(f"--shape {DYNAMIC} does not go with --decode, which writes the anchors of one shape")
     if options.nms and not options.decode:
         raise BlazeFaceError("--nms goes with --decode: suppression works on decoded boxes")
 

@@ -105,6 +105,7 @@ def _about(network: BlazeFace, part: Path, name: str, options: Options, limit: L
         "batch": options.batch or "dynamic",
         "decode": options.decode,
         "nms": options.nms,
+        "shape": "dynamic" if options.free_shape else "square",
         "calibration_pictures": len(options.calibration),
         "blazeface": __version__,
         "runtime": f"{kind.runtime} {_version(kind.runtime)}".strip(),

@@ -10,6 +10,7 @@ from blazeface.export.labelled import Figures, LabelledSet
 from blazeface.export.verify import Differences, Run, compare
 from blazeface.geometry import Image
 from blazeface.models.network import BlazeFace
+from blazeface.search import base_shape
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,10 @@ def check_parity(
     runtime: str,
 ) -> ParityReport:
     """Run a file on real pictures, and on labelled ones where there are some."""
-    differences = compare(network, run, pictures)
+    multiple = max(network.layout.strides)
+    sides = [(9, 16), (16, 9), (3, 4)] if options.free_shape else []
+    shapes = [base_shape(height, width, network.spec, multiple) for height, width in sides]
+    differences = compare(network, run, pictures, shapes)
     if labelled is None or not differences.largest < float("inf"):
         return ParityReport(differences)
     found = labelled.figures(run, f"{runtime} {options.precision}")

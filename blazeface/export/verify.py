@@ -76,10 +76,13 @@ def torch_run(network: BlazeFace) -> Run:
     return run
 
 
-def compare(network: BlazeFace, run: Run, pictures: Sequence[Image]) -> Differences:
+def compare(
+    network: BlazeFace, run: Run, pictures: Sequence[Image], shapes: Sequence[tuple[int, int]] = ()
+) -> Differences:
     """How far `run` (see `backends.Backend.run`) is from `network` on BGR uint8 pictures of any sizes.
 
-    Both see each picture alone and all pictures as one batch. Raises ValueError without a picture.
+    Both see each picture alone and all pictures as one batch, and the first in inputs of other shapes, (height, width).
+    Raises ValueError without a picture.
     """
     if not pictures:
         raise ValueError("at least one picture is needed to compare on")
@@ -87,6 +90,7 @@ def compare(network: BlazeFace, run: Run, pictures: Sequence[Image]) -> Differen
     reference = torch_run(network.eval())
     whole = np.stack([prepare(picture, spec)[0] for picture in pictures])
     batches = [whole[i : i + 1] for i in range(len(whole))] + [whole]
+    batches += [prepare(pictures[0], spec, shape)[0][None] for shape in shapes]
     worst = np.zeros(4)
     means: list[NDArray[Any]] = []
     for batch in batches:

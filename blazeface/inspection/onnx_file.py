@@ -12,6 +12,7 @@ from blazeface.errors import BlazeFaceError
 from blazeface.inspection import macs
 from blazeface.inspection.table import Graph, Layer, ModelFile, Shape, Tensor
 from blazeface.inspection.text import MAX_SHOWN, as_text, read_bytes
+from blazeface.spec import METADATA_KEY, ModelSpec
 
 WEIGHTED = {
     **dict.fromkeys(("Conv", "ConvTranspose", "FusedConv", "Gemm", "MatMul", "PRelu"), (1, 2)),
@@ -64,12 +65,17 @@ def read_onnx(path: Path) -> ModelFile:
 
 
 def _inferred(onnx: Any, model: Any) -> Any:
-    """The model with shapes of a batch of one picture where it leaves the batch open; as it is where inference fails,
-    as it does for unknown operators' outputs, or damage."""
+    """The model with shapes of a batch of one picture where it leaves the batch open, and of the model's own square where
+    a file of ours leaves height and width open; as it is where inference fails, as it does for unknown operators'
+    outputs, or damage."""
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
+    side = _own_side(model)
     for value in copy.graph.input:
         axes = value.type.tensor_type.shape.dim
+        for axis in list(axes)[2:] if side else []:
+            if axis.WhichOneof("value") != "dim_value":
+                axis.dim_value = side
         if len(axes) > 1 and axes[0].WhichOneof("value") != "dim_value":
             axes[0].dim_value = 1
             del copy.graph.value_info[:]  # they would hold on to the open batch
@@ -77,6 +83,17 @@ def _inferred(onnx: Any, model: Any) -> Any:
         return onnx.shape_inference.infer_shapes(copy, data_prop=True)
     except Exception:  # a class of its own, raised from C++
         return model
+
+
+def _own_side(model: Any) -> int | None:
+    """Side of the square that a file of this project says it is for."""
+    for entry in model.metadata_props:
+        if entry.key == METADATA_KEY:
+            try:
+                return ModelSpec.from_json(entry.value).input_size
+            except BlazeFaceError:
+                return None
+    return None
 
 
 class _Reader:

@@ -30,6 +30,7 @@ class NetworkBackend:
     def __init__(self, network: BlazeFace):
         self._network = network.folded().float().cpu()
         self.spec = network.spec
+        self.input_multiple: int | None = max(network.layout.strides)
 
     @torch.inference_mode()
     def run(self, batch: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

@@ -13,10 +13,13 @@ import pytest
 import torch
 from small_network import small_network
 
-from blazeface.backends.onnx_backend import OnnxBackend
+from blazeface.anchors import anchor_centers
+from blazeface.backends.onnx_backend import MULTIPLE_KEY, OnnxBackend
 from blazeface.errors import BlazeFaceError
+from blazeface.export.format_table import Options, refuse_what_cannot_be
 from blazeface.export.formats import onnx as export
 from blazeface.export.formats.onnx import export_onnx, folders_named
+from blazeface.export.make import export_network
 from blazeface.export.verify import Differences
 from blazeface.geometry import Image
 from blazeface.models.network import BlazeFace
@@ -57,16 +60,74 @@ def test_file_says_what_it_is_and_holds_no_batch_norm(
     assert [entry.version for entry in model.opset_import if not entry.domain] == [18]
     assert model.producer_name == "blazeface" and model.graph.name == "small"
     properties = {entry.key: entry.value for entry in model.metadata_props}
-    assert properties.keys() == {METADATA_KEY}
+    assert properties.keys() == {METADATA_KEY, MULTIPLE_KEY}
+    assert properties[MULTIPLE_KEY] == str(max(network.layout.strides))
     assert ModelSpec.from_json(properties[METADATA_KEY]) == network.spec
-    assert "(batch, 3, 32, 32) float32, RGB" in model.doc_string
+    assert "(batch, 3, height, width, both divided by" in model.doc_string
     operations = {node.op_type for node in model.graph.node}
     assert operations <= {"Conv", "Relu", "Add", "MaxPool", "Pad", "Transpose", "Reshape", "Concat"}
     tensors = {
         tensor.name: [d.dim_param or d.dim_value for d in tensor.type.tensor_type.shape.dim]
         for tensor in (*model.graph.input, *model.graph.output)
     }
-    assert tensors == {"image": ["batch", 3, 32, 32], "logits": ["batch", 144], "regressions": ["batch", 144, 16]}
+    assert tensors == {
+        "image": ["batch", 3, "height", "width"],
+        "logits": ["batch", "anchors"],
+        "regressions": ["batch", "anchors", 16],
+    }
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(1, 1), (3, 5), (8, 2)])
+def test_any_height_and_width_that_the_strides_divide_gives_pytorchs_answers(
+    written: tuple[Path, Differences], network: BlazeFace, rows: int, columns: int
+) -> None:
+    backend = OnnxBackend(written[0], threads=1)
+    multiple = backend.input_multiple
+    assert multiple == max(network.layout.strides)
+    batch = np.random.default_rng(0).normal(size=(2, 3, rows * multiple, columns * multiple)).astype(np.float32)
+    with torch.no_grad():
+        logits, regressions = network.eval()(torch.from_numpy(batch))
+    found_logits, found_regressions = backend.run(batch)
+    sides = [side * multiple / network.spec.input_size for side in (rows, columns)]
+    assert found_logits.shape == (2, len(anchor_centers(network.spec.anchor_maps, *sides)))
+    np.testing.assert_allclose(found_logits, logits.numpy(), atol=1e-4)
+    np.testing.assert_allclose(found_regressions, regressions.numpy(), atol=1e-4)
+
+
+@pytest.mark.parametrize("damage", ["0", "-16", "sixteen", "1e3", "99999"])
+def test_a_damaged_multiple_is_one_sentence(
+    written: tuple[Path, Differences], tmp_path: Path, damage: str
+) -> None:
+    model = onnx.load(written[0])
+    onnx.helper.set_model_props(
+        model, {entry.key: entry.value for entry in model.metadata_props} | {MULTIPLE_KEY: damage}
+    )
+    onnx.save(model, tmp_path / "damaged.onnx")
+    with pytest.raises(BlazeFaceError, match="input_multiple metadata is no number"):
+        OnnxBackend(tmp_path / "damaged.onnx", threads=1)
+
+
+def test_a_file_of_one_shape_runs_the_square_alone(
+    network: BlazeFace, photographs: list[Image], tmp_path: Path
+) -> None:
+    export_network(network, tmp_path / "square.onnx", "onnx", Options(batch=None), photographs)
+    assert OnnxBackend(tmp_path / "square.onnx", threads=1).input_multiple is None
+    with pytest.raises(BlazeFaceError, match="--shape dynamic does not go with --decode"):
+        export_network(
+            network, tmp_path / "x.onnx", "onnx", Options(batch=None, free_shape=True, decode=True), photographs
+        )
+    with pytest.raises(BlazeFaceError, match="--shape dynamic is not written as openvino, only as onnx"):
+        refuse_what_cannot_be("openvino", Options(batch=None, free_shape=True))
+
+
+@pytest.mark.parametrize("precision", ["float16", "int8"])
+def test_a_free_shape_in_less_precision(
+    network: BlazeFace, photographs: list[Image], tmp_path: Path, precision: str
+) -> None:
+    options = Options(precision, batch=None, free_shape=True, calibration=photographs)
+    path = tmp_path / "small.onnx"
+    export_network(network, path, "onnx", options, photographs)
+    assert OnnxBackend(path, threads=1).run(np.zeros((1, 3, 32, 64), np.float32))[0].shape == (1, 288)
 
 
 def test_no_trace_of_the_builders_machine(written: tuple[Path, Differences]) -> None:
@@ -109,8 +170,8 @@ def test_a_file_that_differs_too_much_is_not_written(
     path.write_bytes(b"the one before")
     faithful = export.to_onnx
 
-    def unfaithful(plain: BlazeFace, batch: int | None) -> onnx.ModelProto:
-        model = faithful(plain, batch)
+    def unfaithful(plain: BlazeFace, batch: int | None, free_shape: bool) -> onnx.ModelProto:
+        model = faithful(plain, batch, free_shape)
         weights = next(tensor for tensor in model.graph.initializer if tensor.name == "score_heads.0.bias")
         weights.CopyFrom(
             onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(weights) + np.float32(0.01), weights.name)

@@ -99,7 +99,7 @@ def _open_detector(options: DetectOptions) -> tuple[Detector, float]:
         return NoDetector(), 0.0
     if options.cover.faces is not None:
         look = replace(look, score_threshold=RULES.with_score(look.score_threshold).faint)
-    detector = FaceDetector(*look.arguments, trust=look.trust)
+    detector = FaceDetector(**look.arguments)
     shown = detector.spec.score_threshold if options.look.score_threshold is None else options.look.score_threshold
     if look.refine is not None:
         return RefinedDetector(detector, KeypointRefiner(look.refine, look.threads)), shown

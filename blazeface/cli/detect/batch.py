@@ -75,9 +75,7 @@ def _refuse_others(options: DetectOptions) -> None:
 
 
 def _make_pool(options: DetectOptions) -> WorkerPool:
-    FaceDetector(
-        *options.look.arguments, trust=options.look.trust
-    )  # a model that cannot be opened is said here, and not by each worker
+    FaceDetector(**options.look.arguments)  # a model that cannot be opened is said here, and not by each worker
     jobs = options.batch.jobs or 1
     # Imported here: Ray is heavy and optional.
     if options.batch.engine == "ray":

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from blazeface.backends import BACKENDS, TRUST_HELP
+from blazeface.cli.search_flag import add_min_face
 from blazeface.options import (
     BatchOptions,
     CoverOptions,
@@ -30,9 +31,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--video", metavar="SOURCE", help="a camera (cam0, cam1 ...), a video file, or an rtsp, http or udp URL")
 
-    add = parser.add_argument_group("finding").add_argument
+    finding = parser.add_argument_group("finding")
+    add = finding.add_argument
     add("--model", default=LookOptions.model, help="a shipped model or a model file (default: front-128)")
     add("--score-threshold", type=_fraction, metavar="T", help="leave out faces of a lower score, 0 to 1")
+    add_min_face(finding)
     add("--backend", choices=BACKENDS, help="what runs the model (default: by its suffix)")
     add(
         "--threads",
@@ -156,7 +159,14 @@ def options_from(args: argparse.Namespace) -> DetectOptions:
     return DetectOptions(
         ReadOptions(tuple(args.inputs), args.video, args.timeout, args.reconnect),
         LookOptions(
-            args.model, args.score_threshold, args.backend, args.threads, args.refine, args.roi, args.trust_model
+            args.model,
+            args.score_threshold,
+            args.backend,
+            args.threads,
+            args.refine,
+            args.roi,
+            args.trust_model,
+            args.min_face,
         ),
         FollowOptions(args.track, args.smooth),
         CoverOptions(args.blur, args.delay, args.cover_report, args.covers, args.background_blur),

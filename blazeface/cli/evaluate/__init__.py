@@ -16,6 +16,7 @@ from tqdm import tqdm
 from blazeface.backends import BACKENDS, TRUST_HELP, backend_for
 from blazeface.cli.evaluate import robustness
 from blazeface.cli.evaluate import wider as evaluate_wider
+from blazeface.cli.search_flag import add_min_face
 from blazeface.data.samples import SPLITS, chosen_evenly, load_split
 from blazeface.detector import FaceDetector, model_path
 from blazeface.errors import BlazeFaceError, install_command
@@ -38,6 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--split", choices=SPLITS, default="val", help="default: val")
     add("--model", default="front-128", help="a shipped model or a model file (default: front-128)")
     add("--trust-model", action="store_true", help=TRUST_HELP)
+    add_min_face(parser)
     add("--backend", choices=BACKENDS, help="default: by the model's suffix")
     add("--threads", type=int, default=0, metavar="N", help="CPU threads of the network (default: it chooses)")
     add(
@@ -70,7 +72,9 @@ def run(args: argparse.Namespace) -> int:
             raise BlazeFaceError(f"--{name} goes with --protocol wider")
     draw = _prepare_output(args.out) if args.out else None
     backend = args.backend or backend_for(args.model)
-    detector = FaceDetector(args.model, SCORE_CUT, backend, args.threads, trust=args.trust_model)
+    detector = FaceDetector(
+        args.model, SCORE_CUT, backend, args.threads, min_face=args.min_face, trust=args.trust_model
+    )
     samples = chosen_evenly(load_split(args.data, args.split), args.limit)
     broken: list[Path] = []
     read = _reader(broken)
@@ -92,6 +96,7 @@ def run(args: argparse.Namespace) -> int:
             "model": _describe(detector, model_path(args.model, backend), backend),
             "split": args.split,
             "score_cut": SCORE_CUT,
+            "min_face": args.min_face,
             "iou_threshold": IOU_THRESHOLD,
             "resamples": args.resamples,
             "left_out": sorted(str(path.relative_to(args.data)) for path in broken),

@@ -63,7 +63,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _detect(args: argparse.Namespace, truths: list[WiderTruth], folder: Path) -> None:
-    detector = FaceDetector(args.model, SCORE_CUT, args.backend, args.threads, trust=args.trust_model)
+    detector = FaceDetector(
+        args.model, SCORE_CUT, args.backend, args.threads, min_face=args.min_face, trust=args.trust_model
+    )
     images = args.data / "WIDER_val" / "images"
     paths = [images / truth.event / f"{truth.name}.jpg" for truth in truths]
     missing = [path for path in paths if not path.is_file()]

@@ -13,13 +13,14 @@ from contextlib import contextmanager, redirect_stdout
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import onnx
 import onnxscript  # noqa: F401  (what torch.onnx writes the graph with: better missed here than in the middle)
 import onnxslim
 import torch
 from torch import Tensor, nn
 
-from blazeface.backends.onnx_backend import OnnxBackend
+from blazeface.backends.onnx_backend import ANCHORS, HEIGHT, MULTIPLE_KEY, WIDTH, OnnxBackend
 from blazeface.errors import BlazeFaceError
 from blazeface.export.format_table import Options
 from blazeface.export.formats.onnx_decode import add_decoding, check_suppression
@@ -40,12 +41,12 @@ def write(network: BlazeFace, path: Path, options: Options, float_stem: bool = T
     """See `formats`. float_stem: int8 leaves the first layer in float32. The file has the input "image" (batch, 3, S, S) float32, the outputs "logits" and
     "regressions", batch norm folded, and the ModelSpec in its metadata. Decoded, it is as `onnx_decode` says."""
     spec = network.spec
-    model = to_onnx(network, options.batch)
+    model = to_onnx(network, options.batch, options.free_shape)
     if options.precision == "float16":
         model = to_float16(model)
     elif options.precision == "int8":
         model = to_int8(model, spec, options.calibration, _floating(model, float_stem))
-    _finish(model, spec)
+    _finish(model, network, options.free_shape)
     if options.decode:
         model = add_decoding(model, spec, options.nms)
     onnx.checker.check_model(model, full_check=True)
@@ -70,19 +71,22 @@ def check_nms_parity(
 
 
 def export_onnx(network: BlazeFace, path: Path, pictures: Sequence[Image]) -> ParityReport:
-    """A float32 file for any batch size, proved on `pictures`, without a report: see `make.export_network`."""
-    return export_network(network, path, "onnx", Options(batch=None), pictures, report=False)
+    """A float32 file for any batch size, height and width, proved on `pictures`, without a report: see `make.export_network`."""
+    return export_network(network, path, "onnx", Options(batch=None, free_shape=True), pictures, report=False)
 
 
-def to_onnx(network: BlazeFace, batch: int | None = None) -> onnx.ModelProto:
+def to_onnx(network: BlazeFace, batch: int | None = None, free_shape: bool = False) -> onnx.ModelProto:
     """The graph of a folded network, simplified, with nothing in it about the machine it was made on.
 
-    batch: pictures at once, None for any number.
+    batch: pictures at once, None for any number. free_shape: any height and width that the strides divide.
     """
-    spec = network.spec
+    spec, multiple = network.spec, max(network.layout.strides)
     network = with_padding_convolutions(network)
-    # A batch of 1 would be taken for a constant where the batch is to stay open.
-    example = torch.zeros(batch or 2, 3, spec.input_size, spec.input_size)
+    # A batch of 1 would be taken for a constant where the batch is to stay open; so would sides that are equal.
+    example = torch.zeros(batch or 2, 3, spec.input_size, spec.input_size + multiple * free_shape)
+    free = {0: torch.export.Dim("batch")} if batch is None else {}
+    if free_shape:
+        free |= {axis: multiple * torch.export.Dim(name) for axis, name in ((2, "rows"), (3, "columns"))}
     with without_exporter_noise():
         program = torch.onnx.export(
             network,
@@ -92,12 +96,14 @@ def to_onnx(network: BlazeFace, batch: int | None = None) -> onnx.ModelProto:
             opset_version=OPSET,
             input_names=["image"],
             output_names=["logits", "regressions"],
-            dynamic_shapes=({0: torch.export.Dim("batch")},) if batch is None else None,
+            dynamic_shapes=(free,) if free else None,
             verbose=False,
         )
         assert program is not None
         model: onnx.ModelProto = onnxslim.slim(program.model_proto)
-    _finish(model, spec)
+    if free_shape:
+        _free_rows(model, spec)
+    _finish(model, network, free_shape)
     return model
 
 
@@ -130,13 +136,45 @@ class PaddingConvolution(nn.Module):
         return padded
 
 
-def _finish(model: onnx.ModelProto, spec: ModelSpec) -> None:
+def _free_rows(model: onnx.ModelProto, spec: ModelSpec) -> None:
+    """Let the heads' answers be put in rows without their shape being computed first, and name the free sizes."""
+    graph = model.graph
+    ranks = {value.name: len(value.type.tensor_type.shape.dim) for value in (*graph.value_info, *graph.output)}
+    for node in (node for node in graph.node if node.op_type == "Reshape" and ranks[node.output[0]] < 4):
+        rows = [0, -1, spec.num_coords][: ranks[node.output[0]]]
+        name = f"{node.output[0]}_shape"
+        graph.initializer.append(onnx.numpy_helper.from_array(np.array(rows, np.int64), name))
+        node.input[1] = name
+        del node.attribute[:]  # allowzero, by which 0 would be no batch
+    _drop_unused(graph)
+    del graph.value_info[:]  # they speak of the sizes by other names
+    for value, names in ((graph.input[0], {2: HEIGHT, 3: WIDTH}), *((end, {1: ANCHORS}) for end in graph.output)):
+        for axis, name in names.items():
+            value.type.tensor_type.shape.dim[axis].dim_param = name
+
+
+def _drop_unused(graph: onnx.GraphProto) -> None:
+    """Take out nodes, and then constants, whose results nothing reads."""
+    while True:
+        read = {name for node in graph.node for name in node.input} | {value.name for value in graph.output}
+        unused = [node for node in graph.node if not read & set(node.output)]
+        if not unused:
+            break
+        for node in unused:
+            graph.node.remove(node)
+    for tensor in [tensor for tensor in graph.initializer if tensor.name not in read]:
+        graph.initializer.remove(tensor)
+
+
+def _finish(model: onnx.ModelProto, network: BlazeFace, free_shape: bool) -> None:
     """Say what the file is, and nothing else: the tools on the way leave notes, each its own."""
+    spec, multiple = network.spec, max(network.layout.strides)
     strip_origin(model)
     model.graph.name = spec.name
     model.producer_name, model.producer_version = "blazeface", __version__
-    model.doc_string = _explanation(spec)
-    onnx.helper.set_model_props(model, {METADATA_KEY: spec.to_json()})
+    model.doc_string = _explanation(spec, multiple if free_shape else None)
+    about = {METADATA_KEY: spec.to_json()} | ({MULTIPLE_KEY: str(multiple)} if free_shape else {})
+    onnx.helper.set_model_props(model, about)
 
 
 def _floating(model: onnx.ModelProto, float_stem: bool) -> list[str]:
@@ -170,10 +208,14 @@ def strip_origin(model: onnx.ModelProto) -> None:
         del part.metadata_props[:]
 
 
-def _explanation(spec: ModelSpec) -> str:
-    size, anchors = spec.input_size, spec.num_anchors
+def _explanation(spec: ModelSpec, multiple: int | None) -> str:
+    size, anchors = str(spec.input_size), str(spec.num_anchors)
+    shape = f"{size}, {size}"
+    if multiple is not None:
+        shape = f"{HEIGHT}, {WIDTH}, both divided by {multiple}, {size} for a whole picture"
+        anchors = ANCHORS
     return (
-        f"Face detector {spec.name}. image: (batch, 3, {size}, {size}) float32, RGB, (value - {spec.mean:g}) /"
+        f"Face detector {spec.name}. image: (batch, 3, {shape}) float32, RGB, (value - {spec.mean:g}) /"
         f" {spec.std:g}. logits: (batch, {anchors}), one per anchor. regressions: (batch, {anchors},"
         f" {spec.num_coords}): centre, width and height, then x y of {spec.num_keypoints} keypoints, times"
         f" {spec.decode_scale:g}. How to decode them: see {METADATA_KEY} in the metadata."
