@@ -68,8 +68,9 @@ class OnnxBackend:
         if self.input_multiple is not None:
             # The square in a session of its own, in which it is known before: its memory is laid out once, and it runs
             # as fast as in a file of that shape.
-            self._free, self._session = self._session, open_session(
-                path, threads, check, self.spec.input_size, providers
+            self._free, self._session = (
+                self._session,
+                open_session(path, threads, check, self.spec.input_size, providers),
             )
         self._check_shapes(path)
         batch = self._session.get_inputs()[0].shape[0]
