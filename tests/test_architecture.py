@@ -130,7 +130,9 @@ def modules_imported(path: Path) -> set[str]:
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: a relative import"
-            names |= {node.module} if node.module != "blazeface" else {f"blazeface.{a.name}" for a in node.names}
+            names |= (
+                {str(node.module)} if node.module != "blazeface" else {f"blazeface.{a.name}" for a in node.names}
+            )
     return names
 
 

@@ -253,7 +253,7 @@ def test_wrong_usage_is_status_2_and_writes_nothing(
     red_picture(tmp_path / "b.png")
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     try:
-        status = detect(*flags)
+        status: object = detect(*flags)
     except SystemExit as end:  # how argparse refuses
         status = end.code
     assert status == 2

@@ -4,6 +4,7 @@ import os
 import struct
 import zlib
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -21,7 +22,7 @@ PATCHES[16:, :24] = (30, 40, 210)
 PATCHES[16:, 24:] = (128, 128, 128)
 
 
-def save(path: Path, mode: str = "RGB", **options: object) -> Path:
+def save(path: Path, mode: str = "RGB", **options: Any) -> Path:
     picture = Image.fromarray(PATCHES)
     (picture.quantize(16) if mode == "P" else picture.convert(mode)).save(path, **options)
     return path
