@@ -47,20 +47,21 @@ def main() -> int:
     with working_copy() as tree:
         _import_libraries()
         tests = sorted({test for fault in chosen for test in fault.tests})
-        if run_tests(tree, tests) != PASSED:
-            sys.exit("make mutants: the tests fail without any fault; mend that first")
+        unsound = failing(tree, tests)
+        for test in unsound:
+            print(f"left out, since it fails without any fault: {test}", flush=True)
         survivors, broken = [], []
         for fault in chosen:
             if fault in stale:
                 continue
-            status = try_fault(tree, fault)
+            status = try_fault(tree, fault, unsound)
             print(f"{'SURVIVED' if status == PASSED else 'caught'} {fault.file}: {fault.what}", flush=True)
             if status == PASSED:
                 survivors.append(fault)
             elif status not in (FAILED, None):
                 broken.append(fault)  # a file that cannot be imported, say: noticed, but by chance
     figures = {
-        "passed": not survivors and not stale,
+        "passed": not (survivors or stale or unsound),
         "faults": len(chosen),
         "caught": len(chosen) - len(survivors) - len(stale),
         "seconds": round(time.monotonic() - began),
@@ -68,18 +69,20 @@ def main() -> int:
             name: [vars(f) for f in found]
             for name, found in (("survivors", survivors), ("stale", stale), ("broken", broken))
         },
+        "left_out": unsound,
         "by_file": by_file(chosen, survivors),
         "descriptions": [fault.what for fault in chosen],
     }
     if not args.only:
         print(write_report("mutants", figures, markdown(figures)))
     print(f"{figures['caught']} of {figures['faults']} faults were caught")
-    return bool(survivors or stale)
+    return bool(survivors or stale or unsound)
 
 
 def fits(fault: Fault, root: Path = ROOT) -> bool:
     """Whether the text to change stands once in its file, and the change is one."""
-    return (root / fault.file).read_text(encoding="utf-8").count(fault.old) == 1 and fault.old != fault.new
+    file = root / fault.file
+    return file.is_file() and file.read_text(encoding="utf-8").count(fault.old) == 1 and fault.old != fault.new
 
 
 @contextmanager
@@ -101,22 +104,37 @@ def working_copy() -> Iterator[Path]:
         yield tree
 
 
-def try_fault(tree: Path, fault: Fault) -> int | None:
-    """The exit status of its tests with the fault planted; None when they did not end."""
+def failing(tree: Path, tests: Sequence[str]) -> list[str]:
+    """Those of the tests that fail in the sound copy."""
+    with tempfile.TemporaryDirectory() as folder:
+        note = Path(folder) / "failed"
+        note.touch()
+        if run_tests(tree, tests, note=note) not in (PASSED, FAILED):
+            sys.exit("make mutants: the tests cannot be run")
+        return note.read_text(encoding="utf-8").splitlines()
+
+
+def try_fault(tree: Path, fault: Fault, left_out: Sequence[str] = ()) -> int | None:
+    """The exit status of its tests with the fault planted; None when they did not end. left_out: tests that do not count."""
     file = tree / fault.file
     sound = file.read_text(encoding="utf-8")
     file.write_text(sound.replace(fault.old, fault.new), encoding="utf-8")
     try:
-        return run_tests(tree, fault.tests)
+        return run_tests(tree, fault.tests, left_out)
     finally:
         file.write_text(sound, encoding="utf-8")
 
 
-def run_tests(tree: Path, tests: Sequence[str]) -> int | None:
-    """pytest's exit status on tests of the copy; None when they did not end within LIMIT."""
-    process = multiprocessing.get_context("fork").Process(target=_pytest, args=(tree, tests))
+def run_tests(
+    tree: Path, tests: Sequence[str], left_out: Sequence[str] = (), note: Path | None = None
+) -> int | None:
+    """pytest's exit status on tests of the copy; None when they did not end within LIMIT.
+
+    It stops at the first failure; with `note` it goes on, without a limit, and writes the names of all that fail there.
+    """
+    process = multiprocessing.get_context("fork").Process(target=_pytest, args=(tree, tests, left_out, note))
     process.start()
-    process.join(LIMIT)
+    process.join(LIMIT if note is None else None)
     if process.is_alive():
         assert process.pid is not None
         os.killpg(process.pid, signal.SIGKILL)
@@ -125,7 +143,7 @@ def run_tests(tree: Path, tests: Sequence[str]) -> int | None:
     return process.exitcode
 
 
-def _pytest(tree: Path, tests: Sequence[str]) -> None:
+def _pytest(tree: Path, tests: Sequence[str], left_out: Sequence[str], note: Path | None) -> None:
     """In a process of its own: the copy's package in place of ours, then pytest."""
     os.setpgrp()  # so that it can be ended with all that it started
     os.chdir(tree)
@@ -135,13 +153,27 @@ def _pytest(tree: Path, tests: Sequence[str]) -> None:
     os.environ["PYTHONPATH"] = str(tree)
     os.environ["PYTHONDONTWRITEBYTECODE"] = "1"  # a file changed twice within a second must be read twice
     sys.dont_write_bytecode = True
-    if "BLAZEFACE_MUTANTS_SHOW" not in os.environ:
-        for stream in (1, 2):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
+    for stream in (1, 2):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
     import pytest
 
-    given = ["-q", "-x", "-p", "no:cacheprovider", "-o", "timeout=0", "-m", "not slow", "--rootdir", str(tree)]
-    os._exit(int(pytest.main([*given, *(f"tests/{test}" for test in tests)])))
+    given = ["-q", "-p", "no:cacheprovider", "-o", "timeout=0", "-m", "not slow", "--rootdir", str(tree)]
+    given += ["-x"] if note is None else []
+    given += [f"--deselect={test}" for test in left_out]
+    plugins = [] if note is None else [_Notes(note)]
+    os._exit(int(pytest.main([*given, *(f"tests/{test}" for test in tests)], plugins)))
+
+
+class _Notes:
+    """Writes the names of tests that fail, as pytest calls them."""
+
+    def __init__(self, path: Path):
+        self._path = path
+
+    def pytest_runtest_logreport(self, report: Any) -> None:
+        if report.failed:
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(f"{report.nodeid}\n")
 
 
 def _import_libraries() -> None:
@@ -171,6 +203,12 @@ def markdown(figures: dict[str, Any]) -> str:
         "",
         table(["file", "planted", "caught"], rows),
     ]
+    if figures["left_out"]:
+        lines += [
+            "",
+            "## Left out, since they fail without a fault",
+            *(f"- `{test}`" for test in figures["left_out"]),
+        ]
     for name, title in (
         ("survivors", "Survivors"),
         ("stale", "No longer fit their files"),

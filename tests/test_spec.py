@@ -17,7 +17,7 @@ from blazeface.spec import BACK_256, FRONT_128, KEYPOINT_MIRROR, KEYPOINT_NAMES,
 def test_the_named_models() -> None:
     assert FRONT_128.num_anchors == 2 * 16 * 16 + 6 * 8 * 8 == 896
     assert FRONT_128.num_coords == 16
-    assert BACK_256.num_anchors == 3584
+    assert BACK_256.num_anchors == 2 * 32 * 32 + 4 * 16 * 16 == 3072
     assert named_spec("front-128") is FRONT_128
     with pytest.raises(BlazeFaceError, match=r"unknown model 'front': the named models are back-256, .*front-128"):
         named_spec("front")

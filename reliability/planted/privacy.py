@@ -8,43 +8,112 @@ PRIVACY: tuple[Fault, ...] = (
     *faults(
         "blazeface/privacy/cover.py",
         "privacy/test_cover.py",
-        ("faces are covered without a margin", "margin = MARGIN + (", "margin = 0 * MARGIN + ("),
-        ("a face that may have moved gets no more", "float(reach[n]))", "0.0)"),
-        (
-            "the cover goes inwards to whole pixels",
-            "(np.floor(x1 - across), np.ceil(x2 + across))",
-            "(np.ceil(x1 - across), np.floor(x2 + across))",
-        ),
+        ("faces of a picture are covered without a margin", "widened(box, RULES.margin)", "widened(box, 0.0)"),
+        ("the cover goes inwards to whole pixels", "(np.floor(x1), np.ceil(x2))", "(np.ceil(x1), np.floor(x2))"),
         (
             "a mosaic keeps the detail",
-            "cell = max(height, width) / CELLS",
-            "cell = max(height, width) / (8 * CELLS)",
+            "cell = max(height, width) / RULES.cells",
+            "cell = max(height, width) / (8 * RULES.cells)",
         ),
         (
             "a mosaic picks pixels in place of means",
             "cells = cv2.resize(part, few, interpolation=cv2.INTER_AREA)",
             "cells = cv2.resize(part, few, interpolation=cv2.INTER_NEAREST)",
         ),
-        ("the picture itself is painted over", "hidden = image.copy()", "hidden = image"),
+        ("the picture itself is painted over", "covered = image.copy()", "covered = image"),
+    ),
+    *faults(
+        "blazeface/privacy/rules.py",
+        (
+            "privacy/test_covers.py",
+            "privacy/test_cover.py",
+            "web/test_page_covers.py::test_its_rules_are_python_s",
+        ),
+        ("the rules know no margin", "margin: float = 0.3", "margin: float = 0.0"),
+        ("a lost face is held for no time", "hold: float = 1.0", "hold: float = 0.0"),
+        ("a gap is not bridged", "bridge: float = 2.0", "bridge: float = 0.0"),
+        ("covers do not grow", "growth: float = 0.6", "growth: float = 0.0"),
+    ),
+    *faults(
+        "blazeface/privacy/covers.py",
+        "privacy/test_covers.py",
+        (
+            "a track is covered before it is sure of nothing else",
+            "        if not track.confirmed:\n            continue\n        cover = _of_track",
+            "        cover = _of_track",
+        ),
+        (
+            "a gap is covered without a margin",
+            "return _grown(widened(box, tracks.rules.margin), box, min(",
+            "return _grown(box, box, min(",
+        ),
+        ("a gap grows from its one end only", "min(time - start, end - time), tracks)", "0.0, tracks)"),
+        (
+            "a face is covered where it was and not where it goes",
+            "whole = _grown(_union(widened(box, rules.margin), ahead), box, away, tracks)",
+            "whole = _grown(widened(box, rules.margin), box, away, tracks)",
+        ),
+        (
+            "a face is covered where it goes and not where it was",
+            "whole = _grown(_union(widened(box, rules.margin), ahead), box, away, tracks)",
+            "whole = _grown(ahead, box, away, tracks)",
+        ),
+        (
+            "a face before its first sight is looked for the wrong way",
+            "velocity = -velocity[0], -velocity[1]",
+            "velocity = velocity[0], velocity[1]",
+        ),
+        (
+            "the way to where a face reappears is open",
+            "        cover = _of_link(track, time, tracks)\n        if cover is not None:\n            found.append(cover)\n",
+            "",
+        ),
+    ),
+    *faults(
+        "blazeface/privacy/tracks.py",
+        "privacy/test_covers.py",
+        (
+            "faint traces do not continue a track",
+            "chosen = faces[faces.scores >= rules.faint]",
+            "chosen = faces[faces.scores >= rules.score]",
+        ),
+        (
+            "whatever is large is covered",
+            "return max(rules.score, rules.large_score) if large else rules.score",
+            "return rules.score",
+        ),
+        (
+            "a fainter answer on the same face is another",
+            "if scores[n] >= rules.sure or all(share < rules.inside for share in covered):",
+            "if True:",
+        ),
+    ),
+    *faults(
+        "blazeface/privacy/coverer.py",
+        ("privacy/test_covers.py", "test_pipeline.py"),
+        (
+            "a frame that could not be searched is written open",
+            "cover_all(image, self.how) if boxes is None else",
+            "image if boxes is None else",
+        ),
+        (
+            "a frame that could not be searched passes for one without a face",
+            "            self._unknown.add(index)\n",
+            "",
+        ),
+        (
+            "tracks go on though the size changed",
+            "if not self._parts or not self._parts[-1].fits(width, height):",
+            "if not self._parts:",
+        ),
     ),
     *faults(
         "blazeface/pipeline.py",
         "test_pipeline.py",
         (
-            "a frame that could not be searched is written open",
-            "            return cover_all(image, self.cover)  # nobody knows where they are",
-            "            return image",
-        ),
-        ("a held face does not get a wider cover", "None if tracker is None else tracker.reach)", "None)"),
-        (
             "boxes are drawn over covers",
             "if faces is None or self.cover is not None or self.background is not None:",
             "if faces is None:",
-        ),
-        (
-            "tracks go on though the size changed",
-            "                        tracker.forget()\n",
-            "                        pass\n",
         ),
         (
             "a record that cannot be written is passed over",
@@ -59,12 +128,6 @@ PRIVACY: tuple[Fault, ...] = (
             "a missed face is not held",
             "held = absent[time - absent.seen <= self._hold]",
             "held = absent[time - absent.seen < 0]",
-        ),
-        ("a careful tracker holds no single sight", "        if not self._careful:", "        if True:"),
-        (
-            "a held face is where it was, for sure",
-            "self.reach = (time - given.seen) * (speed + DRIFT)",
-            "self.reach = 0 * (time - given.seen) * (speed + DRIFT)",
         ),
         ("a number is given twice", "self._next_id += count", "self._next_id += 0 * count"),
         (
@@ -96,17 +159,35 @@ PRIVACY: tuple[Fault, ...] = (
         ),
     ),
     *faults(
-        "blazeface/web/page/js/hold.js",
-        "web/test_page_covers.py",
-        ("the page holds for no time", "const SECONDS = 0.5;", "const SECONDS = 0;"),
-        ("the page never lets go", "time - seen < SECONDS && ", ""),
-        ("the page covers a face twice", " && !found.some(({ box }) => boxIou(box, face.box) > 0.3)", ""),
+        "blazeface/web/page/js/rules.js",
+        ("web/test_page_covers.py",),
+        ("the page holds for no time", "  hold: 1.0,", "  hold: 0.0,"),
+        ("the page covers without a margin", "  margin: 0.3,", "  margin: 0.0,"),
+        ("the page's mosaic keeps the detail", "  cells: 5,", "  cells: 50,"),
+    ),
+    *faults(
+        "blazeface/web/page/js/covers.js",
+        ("web/test_page_covers.py",),
+        (
+            "the page covers what it sees without a margin",
+            "const own = widened(box, rules.margin);",
+            "const own = box;",
+        ),
+        (
+            "the page lets go at once",
+            "if (away > (weak ? Math.min(rules.hold, rules.brief) : rules.hold)) return [];",
+            "return [];",
+        ),
+        (
+            "the page's covers do not grow",
+            "const sides = Math.min(rules.growth * away, rules.largest_growth);",
+            "const sides = 0;",
+        ),
+        ("the page forgets a track after a frame", "(track.confirmed ? rules.bridge : rules.brief)", "0"),
     ),
     *faults(
         "blazeface/web/page/js/draw.js",
-        "web/test_page_covers.py",
-        ("the page covers without a margin", "const MARGIN = 0.2;", "const MARGIN = 0;"),
-        ("the page's mosaic keeps the detail", "const CELLS = 6;", "const CELLS = 60;"),
+        ("web/test_page_covers.py",),
         (
             "the page covers in a mirror what is not mirrored",
             "context.setTransform(mirrored ? -1 : 1, 0, 0, 1, mirrored ? pixels.width : 0, 0);",

@@ -108,7 +108,7 @@ TRAINING: tuple[Fault, ...] = (
     ),
     *faults(
         "blazeface/training/loop.py",
-        LOOP.format("killed_and_resumed_gives_the_same_losses"),
+        LOOP.format("killed_and_resumed_gives_the_same_losses[2]"),
         (
             "gradients are not clipped",
             "        nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip)\n",
@@ -173,8 +173,8 @@ TRAINING: tuple[Fault, ...] = (
         "cli/test_train.py::test_a_run_leaves_weights_export_report_and_logs",
         (
             "the raw weights are shipped",
-            "finish(trainer.ema.network, val, out)",
-            "finish(trainer.network.eval(), val, out)",
+            "finish(trainer.ema.network, samples, val, out)",
+            "finish(trainer.network.eval(), samples, val, out)",
         ),
         ("a run takes another's folder", "if (out / FILE).exists() and not resumed:", "if False:"),
     ),

@@ -39,7 +39,8 @@ sys.exit(run_command("detect", sys.argv[1:], prog="detect.py"))
 def reddest(path: Path) -> list[int]:
     """How red each frame of a video is at its reddest place."""
     silence_opencv()
-    capture, found = cv2.VideoCapture(str(path)), []
+    capture = cv2.VideoCapture(str(path))
+    found: list[int] = []
     while True:
         read, image = capture.read()
         if not read:
@@ -210,7 +211,7 @@ def test_an_animation_is_refused(
         cv2.imwritemulti(path, pictures)
     else:
         animation = cv2.Animation()
-        animation.frames, animation.durations = pictures, [100] * 3  # type: ignore[assignment]
+        animation.frames, animation.durations = pictures, [100] * 3
         cv2.imwriteanimation(path, animation)
     assert detect(path, "--blur", "solid", "--output", tmp_path / "b.png") == 1
     assert "holds 3 pictures, of which one alone would be covered" in capsys.readouterr().err
