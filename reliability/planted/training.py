@@ -156,7 +156,6 @@ TRAINING: tuple[Fault, ...] = (
         "blazeface/training/checkpoint.py",
         "training/test_checkpoint.py",
         ("weights that are not finite replace a good checkpoint", "    if broken is not None:", "    if False:"),
-        ("a checkpoint runs what is in it", "weights_only=True", "weights_only=False"),
         (
             "a checkpoint is written in place",
             'with staged_file(path) as part, part.open("wb") as file:',
@@ -167,6 +166,11 @@ TRAINING: tuple[Fault, ...] = (
             "if not all(torch.isfinite(value).all() for value in state.values()):",
             "if False:",
         ),
+    ),
+    *faults(
+        "blazeface/models/torch_archive.py",
+        "training/test_checkpoint.py",
+        ("a checkpoint runs what is in it", "weights_only=True", "weights_only=False"),
     ),
     *faults(
         "blazeface/cli/train.py",
