@@ -103,6 +103,7 @@ OPTIONAL = {
     "backends/tflite_backend.py": {"ai_edge_litert", "blazeface.tflite"},
     "backends/openvino_backend.py": {"openvino"},
     "backends/ncnn_backend.py": {"ncnn"},
+    "files/heif.py": {"pi_heif", "pillow_heif"},
     "sources/av_reader.py": {"av"},
     "sinks/av_writer.py": {"av"},
     "sources/audio.py": {"av"},
