@@ -25,7 +25,7 @@ sys.path.insert(0, sys.argv.pop(1))
 import time
 import test_detect, blazeface.cli.detect as command, blazeface.pipeline as pipeline
 from blazeface.cli.main import run_command
-command.FaceDetector = lambda *_: test_detect.RedDetector()
+command.FaceDetector = lambda *_, **__: test_detect.RedDetector()
 put = pipeline._Sinks.put
 def slow(*args):
     put(*args)
@@ -79,7 +79,7 @@ def test_a_video_is_covered_in_every_frame_though_few_show_the_face_to_the_detec
     detect: Detect,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(command, "FaceDetector", lambda *_: Blinking())
+    monkeypatch.setattr(command, "FaceDetector", lambda *_, **__: Blinking())
     clip = red_video(tmp_path / "a.mp4", 50)
     assert detect("--video", clip, "--blur", "solid", "--output", tmp_path / "b.mp4") == 0
     assert len(reddest(tmp_path / "b.mp4")) == 50
@@ -266,7 +266,7 @@ def test_a_run_that_is_stopped_while_it_looks_writes_nothing(
             time.sleep(0.01)
             return super().detect(image)
 
-    monkeypatch.setattr(command, "FaceDetector", lambda *_: Impatient())
+    monkeypatch.setattr(command, "FaceDetector", lambda *_, **__: Impatient())
     clip = red_video(tmp_path / "a.mp4", 20)
     with pytest.raises((KeyboardInterrupt, SystemExit)):
         sys.exit(detect("--video", clip, "--blur", "solid", "--output", tmp_path / "b.mp4", "--no-window"))
@@ -291,7 +291,7 @@ def test_a_file_that_is_exchanged_between_the_two_readings_is_covered_whole(
                 red_video(clip, 12)
             return super().detect(image)
 
-    monkeypatch.setattr(command, "FaceDetector", lambda *_: Exchanging())
+    monkeypatch.setattr(command, "FaceDetector", lambda *_, **__: Exchanging())
     assert detect("--video", clip, "--blur", "solid", "--output", tmp_path / "b.mp4", "--no-window") == 0
     assert frames_of(tmp_path / "b.mp4") == 12
     assert max(reddest(tmp_path / "b.mp4")) < 40
