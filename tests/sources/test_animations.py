@@ -3,6 +3,7 @@
 import io
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,7 +24,7 @@ def steps(kind: str) -> list[Image.Image]:
     ]
 
 
-def animation(path: Path, frames: list[Image.Image], **flags: object) -> Path:
+def animation(path: Path, frames: list[Image.Image], **flags: Any) -> Path:
     frames[0].save(path, save_all=True, append_images=frames[1:], duration=DURATIONS[: len(frames)], **flags)
     return path
 
