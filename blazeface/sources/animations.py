@@ -90,8 +90,11 @@ def is_animation(path: str) -> bool:
 
 def open_animation(path: str) -> WebpReader | TiffReader | None:
     """The reader of a WebP or a TIFF; None for other files."""
-    with open(path, "rb") as file:
-        head = file.read(16)
+    try:
+        with open(path, "rb") as file:
+            head = file.read(16)
+    except OSError as error:
+        raise BlazeFaceError(f"{printable(path)}: cannot be opened: {error.strerror or error}") from error
     if _is_webp(head):
         return WebpReader(path)
     return TiffReader(path) if head.startswith((b"II*\0", b"MM\0*")) else None

@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 
 from blazeface.errors import BlazeFaceError
 from blazeface.files.pictures import PICTURE_SUFFIXES
+from blazeface.files.staged import require_regular_file
 from blazeface.sources.animations import clip_start, open_animation
 from blazeface.sources.inputs import Input, suffix_of
 from blazeface.sources.source import VideoSource
@@ -40,6 +41,7 @@ def open_source(
         from blazeface.sources.sequence import SequenceReader
 
         return SequenceReader(item.address)
+    require_regular_file(item.address)
     animation = open_animation(item.address)
     if animation is not None:
         return animation
