@@ -11,7 +11,8 @@
 #     PEERFILES=FOLDER: of yunet_n_dynamic.onnx and centerface.onnx, which no package carries; CLIPS=...: videos of a face
 # make tables     the README's tables from the reports (YUNET=FILE: its model, which no package carries)
 # make fuzz SECONDS=600   wrong bytes by the hundred thousand       make chaos ROUNDS=50   kill -9 at random moments
-# make soak MINUTES=60    a camera that misbehaves                 each writes a report into docs/reliability
+# make soak MINUTES=60    a camera that misbehaves                make mutants    which planted faults the tests miss
+#                 these four write a report each into docs/reliability
 # make lock       the hashes of the locked versions                make audit      known vulnerabilities in them
 # make pictures   draw the README's pictures and table again     make clean      what these made
 #
@@ -28,6 +29,7 @@ PEERFILES ?=
 CLIPS ?=
 SECONDS ?= 600
 ROUNDS ?= 50
+ONLY ?=
 MINUTES ?= 60
 PARITY := .venv-parity
 SUPPLY := .venv-supply
@@ -35,7 +37,7 @@ PEERS := .venv-peers-opencv .venv-peers-centerface .venv-peers-mtcnn
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: web browser-check formats-check lightweight-report help demo test test-slow lint evaluate parity export-report benchmark benchmark-speed tables pictures fuzz chaos soak lock audit clean
+.PHONY: web browser-check formats-check lightweight-report help demo test test-slow lint evaluate parity export-report benchmark benchmark-speed tables pictures fuzz chaos soak mutants lock audit clean
 
 help:
 	@sed -n 's/^# \{0,1\}//; /^$$/q; p' Makefile
@@ -116,6 +118,9 @@ chaos: $(VENV)/.dev
 
 soak: $(VENV)/.dev
 	$(RUN) -m reliability.soak --minutes $(MINUTES)
+
+mutants: $(VENV)/.dev
+	$(RUN) -m reliability.plant $(if $(ONLY),--only "$(ONLY)")
 
 lock: $(VENV)/.core
 	$(RUN) -m reliability.lock

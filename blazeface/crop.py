@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blazeface.errors import BlazeFaceError
-from blazeface.geometry import Floats, Image
+from blazeface.geometry import Floats, Image, warp_affine
 
 CROP_KEY = "blazeface.refine"
 """Name of the metadata entry that holds `CropSpec.to_json` in ONNX and safetensors files."""
@@ -93,7 +93,7 @@ def cut(image: Image, matrix: NDArray[np.float64], size: int) -> Image:
     # OpenCV puts pixel centres on whole numbers; ours lie at halves.
     whole = matrix * fine
     whole[:, 2] += whole[:, :2].sum(axis=1) / 2 - 0.5
-    crop = cv2.warpAffine(image, whole, (size * fine, size * fine), flags=cv2.INTER_LINEAR)
+    crop = warp_affine(image, whole, size * fine, size * fine)
     return crop if fine == 1 else cv2.resize(crop, (size, size), interpolation=cv2.INTER_AREA)  # type: ignore[return-value]
 
 

@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 Floats = NDArray[np.floating[Any]]
 Image = NDArray[np.uint8]
 
+LONGEST_WARPED = 32_766
+"""The longest side, in pixels, of a picture that OpenCV warps."""
+
 
 def box_area(boxes: Floats) -> Floats:
     """Area of boxes (..., 4), zero where a side is negative."""
@@ -98,6 +101,37 @@ def fitting_scale(height: int, width: int, rows: int, columns: int) -> float:
     return rows / max(height, width) if rows == columns else min(rows / height, columns / width)
 
 
+def warp_affine(image: Image, matrix: NDArray[np.float64], width: int, height: int) -> Image:
+    """cv2.warpAffine, bilinear and black beyond the edges, of a picture (H, W, 3) of any size, as (height, width, 3).
+
+    matrix (2, 3): from picture to output, both counted from pixel centres. OpenCV's positions have 16 bits, so of a
+    picture with a longer side the part that is seen is cut out first, and shrunk where it is too long itself.
+    """
+    if max(image.shape[:2]) > LONGEST_WARPED:
+        image, matrix = _seen_part(image, matrix, width, height)
+    return cv2.warpAffine(image, matrix, (width, height), flags=cv2.INTER_LINEAR)  # type: ignore[return-value]
+
+
+def _seen_part(
+    image: Image, matrix: NDArray[np.float64], width: int, height: int
+) -> tuple[Image, NDArray[np.float64]]:
+    back = cv2.invertAffineTransform(matrix)
+    corners = np.array([[x, y, 1] for x in (-1, width) for y in (-1, height)], np.float64) @ back.T
+    limit = np.array(image.shape[1::-1])
+    first = np.clip(np.floor(corners.min(axis=0)).astype(int) - 1, 0, limit - 1)
+    last = np.clip(np.ceil(corners.max(axis=0)).astype(int) + 2, first + 1, limit)
+    part = image[first[1] : last[1], first[0] : last[0]]
+    turn, shift = matrix[:, :2], matrix[:, 2] + matrix[:, :2] @ first
+    step = -(-int(max(part.shape[:2])) // LONGEST_WARPED)
+    if step > 1:
+        part = part[: part.shape[0] // step * step or None, : part.shape[1] // step * step or None]
+        size = (max(1, part.shape[1] // step), max(1, part.shape[0] // step))
+        part = cv2.resize(part, size, interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
+        shift = shift + turn @ np.full(2, (step - 1) / 2)
+        turn = turn * step
+    return part, np.hstack([turn, shift[:, None]])
+
+
 def _resize(image: Image, width: int, height: int, scale: float) -> Image:
     if scale >= 0.5:
         return cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)  # type: ignore[return-value]
@@ -133,4 +167,6 @@ def _corner_warp(image: Image, rows: int, columns: int) -> Image:
     corners = np.array([[left, bottom], [left, top], [right, top], [right, bottom]], np.float32)
     target = np.array([[0, rows], [0, 0], [columns, 0], [columns, rows]], np.float32)
     matrix = cv2.getPerspectiveTransform(corners, target)
+    if max(height, width) > LONGEST_WARPED:
+        return warp_affine(image, matrix[:2].astype(np.float64), columns, rows)
     return cv2.warpPerspective(image, matrix, (columns, rows), flags=cv2.INTER_LINEAR)  # type: ignore[return-value]

@@ -16,6 +16,7 @@ from tqdm import tqdm
 from blazeface.detections import Detections
 from blazeface.detections.draw import draw_faces
 from blazeface.errors import BlazeFaceError
+from blazeface.files.copies import colour_profile, copy_losses
 from blazeface.files.names import printable
 from blazeface.files.pictures import read_picture, refuse_animation, write_picture
 from blazeface.geometry import Image
@@ -25,8 +26,9 @@ from blazeface.sinks.output_paths import make_folder
 from blazeface.sinks.records import Recorder
 from blazeface.sinks.video_writer import VideoWriter, open_video_writer
 from blazeface.sinks.viewer import Viewer
+from blazeface.sources.animations import ANIMATED, frames_in
 from blazeface.sources.frames import Frame
-from blazeface.sources.inputs import Input
+from blazeface.sources.inputs import Input, suffix_of
 from blazeface.sources.opening import open_source
 from blazeface.sources.source import NoSound, VideoSource
 from blazeface.tracking.roi import Detector, RoiDetector
@@ -98,6 +100,7 @@ class Pipeline:
 
     def __post_init__(self) -> None:
         self._quit = False  # set by the window's q
+        self._said: set[str] = set()  # what copies of pictures lose, once for each kind
 
     def run(self, inputs: Sequence[Input], outputs: Sequence[Path | None]) -> RunCounts:
         """Do all inputs in order; outputs: where the copy of each goes, if anywhere."""
@@ -126,6 +129,8 @@ class Pipeline:
             refuse_animation(item.address)
         frame = Frame(read_picture(item.address), 0, Fraction(0), item.name, alone=True)
         self.counts.pictures += 1
+        if self.cover is None and suffix_of(item.address) in ANIMATED and frames_in(item.address) > 1:
+            say(f"{printable(item.name)}: the first of its frames is read; --video reads all of them")
         covers: Covers | None = None if self.cover is None else self.cover.given_for(item.name)
         faces: Detections | None = None
         if covers is None:
@@ -135,7 +140,11 @@ class Pipeline:
             covers = None if self.cover is None else self.cover.of_picture(frame, candidates)
         image = self._redacted(frame, covers)
         if output is not None:
-            write_picture(output, self._copy(image, faces), self.write.overwrite)
+            stored = Path(item.address).read_bytes()
+            for loss in set(copy_losses(stored, output.suffix)) - self._said:
+                say(f"{printable(item.name)}: its {loss} (and so of others of this run, if any)")
+                self._said.add(loss)
+            write_picture(output, self._copy(image, faces), self.write.overwrite, colour_profile(stored))
         if self.viewer is not None and self.hold_pictures:
             self._quit = not self.viewer.hold(frame, image, faces or NOTHING)
 

@@ -41,7 +41,7 @@ def altered(source: Path, target: Path, change: Callable[[Any, Any], None]) -> P
 
 def kind(model: Any, operation: Any) -> int:
     code = model.operatorCodes[operation.opcodeIndex]
-    return max(code.builtinCode, code.deprecatedBuiltinCode)
+    return int(max(code.builtinCode, code.deprecatedBuiltinCode))
 
 
 def first(model: Any, expected: int, nth: int = 0) -> Any:

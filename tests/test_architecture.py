@@ -104,6 +104,7 @@ OPTIONAL = {
     "backends/tflite_backend.py": {"ai_edge_litert", "blazeface.tflite"},
     "backends/openvino_backend.py": {"openvino"},
     "backends/ncnn_backend.py": {"ncnn"},
+    "files/heif.py": {"pi_heif", "pillow_heif"},
     "sources/av_reader.py": {"av"},
     "sinks/av_writer.py": {"av"},
     "sources/audio.py": {"av"},
@@ -131,7 +132,9 @@ def modules_imported(path: Path) -> set[str]:
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: a relative import"
-            names |= {node.module} if node.module != "blazeface" else {f"blazeface.{a.name}" for a in node.names}
+            names |= (
+                {str(node.module)} if node.module != "blazeface" else {f"blazeface.{a.name}" for a in node.names}
+            )
     return names
 
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from blazeface.blend import blend, hard_nms
-from blazeface.geometry import box_iou
+from blazeface.geometry import Floats, box_iou
 
 
 def points_of(boxes: np.ndarray) -> np.ndarray:
@@ -29,13 +29,24 @@ def test_literal() -> None:
     assert best.tolist() == pytest.approx([0.9, 0.6])
 
 
+def test_candidates_that_overlap_by_the_threshold_itself_are_two_faces() -> None:
+    """As in MediaPipe: only what overlaps by more is the same face."""
+    boxes = np.array([[0.0, 0, 4, 4], [0, 2, 4, 6]], np.float32)  # 8 of 24 shared
+    scores = np.array([0.9, 0.8], np.float32)
+    third = float(np.float32(8) / np.float32(24))
+    assert len(blend(boxes, scores, points_of(boxes), third)[1]) == 2
+    assert len(blend(boxes, scores, points_of(boxes), third - 1e-6)[1]) == 1
+
+
 def test_nothing_in_nothing_out() -> None:
     for reduce in (blend, hard_nms):
         boxes, scores, keypoints = reduce(np.zeros((0, 4)), np.zeros(0), np.zeros((0, 6, 2)), 0.3)
         assert (boxes.shape, scores.shape, keypoints.shape) == ((0, 4), (0,), (0, 6, 2))
 
 
-def slow_blend(boxes, scores, keypoints, threshold):  # type: ignore[no-untyped-def]
+def slow_blend(
+    boxes: Floats, scores: Floats, keypoints: Floats, threshold: float
+) -> list[tuple[Floats, float, Floats]]:
     """Step by step, as RESEARCH and MediaPipe tell it."""
     left = sorted(range(len(scores)), key=lambda i: (-scores[i], i))
     faces = []
@@ -45,9 +56,9 @@ def slow_blend(boxes, scores, keypoints, threshold):  # type: ignore[no-untyped-
             i for i in left if i == best or box_iou(boxes[best : best + 1], boxes[i : i + 1])[0, 0] > threshold
         ]
         weight = sum(float(scores[i]) for i in group)
-        box = sum(float(scores[i]) * boxes[i].astype(float) for i in group) / weight
-        points = sum(float(scores[i]) * keypoints[i].astype(float) for i in group) / weight
-        faces.append((box, scores[best], points))
+        box = np.sum([float(scores[i]) * boxes[i].astype(float) for i in group], axis=0) / weight
+        points = np.sum([float(scores[i]) * keypoints[i].astype(float) for i in group], axis=0) / weight
+        faces.append((box, float(scores[best]), points))
         left = [i for i in left if i not in group]
     return faces
 

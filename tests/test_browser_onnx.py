@@ -8,13 +8,13 @@ import json
 import os
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 from browser import absent, chromium, run_page
 
 from blazeface.backends.onnx_backend import OnnxBackend
 from blazeface.detector import FaceDetector, prepare
+from blazeface.files.pictures import read_picture
 from blazeface.web.runtime import RUNTIME_FILES, VENDOR, how_to_get
 
 ROOT = Path(__file__).parents[1]
@@ -46,8 +46,7 @@ def test_webassembly_gives_pythons_numbers(size: int, tmp_path: Path) -> None:
     missing = [name for name in WASM_ONLY if not (VENDOR / name).is_file()]
     if missing:
         absent(f"onnxruntime-web is not there: {how_to_get(VENDOR)}")
-    portrait = cv2.imread(str(ROOT / "data" / "pictures" / "astronaut.png"))
-    assert portrait is not None
+    portrait = read_picture(str(ROOT / "data" / "pictures" / "astronaut.png"))
     model = Path(os.environ.get("BLAZEFACE_BROWSER_MODEL", FRONT))
     backend = OnnxBackend(model, 1)
     views = [portrait, portrait[:, ::-1], portrait[60:300, 130:370]][:size]

@@ -100,7 +100,7 @@ def test_a_face_in_pixels_of_the_picture(known: FaceDetector) -> None:
     faces = known.detect(grey(256, 512))  # four picture pixels to an input pixel, bars above and below
     assert faces.boxes.tolist() == [[192, 32, 320, 224]]
     assert faces.keypoints.tolist() == [[[224, 96], [288, 96], [256, 128], [256, 128], [256, 128], [256, 128]]]
-    assert (faces.boxes.dtype, faces.scores.dtype, faces.keypoints.dtype) == (np.float32,) * 3
+    assert {part.dtype for part in (faces.boxes, faces.scores, faces.keypoints)} == {np.dtype(np.float32)}
     mean = -0.5 / 127.5 / 2 - 0.5  # half of the input is the bars, black as -1
     assert faces.scores[0] == pytest.approx(1 / (1 + np.exp(-(2 + mean))), abs=1e-4)
 

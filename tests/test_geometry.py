@@ -57,6 +57,7 @@ def test_extreme_pictures_fill_their_place_and_leave_the_rest_black(height: int,
     assert right > left
     assert bottom > top
     assert (square[top:bottom, left:right] == 200).all()
+    assert 0 <= (128 - right) - left <= 1 and 0 <= (128 - bottom) - top <= 1  # in the middle
     assert square.sum() == 200 * 3 * (right - left) * (bottom - top)
 
 
@@ -68,6 +69,17 @@ def test_shrinking_is_a_mean_over_the_covered_pixels() -> None:
     assert (letterbox.scale_x, letterbox.offset_x, letterbox.offset_y) == (0.2, 0, 14)
     slow = image.reshape(100, 5, 128, 5, 3).mean(axis=(1, 3))
     assert np.abs(square[14:114].astype(float) - slow).max() < 2.5
+
+
+@pytest.mark.parametrize("side", [300, 512, 1024])
+def test_no_detail_of_a_shrunk_picture_turns_into_a_pattern(side: int) -> None:
+    """A fine checkerboard is grey from afar: an output pixel sees all that it covers, not one pixel of it."""
+    y, x = np.mgrid[:side, :side]
+    image = ((x + y) % 2 * 255).astype(np.uint8)[..., None].repeat(3, axis=2)
+    square, _ = letterbox_image(image, 128)
+    assert np.abs(square.astype(float) - 127.5).max() < 20
+    noise = np.random.default_rng(0).integers(0, 256, (side, side, 3), np.uint8)
+    assert letterbox_image(noise, 128)[0].std() < 0.45 * noise.std()
 
 
 def test_corner_resampling_samples_without_a_half_pixel_shift() -> None:

@@ -119,7 +119,18 @@ def test_a_wheel_holds_the_whole_package_and_its_command(
 ) -> None:
     assert demo.returncode == 0, demo.stderr
     python = bare / ".venv" / "bin" / "python"
-    build = [python, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", tmp_path, "."]
+    build: list[str | Path] = [
+        python,
+        "-m",
+        "pip",
+        "wheel",
+        "-q",
+        "--no-deps",
+        "--no-build-isolation",
+        "-w",
+        tmp_path,
+        ".",
+    ]
     subprocess.run(build, cwd=bare, check=True, capture_output=True, timeout=120)
     (wheel,) = tmp_path.glob("*.whl")
     assert wheel.name == f"blazeface-{__version__}-py3-none-any.whl"
@@ -128,7 +139,14 @@ def test_a_wheel_holds_the_whole_package_and_its_command(
     assert packed == {str(path.relative_to(bare)) for path in files}
     # From elsewhere, with nothing but what the wheel holds on the path.
     subprocess.run([python, "-m", "zipfile", "-e", wheel, tmp_path / "site"], check=True)
-    command = [python, "-m", "blazeface", "detect", ROOT / "data" / "pictures" / "astronaut.png", "--quiet"]
+    command: list[str | Path] = [
+        python,
+        "-m",
+        "blazeface",
+        "detect",
+        ROOT / "data" / "pictures" / "astronaut.png",
+        "--quiet",
+    ]
     env = {**os.environ, "PYTHONPATH": str(tmp_path / "site")}
     found = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60)
     assert found.returncode == 0, found.stderr

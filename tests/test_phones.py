@@ -9,12 +9,12 @@ import re
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import onnxruntime
 import pytest
 
 from blazeface.detector import FaceDetector
+from blazeface.files.pictures import read_picture
 from blazeface.spec import NAMED_SPECS
 
 ROOT = Path(__file__).parents[1]
@@ -27,14 +27,14 @@ LABELLED = ROOT / ".." / "shared" / "faces" / "WIDER_val" / "images"
 
 def rows() -> dict[str, dict[str, Any]]:
     """The document's table of numbers, by model."""
-    found = {}
+    found: dict[str, dict[str, Any]] = {}
     for line in TEXT.splitlines():
         cells = [cell.strip() for cell in line.strip("|").split("|")]
         if len(cells) == 7 and cells[1].isdigit():
             maps = [tuple(map(int, part.split(" x "))) for part in cells[2].split(", ")]
             numbers = [float(cell) for cell in cells[3:]]
-            found[cells[0]] = dict(zip(("anchors", "scale", "score", "overlap"), numbers, strict=True))
-            found[cells[0]] |= {"side": int(cells[1]), "maps": maps}
+            named = zip(("anchors", "scale", "score", "overlap"), numbers, strict=True)
+            found[cells[0]] = {**dict(named), "side": int(cells[1]), "maps": maps}
     return found
 
 
@@ -150,13 +150,12 @@ def iou(a: list[float], b: list[float]) -> float:
 
 
 def pictures() -> list[Any]:
-    portrait = cv2.imread(str(ROOT / "data" / "pictures" / "astronaut.png"))
-    assert portrait is not None
+    portrait = read_picture(str(ROOT / "data" / "pictures" / "astronaut.png"))
     chosen = [portrait, portrait[:200, 100:330], portrait[60:160, 180:270], portrait[::2, ::2]]
     if LABELLED.is_dir():
         paths = sorted(LABELLED.rglob("*.jpg"))
-        chosen += [cv2.imread(str(path)) for path in paths[:: len(paths) // 4 + 1]]
-    return [np.ascontiguousarray(picture) for picture in chosen if picture is not None]
+        chosen += [read_picture(str(path)) for path in paths[:: len(paths) // 4 + 1]]
+    return [np.ascontiguousarray(picture) for picture in chosen]
 
 
 def test_the_document_finds_what_the_detector_finds() -> None:

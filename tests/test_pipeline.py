@@ -74,7 +74,7 @@ def test_pictures_are_found_in_recorded_and_annotated(tmp_path: Path, red_detect
     counts = Pipeline(red_detector, record=notes).run(items, targets)
     assert (counts.pictures, counts.frames, counts.with_face, counts.faults) == (3, 0, 3, 0)
     for n, (frame, faces) in enumerate(notes.seen):
-        assert (frame.source, frame.index, frame.time) == (str(tmp_path / f"{n}.png"), 0, 0)
+        assert (frame.source, frame.index, frame.time) == (str(tmp_path / f"{n}.png"), 0, Fraction(0))
         assert faces.boxes.tolist() == [[4 + 2 * n, 4, 12 + 2 * n, 12]]
         drawn = read_picture(str(targets[n]))
         assert drawn.shape == frame.image.shape
@@ -214,7 +214,7 @@ class Failing(RedDetector):
 def read_all(path: Path) -> list[np.ndarray]:
     silence_opencv()
     capture = cv2.VideoCapture(str(path))
-    pictures = []
+    pictures: list[np.ndarray] = []
     while True:
         read, image = capture.read()
         if not read:

@@ -99,7 +99,7 @@ def test_command(text: str, home: Path) -> None:
 def test_every_target_and_extra_named_is_there() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     setting_up = [text for text in commands() if text.startswith(SETTING_UP)]
-    assert len(setting_up) == 5
+    assert len(setting_up) == 6
     for text in setting_up:
         if text.startswith("make "):
             planned = subprocess.run(

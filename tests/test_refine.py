@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from blazeface.crop import CropSpec, apply, crop_matrix, cut, face_matrix, inverse, normalised
 from blazeface.detections import Detections
 from blazeface.errors import BlazeFaceError
+from blazeface.geometry import Image
 from blazeface.refine import KeypointRefiner, RefinedDetector
 
 WEIGHTS = Path(__file__).parents[1] / "blazeface" / "weights"
@@ -28,7 +30,7 @@ def test_a_level_face_is_scaled_and_shifted_only() -> None:
 
 def test_eyes_come_out_level() -> None:
     turned = LEVEL.copy()
-    turned[:2] = [[25, 30], [35, 47.32]]  # the left eye 60 degrees lower
+    turned[:2] = np.array([[25, 30], [35, 47.32]])  # the left eye 60 degrees lower
     eyes = apply(face_matrix(FACE_BOX, turned, CropSpec()), turned[:2])
     assert eyes[0, 1] == pytest.approx(eyes[1, 1], abs=1e-3) and eyes[0, 0] < eyes[1, 0]
 
@@ -121,7 +123,10 @@ class Middle(KeypointRefiner):
 
 
 class TwoFaces:
-    def detect_batch(self, images: list[np.ndarray]) -> list[Detections]:
+    def detect(self, image: Image) -> Detections:
+        return self.detect_batch([image])[0]
+
+    def detect_batch(self, images: Sequence[Image]) -> list[Detections]:
         boxes = np.stack([FACE_BOX, FACE_BOX + 30])
         faces = Detections(
             boxes, np.array([0.9, 0.6], np.float32), np.stack([LEVEL, LEVEL + 30]), np.array([4, 7])

@@ -161,7 +161,8 @@ def slow_union(parts: Sequence[tuple[View, Any]], iou: float) -> list[tuple[list
     faces = []
     while pool:
         best = pool[0][1]
-        group, rest = [pool[0]], []
+        group = [pool[0]]
+        rest: list[tuple[float, Any]] = []
         for entry in pool[1:]:
             overlap = float(box_iou(np.array([best]), np.array([entry[1]]))[0, 0])
             (group if overlap > iou else rest).append(entry)

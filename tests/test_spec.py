@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -16,10 +17,15 @@ from blazeface.spec import BACK_256, FRONT_128, KEYPOINT_MIRROR, KEYPOINT_NAMES,
 def test_the_named_models() -> None:
     assert FRONT_128.num_anchors == 2 * 16 * 16 + 6 * 8 * 8 == 896
     assert FRONT_128.num_coords == 16
-    assert BACK_256.num_anchors == 3584
+    assert BACK_256.num_anchors == 2 * 32 * 32 + 4 * 16 * 16 == 3072
     assert named_spec("front-128") is FRONT_128
     with pytest.raises(BlazeFaceError, match=r"unknown model 'front': the named models are back-256, .*front-128"):
         named_spec("front")
+
+
+def test_the_keypoints_come_in_the_published_order() -> None:
+    """Every exported file, label file and the page rely on it: right and left are the person's own."""
+    assert KEYPOINT_NAMES == ("right_eye", "left_eye", "nose_tip", "mouth_center", "right_ear", "left_ear")
 
 
 def test_mirroring_swaps_right_and_left_and_nothing_else() -> None:
@@ -52,10 +58,12 @@ def test_json_round_trip(spec: ModelSpec) -> None:
         ("anchor_maps", (AnchorMap(0, (0.1,)),)),
         ("anchor_maps", (AnchorMap(10**6, (0.1,)),)),
         ("anchor_maps", (AnchorMap(8, ()),)),
+        ("anchor_maps", (AnchorMap(8, (0.0,)),)),
+        ("anchor_maps", (AnchorMap(8, (4.1,)),)),
         ("anchor_maps", (AnchorMap(8, (float("nan"),)),)),
     ],
 )
-def test_impossible_numbers_are_refused_by_the_field_s_name(field: str, value: object) -> None:
+def test_impossible_numbers_are_refused_by_the_field_s_name(field: str, value: Any) -> None:
     with pytest.raises(BlazeFaceError, match=f"ModelSpec.{field}"):
         dataclasses.replace(FRONT_128, **{field: value})
 

@@ -212,16 +212,16 @@ def tone_starts(path: Path) -> float:
         for frame in container.decode(audio=0):
             loud = np.abs(frame.to_ndarray()).max(axis=0) > 0.1
             if loud.any():
-                return float(frame.time) + int(loud.argmax()) / frame.sample_rate
+                return float(frame.time or 0) + float(loud.argmax()) / float(frame.sample_rate)
     raise AssertionError("silent")
 
 
 def copy(source: Path, target: Path, frames: int = 10**6) -> None:
-    with AvReader(str(source)) as source:
-        pictures = source.frames()
+    with AvReader(str(source)) as reader:
+        pictures = reader.frames()
         first = next(pictures)
         height, width = first.image.shape[:2]
-        with open_video_writer(target, width, height, source.rate, source.tick, source.audio) as writer:
+        with open_video_writer(target, width, height, reader.rate, reader.tick, reader.audio) as writer:
             writer.write(first.image, first.time)
             for _, frame in zip(range(frames - 1), pictures, strict=False):
                 writer.write(frame.image, frame.time)

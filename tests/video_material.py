@@ -34,6 +34,9 @@ class RedDetector:
         center = (box[:, :2] + box[:, 2:]) / 2
         return Detections(box, np.array([0.75], np.float32), np.repeat(center[:, None], 6, axis=1))
 
+    def detect_batch(self, images: Sequence[Image]) -> list[Detections]:
+        return [self.detect(image) for image in images]
+
 
 def make_video(
     path: Path,

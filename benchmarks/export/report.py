@@ -24,6 +24,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -194,8 +195,8 @@ def latencies(contenders: dict[int, Any], picture: Image, rounds: int) -> dict[i
     for index, backend in contenders.items():
         tensor = prepare(frame, backend.spec)[0][None]
         detector = FaceDetector.from_backend(backend)
-        calls[index, "network"] = lambda backend=backend, tensor=tensor: backend.run(tensor)
-        calls[index, "end to end"] = lambda detector=detector: detector.detect(frame)
+        calls[index, "network"] = partial(backend.run, tensor)
+        calls[index, "end to end"] = partial(detector.detect, frame)
     times: dict[tuple[int, str], list[float]] = {key: [] for key in calls}
     for number in range(rounds + 10):
         for key, call in calls.items():

@@ -24,10 +24,11 @@ def write_tables(results: Path, doc: Path) -> None:
     text = doc.read_text(encoding="utf-8")
     for name, table in TABLES.items():
         block = re.compile(rf"(<!-- table {name} -->\n).*?(<!-- end -->)", re.DOTALL)
-        if not block.search(text):
+        found_block = block.search(text)
+        if found_block is None:
             raise SystemExit(f"{doc}: it has no place for the table {name!r}")
-        filled = table(found)
-        text = block.sub(lambda match, filled=filled: f"{match[1]}{filled}\n{match[2]}", text)
+        head, tail = found_block[1], found_block[2]
+        text = f"{text[: found_block.start()]}{head}{table(found)}\n{tail}{text[found_block.end() :]}"
     doc.write_text(text, encoding="utf-8")
     if found.get("detectors") and found.get("latency"):
         draw(found, doc.parent / "images" / PICTURE)

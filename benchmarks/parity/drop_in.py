@@ -105,8 +105,9 @@ def _compare_whole(result: DropInParity, ours: Detections, theirs: Floats) -> No
     mine = np.array([_as_tasks(box) for box in ours.boxes]).reshape(-1, 4)
     overlap = box_iou(_boxes(mine), _boxes(theirs[:, 1:5])) > 0.5
     for scores, matched in ((ours.scores, overlap.any(axis=1)), (theirs[:, 0], overlap.any(axis=0))):
-        result.sure += int((scores >= SURE).sum())
-        result.same += int(matched[scores >= SURE].sum())
+        sure = scores >= SURE
+        result.sure += int(sure.sum())
+        result.same += int((sure & matched).sum())
 
 
 def _as_tasks(box: Floats) -> NDArray[np.float64]:
@@ -115,7 +116,7 @@ def _as_tasks(box: Floats) -> NDArray[np.float64]:
     return np.array([max(x1, 0.0), max(y1, 0.0), x2 - x1, y2 - y1])
 
 
-def _boxes(sides: NDArray[np.float64]) -> NDArray[np.float64]:
+def _boxes(sides: Floats) -> Floats:
     """(N, 4) x y width height as x1 y1 x2 y2."""
     return np.concatenate([sides[:, :2], sides[:, :2] + sides[:, 2:]], axis=1)
 

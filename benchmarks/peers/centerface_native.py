@@ -41,7 +41,8 @@ def open_detector(options: dict[str, Any]) -> Any:
         canvas = np.zeros((height, width, 3), np.float32)
         canvas[: image.shape[0], : image.shape[1]] = image[:, :, ::-1]
         maps = session.run(["537", "538", "539", "540"], {"input.1": canvas.transpose(2, 0, 1)[None]})
-        boxes, scores, points = decode(*(found[0] for found in maps), threshold)
+        heat, scale, offset, five = (found[0] for found in maps)
+        boxes, scores, points = decode(heat, scale, offset, five, threshold)
         best = np.argsort(-scores, kind="stable")[:CANDIDATES]
         return hard_nms(boxes[best], scores[best], points[best], OVERLAP)
 

@@ -189,7 +189,7 @@ def peer_options(peer: Peer, yunet: Path | None, peers: Path | None) -> dict[str
     return {**peer.options, "file": str(file.resolve())}
 
 
-def reason(title: str, error: Exception) -> str:
+def reason(title: str, error: Exception | str) -> str:
     """Why a contender is missing, as a report says it: without its title, which stands beside it, and without the
     folder of this checkout, which is nobody else's."""
     return str(error).removeprefix(f"{title}: ").replace(f"{ROOT}/", "")

@@ -12,13 +12,14 @@ from typing import Any
 
 import cv2
 import numpy as np
+from cv2.data import haarcascades
 
 DISTRIBUTIONS = ["opencv-python"]
 
 
 def open_detector(options: dict[str, Any]) -> Any:
     cv2.setNumThreads(options["threads"])
-    cascade = cv2.CascadeClassifier(os.path.join(cv2.data.haarcascades, "haarcascade_frontalface_default.xml"))
+    cascade = cv2.CascadeClassifier(os.path.join(haarcascades, "haarcascade_frontalface_default.xml"))
 
     def detect(image: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)

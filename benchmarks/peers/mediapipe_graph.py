@@ -18,8 +18,8 @@ import mediapipe
 import numpy as np
 from mediapipe.python.solutions.face_detection import FaceDetection
 
-sys.path.insert(0, str(Path(__file__).parent))
-import mediapipe_faces
+sys.path.insert(0, str(Path(__file__).parents[2]))
+from benchmarks.peers import mediapipe_faces
 
 DISTRIBUTIONS = ["mediapipe"]
 FOLDER = Path(os.path.dirname(mediapipe.__file__)) / "modules" / "face_detection"

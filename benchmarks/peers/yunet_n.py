@@ -53,10 +53,10 @@ class YuNetN:
         times.append(time.perf_counter())
         outputs = self._session.run(self._names, {"input": tensor})
         times.append(time.perf_counter())
-        rows = [
-            decode(*(output[0] for output in outputs[4 * i : 4 * i + 4]), self._cells[i], stride, self._threshold)
-            for i, stride in enumerate(STRIDES)
-        ]
+        rows = []
+        for i, stride in enumerate(STRIDES):
+            cls, obj, bbox, kps = (output[0] for output in outputs[4 * i : 4 * i + 4])
+            rows.append(decode(cls, obj, bbox, kps, self._cells[i], stride, self._threshold))
         boxes, scores, points = (np.concatenate(part) for part in zip(*rows, strict=True))
         best = np.argsort(-scores, kind="stable")[:CANDIDATES]
         boxes, scores, points = hard_nms(boxes[best], scores[best], points[best], OVERLAP)

@@ -30,6 +30,7 @@ from blazeface.detector import FaceDetector, model_path
 from blazeface.evaluation.matching import relative_size
 from blazeface.files.pictures import read_picture
 from blazeface.files.staged import write_text
+from blazeface.geometry import Floats
 from blazeface.privacy.rules import RULES
 from blazeface.privacy.tracks import widened
 
@@ -48,7 +49,7 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=1, help="take every n-th picture alone")
     parser.add_argument("--out", type=Path, default=RESULTS / "cover_threshold.json")
     args = parser.parse_args()
-    result = {
+    result: dict[str, Any] = {
         "rules": {"margin": RULES.margin, "large": RULES.large, "large_score": RULES.large_score},
         "models": {},
     }
@@ -56,7 +57,7 @@ def main() -> None:
         detector = FaceDetector(model, THRESHOLDS[0])
         rows = measure(detector, args.data, args.every, model)
         digest = hashlib.sha256(model_path(model).read_bytes()).hexdigest()
-        result["models"][model] = {"sha256": digest, "chosen": chosen(rows), "rows": rows}  # type: ignore[index]
+        result["models"][model] = {"sha256": digest, "chosen": chosen(rows), "rows": rows}
     write_text(args.out, json.dumps(result, indent=1) + "\n")
     write_text(args.out.with_suffix(".md"), markdown(result))
     print(markdown(result))
@@ -65,7 +66,7 @@ def main() -> None:
 def measure(detector: FaceDetector, data: Path, every: int, name: str) -> list[dict[str, Any]]:
     """A row for each threshold."""
     covered: dict[float, list[NDArray[np.bool_]]] = {t: [] for t in THRESHOLDS}
-    sizes: list[NDArray[np.float64]] = []
+    sizes: list[Floats] = []
     needless: dict[float, list[tuple[bool, float, int]]] = {t: [] for t in THRESHOLDS}
     for sample in tqdm(load_split(data, "val")[::every], name, disable=None):
         image = read_picture(str(sample.path))

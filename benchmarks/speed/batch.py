@@ -17,7 +17,6 @@ import json
 import multiprocessing
 import os
 import platform
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -210,4 +209,4 @@ def seconds_for(args: argparse.Namespace, folder: Path, names: list[str]) -> flo
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -69,7 +69,7 @@ def ask(network: BlazeFace, sample: Sample, rng: np.random.Generator) -> tuple[f
         return None
     place = spec.input_size * rng.uniform(0.3, 0.7, 2)
     shift = place - scale * np.array([x1 + x2, y1 + y2]) / 2
-    view = warp(image, np.array([[scale, 0, shift[0]], [0, scale, shift[1]]]), spec.input_size)
+    view = warp(image, np.array([[scale, 0, shift[0]], [0, scale, shift[1]]]), (spec.input_size, spec.input_size))
     with torch.inference_mode():
         outputs = network(torch.from_numpy(prepare(view, spec)[0][None]))
     logits, regressions = (output[0].numpy() for output in outputs)

@@ -166,7 +166,7 @@ def _read(paths: list[str]) -> list[Image]:
         print(f"--pictures: {fault}", file=sys.stderr)
 
     pictures: list[Image] = []
-    for found in find_inputs(paths, report):
+    for found in find_inputs(paths, report, videos=False):
         if found.kind != "picture":
             report(BlazeFaceError(f"{found.name}: is not a picture"))
         elif len(pictures) < MAX_PICTURES:

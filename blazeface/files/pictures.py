@@ -14,6 +14,8 @@ import cv2
 import numpy as np
 
 from blazeface.errors import BlazeFaceError
+from blazeface.files.copies import with_profile
+from blazeface.files.heif import decode_heic, is_avif, is_heic, turned
 from blazeface.files.names import printable
 from blazeface.files.opencv_log import SILENT, set_log_level
 from blazeface.files.picture_size import is_cut_png, jpeg_scans, picture_size
@@ -23,7 +25,7 @@ from blazeface.geometry import Image
 PICTURE_SUFFIXES = frozenset(
     ".jpg .jpeg .jpe .jfif .png .bmp .dib .webp .tif .tiff .gif .avif .jp2 .ppm .pgm .pbm .pnm .heic .heif".split()  # noqa: SIM905
 )
-"""HEIC cannot be decoded here, but a phone's folder full of it must not pass in silence."""
+"""HEIC needs an optional library; without it each is named, so that a phone's folder full of it is not passed over."""
 
 MAX_PIXELS = 2**28
 """A picture of more (16384 x 16384) is refused: it would take gigabytes of memory."""
@@ -80,14 +82,14 @@ def read_picture(path: str) -> Image:
 def refuse_animation(path: str) -> None:
     """Raise BlazeFaceError for a file that holds more pictures than the one that `read_picture` gives."""
     require_regular_file(path)
-    with _captured_stderr():
+    with captured_stderr():
         try:
             count = int(cv2.imcount(os.path.abspath(path)))
         except (cv2.error, UnicodeEncodeError):  # what read_picture then refuses, or reads all the same
             return
     if count > 1:
         raise BlazeFaceError(
-            f"{printable(path)}: holds {count} pictures, of which one alone would be covered: make a video of it"
+            f"{printable(path)}: holds {count} pictures, of which one alone would be covered: --video covers all of them"
         )
 
 
@@ -103,9 +105,16 @@ def most_pixels() -> int:
 
 def decode_picture(data: bytes) -> tuple[Image | None, str]:
     """Decode the bytes of a picture file: (BGR picture, ""), or (None, what is wrong with it)."""
-    with _captured_stderr() as said:
+    if is_heic(data):
         try:
-            image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+            return decode_heic(data), ""
+        except BlazeFaceError as fault:
+            return None, str(fault)
+    # Of an AVIF the properties say how it is turned, which OpenCV ignores, and not EXIF, which it would follow.
+    flags = cv2.IMREAD_COLOR | (cv2.IMREAD_IGNORE_ORIENTATION if is_avif(data) else 0)
+    with captured_stderr() as said:
+        try:
+            image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
         except (cv2.error, MemoryError) as error:
             image = None
             if _is_about_size(error):
@@ -115,21 +124,19 @@ def decode_picture(data: bytes) -> tuple[Image | None, str]:
     if image is not None and image.ndim == 2:  # OpenCV gives a grey PFM as it is
         image = cv2.cvtColor(image, cv2.COLOR_GRAY2BGR)
     if image is not None:
-        return image, ""  # type: ignore[return-value]
-    if data[4:11] in (b"ftyphei", b"ftyphev", b"ftypmif"):  # ISO/IEC 23008-12, the brands of HEIF
-        return None, "HEIC pictures cannot be read: convert it to JPEG first"
+        return (turned(image, data) if is_avif(data) else image), ""  # type: ignore[arg-type,return-value]
     reason = printable(said[0].strip().splitlines()[-1]) if said[0].strip() else ""
     return None, "not a picture, or a damaged one" + (f" ({reason})" if reason else "")
 
 
-def write_picture(path: Path, image: Image, replace: bool = True) -> None:
+def write_picture(path: Path, image: Image, replace: bool = True, profile: bytes | None = None) -> None:
     """Write a BGR picture in the format that the suffix names (JPEG in quality 95), all of it or nothing.
 
-    replace: as in `staged_file`. Raises BlazeFaceError when the format cannot hold it or the disk does not take it.
+    replace: as in `staged_file`. profile: an ICC profile to put in, where the format takes one. Raises BlazeFaceError when the format cannot hold it or the disk does not take it.
     """
     suffix = path.suffix.lower()
     quality = [cv2.IMWRITE_JPEG_QUALITY, 95] if suffix in (".jpg", ".jpeg", ".jpe") else []
-    with _captured_stderr():
+    with captured_stderr():
         try:
             done, data = cv2.imencode(suffix, image, quality)
         except cv2.error:
@@ -137,9 +144,12 @@ def write_picture(path: Path, image: Image, replace: bool = True) -> None:
     if not done:
         height, width = image.shape[:2]
         raise BlazeFaceError(f"{printable(str(path))}: this format cannot hold a picture of {width} x {height}")
+    written = data.tobytes()
+    if profile is not None:
+        written = with_profile(written, profile) or written
     with staged_file(path, replace) as part:
         try:
-            part.write_bytes(data.tobytes())
+            part.write_bytes(written)
         except OSError as error:
             raise cannot_write(path, error) from error
 
@@ -147,7 +157,7 @@ def write_picture(path: Path, image: Image, replace: bool = True) -> None:
 @lru_cache
 def can_write_picture(suffix: str) -> bool:
     """Whether this OpenCV writes pictures with the suffix (".jpg")."""
-    with _captured_stderr():
+    with captured_stderr():
         try:
             return bool(suffix) and cv2.haveImageWriter(f"picture{suffix.lower()}")
         except cv2.error:
@@ -159,8 +169,22 @@ def _is_about_size(error: BaseException) -> bool:
     return isinstance(error, MemoryError) or "CV_IO_MAX_IMAGE" in text or "Insufficient memory" in text
 
 
+def _scratch_file() -> IO[bytes]:
+    """A file without a name: in memory where the system can, else in the temporary folder.
+
+    Where there is neither (a read-only file system without a temporary folder) it is the null device, and only the
+    libraries' own words are lost.
+    """
+    try:
+        if hasattr(os, "memfd_create"):
+            return os.fdopen(os.memfd_create("stderr"), "w+b")
+        return tempfile.TemporaryFile()
+    except OSError:
+        return open(os.devnull, "r+b")
+
+
 @contextmanager
-def _captured_stderr() -> Iterator[list[str]]:
+def captured_stderr() -> Iterator[list[str]]:
     """Keep what OpenCV, libjpeg and libpng print off the terminal; the list holds their text afterwards.
 
     The C libraries write to file descriptor 2 itself, so that is what is turned aside for the moment.
@@ -173,7 +197,7 @@ def _captured_stderr() -> Iterator[list[str]]:
         yield said
         return
     try:
-        with _memory_file() as caught:
+        with _scratch_file() as caught:
             os.dup2(caught.fileno(), 2)
             try:
                 yield said
@@ -184,13 +208,3 @@ def _captured_stderr() -> Iterator[list[str]]:
     finally:
         os.close(saved)
         set_log_level(level)
-
-
-def _memory_file() -> IO[bytes]:
-    """A file of no name, in memory where the system has such: there may be no folder that can be written to."""
-    if hasattr(os, "memfd_create"):
-        return os.fdopen(os.memfd_create("blazeface"), "w+b")
-    try:
-        return tempfile.TemporaryFile()
-    except OSError:
-        return open(os.devnull, "w+b")

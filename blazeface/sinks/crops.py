@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from blazeface.detections import Detections
 from blazeface.errors import BlazeFaceError
 from blazeface.files.pictures import write_picture
-from blazeface.geometry import Image
+from blazeface.geometry import Image, warp_affine
 from blazeface.sinks.output_paths import LongNames, make_folder
 from blazeface.sources.frames import Frame
 
@@ -39,7 +39,7 @@ def aligned_crop(
     fine = min(8, max(1, ceil(0.75 / max(zoom, 1e-6))))  # shrunk in two steps, so that nothing flickers
     matrix = matrix * fine
     matrix[:, 2] += matrix[:, :2] @ np.array([0.5, 0.5]) - 0.5  # OpenCV counts from pixel centres
-    crop = cv2.warpAffine(image, matrix, (side * fine, side * fine), flags=cv2.INTER_LINEAR)
+    crop = warp_affine(image, matrix, side * fine, side * fine)
     return cv2.resize(crop, (side, side), interpolation=cv2.INTER_AREA) if fine > 1 else crop  # type: ignore[return-value]
 
 

@@ -186,9 +186,12 @@ def open_container(address: str) -> Any:
 
 
 def _video_stream(container: Any, shown: str) -> Any:
-    for stream in container.streams.video:
-        if stream.codec_context is None:
-            continue  # a codec that this FFmpeg does not know
-        if not stream.disposition & av.stream.Disposition.attached_pic:  # the cover of a song
-            return stream
+    covers = av.stream.Disposition.attached_pic  # of a song
+    streams = [
+        stream
+        for stream in container.streams.video
+        if stream.codec_context is not None and not stream.disposition & covers  # None: a codec that FFmpeg lacks
+    ]
+    if streams:  # an animated AVIF has its still picture as a stream of one frame before the moving one
+        return next((stream for stream in streams if stream.frames != 1), streams[0])
     raise BlazeFaceError(f"{shown}: {'holds no video that can be read' if len(container.streams) else NO_VIDEO}")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Literal
@@ -15,12 +17,17 @@ from blazeface.errors import BlazeFaceError
 from blazeface.files.names import printable, without_secrets
 from blazeface.files.pictures import PICTURE_SUFFIXES
 from blazeface.files.staged import require_regular_file
+from blazeface.sources.animations import is_animation
 
 VIDEO_SUFFIXES = frozenset(
-    ".mp4 .m4v .mov .mkv .webm .avi .mpg .mpeg .ts .mts .m2ts .wmv .flv .3gp .ogv .y4m .mjpeg .mjpg .h264 .hevc".split()  # noqa: SIM905
+    ".mp4 .m4v .mov .qt .mkv .webm .avi .divx .mpg .mpeg .mpe .m2v .vob .ts .mts .m2ts .mod .tod .wmv .asf .flv .f4v .3gp .3g2"  # noqa: SIM905
+    " .ogv .ogm .dv .mxf .nut .ivf .rm .rmvb .wtv .lrv .insv .y4m .mjpeg .mjpg .h264 .264 .avc .hevc .h265 .265 .obu".split()
 )
 URL = re.compile(r"(rtsps?|https?|udp|tcp|rtmps?|rtp|srt)://", re.IGNORECASE)
 SEQUENCE = re.compile(r"%(?:0?\d+)?d")
+CAMERA_NAMES = "/sys/class/video4linux"
+"""Where Linux says how its cameras call themselves."""
+
 _CAMERA = re.compile(r"(?:cam|/dev/video)?(\d{1,3})")
 
 
@@ -41,12 +48,17 @@ class Input:
 
 
 def find_inputs(
-    texts: Iterable[str], report: Callable[[BlazeFaceError], None], skip: Sequence[str] = ()
+    texts: Iterable[str],
+    report: Callable[[BlazeFaceError], None],
+    skip: Sequence[str] = (),
+    moving: str | None = None,
+    videos: bool = True,
 ) -> list[Input]:
     """The inputs behind what was typed, in that order; folders are walked.
 
     A text that is nothing readable is reported, and the others are still found. skip: folders that are
-    not walked into (those of outputs, which may lie inside an input folder).
+    not walked into (those of outputs, which may lie inside an input folder). moving: one of the texts that is meant as
+    a video, also where it is a picture that moves. videos: folders give their videos too.
     """
     texts = list(texts)
     found: list[Input] = []
@@ -54,19 +66,22 @@ def find_inputs(
         try:
             if os.path.isdir(text):
                 below = PurePath(os.path.basename(os.path.abspath(text))) if len(texts) > 1 else PurePath()
-                found += walk_folder(text, report, below, skip)
+                found += walk_folder(text, report, below, skip, videos)
             else:
-                found.append(find_input(text))
+                found.append(find_input(text, text == moving))
         except BlazeFaceError as fault:
             report(fault)
     return found
 
 
-def find_input(text: str) -> Input:
-    """One input that is not a folder: a URL, a file, a sequence, or a camera ("cam0", "0", "/dev/video0")."""
+def find_input(text: str, moving: bool = False) -> Input:
+    """One input that is not a folder: a URL, a file, a sequence, or a camera ("cam0", "0", "/dev/video0", its name).
+
+    moving: a picture that moves (see `animations`) is a video.
+    """
     if URL.match(text):
         return Input("stream", printable(without_secrets(text)), text, PurePath("stream"))
-    camera = _CAMERA.fullmatch(text)
+    camera = _CAMERA.fullmatch(text) or _CAMERA.fullmatch(camera_behind(text) or "")
     if camera and not os.path.isfile(text):
         return Input("camera", f"cam{int(camera[1])}", camera[1], PurePath(f"cam{int(camera[1])}"))
     if re.match(r"[A-Za-z][\w+.\-]+:/", text) and not os.path.exists(text):
@@ -78,15 +93,36 @@ def find_input(text: str) -> Input:
         stem = SEQUENCE.sub("", os.path.splitext(os.path.basename(text))[0]).strip("_-. ")
         return Input("sequence", text, text, PurePath(stem or "sequence"))
     require_regular_file(text)
-    return Input(_file_kind(text), text, text, PurePath(os.path.basename(text)))
+    kind = _file_kind(text)
+    if kind == "picture" and moving and is_animation(text):
+        kind = "video"
+    return Input(kind, text, text, PurePath(os.path.basename(text)))
+
+
+def camera_behind(text: str) -> str | None:
+    """The device of a camera that is named by a link (/dev/v4l/by-id/...) or by what it calls itself; None for others.
+
+    Where several carry one name the first is meant.
+    """
+    if os.path.islink(text):
+        return os.path.realpath(text)
+    for path in sorted(glob.glob(os.path.join(CAMERA_NAMES, "video*", "name")), key=lambda p: (len(p), p)):
+        with suppress(OSError, UnicodeDecodeError), open(path, encoding="utf-8") as file:
+            if file.read().strip().casefold() == text.strip().casefold() != "":
+                return f"/dev/{os.path.basename(os.path.dirname(path))}"
+    return None
 
 
 def walk_folder(
-    folder: str, report: Callable[[BlazeFaceError], None], below: PurePath, skip: Sequence[str] = ()
+    folder: str,
+    report: Callable[[BlazeFaceError], None],
+    below: PurePath,
+    skip: Sequence[str] = (),
+    videos: bool = True,
 ) -> list[Input]:
-    """The pictures of a folder and of the folders in it (see `pictures_below`).
+    """The pictures, and videos where these are meant too, of a folder and of the folders in it (see `files_below`).
 
-    One without a single picture raises BlazeFaceError.
+    One without any raises BlazeFaceError.
     """
     faults = 0
 
@@ -95,18 +131,23 @@ def walk_folder(
         faults += 1
         report(fault)
 
-    paths = [PurePath(path) for path in pictures_below(folder, count, skip)]
-    if not paths and not faults:
-        raise BlazeFaceError(f"{printable(folder)}: holds no pictures")
-    return [Input("picture", os.path.join(folder, p), os.path.join(folder, p), below / p) for p in paths]
+    found = []
+    for path in files_below(folder, count, skip):
+        whole = os.path.join(folder, path)
+        kind: Literal["picture", "video"] = "picture" if suffix_of(path) in PICTURE_SUFFIXES else "video"
+        if kind == "picture" or (videos and not _is_text(whole)):
+            found.append(Input(kind, whole, whole, below / path))
+    if not found and not faults:
+        raise BlazeFaceError(f"{printable(folder)}: holds no pictures{' or videos' if videos else ''}")
+    return found
 
 
-def pictures_below(
+def files_below(
     folder: str, report: Callable[[BlazeFaceError], None], skip: Sequence[str] = (), inside: str = ""
 ) -> Iterator[str]:
-    """Paths, below the folder, of its pictures and of those of the folders in it, in sorted order, as they are found.
+    """Paths, below the folder, of its pictures and videos and of those of the folders in it, in sorted order, as found.
 
-    Only files with a picture's suffix count; hidden ones and links to folders are passed over. A folder that cannot
+    Only files with the suffix of one count; hidden ones and links to folders are passed over. A folder that cannot
     be listed is reported. Only the names of one folder, and of those above it, are held in memory.
     """
     try:
@@ -119,35 +160,33 @@ def pictures_below(
         path = os.path.join(inside, name)
         if is_folder:
             if not _among(os.path.join(folder, path), skip):
-                yield from pictures_below(folder, report, skip, path)
-        elif _suffix(name) in PICTURE_SUFFIXES and not os.path.isdir(os.path.join(folder, path)):
+                yield from files_below(folder, report, skip, path)
+        elif suffix_of(name) in PICTURE_SUFFIXES | VIDEO_SUFFIXES and not os.path.isdir(
+            os.path.join(folder, path)
+        ):
             yield path
 
 
-def report_videos_in_folders(
-    texts: Iterable[str], report: Callable[[BlazeFaceError], None], skip: Sequence[str] = ()
-) -> None:
-    """Report each video that lies in a folder among the texts: folders are read for their pictures alone."""
-    for folder in (text for text in texts if os.path.isdir(text)):
-        for where, folders, names in os.walk(folder):
-            folders[:] = sorted(
-                name for name in folders if name[0] != "." and not _among(os.path.join(where, name), skip)
-            )
-            for name in sorted(names):
-                if name[0] != "." and _suffix(name) in VIDEO_SUFFIXES:
-                    path = printable(os.path.join(where, name))
-                    report(BlazeFaceError(f"{path}: a video in a folder is not covered: name it by itself"))
-
-
-def pictures_in(texts: Iterable[str], report: Callable[[BlazeFaceError], None]) -> Iterator[str]:
+def pictures_in(
+    texts: Iterable[str],
+    report: Callable[[BlazeFaceError], None],
+    say: Callable[[str], None] = lambda sentence: None,
+) -> Iterator[str]:
     """The names of the pictures behind what was typed, as they are found: pictures, and folders full of them.
 
-    Whatever else was typed is reported.
+    Whatever else was typed is reported; say takes how many videos of a folder are left out.
     """
     for text in texts:
         if os.path.isdir(text):
-            for path in pictures_below(text, report):
-                yield os.path.join(text, path)
+            videos = 0
+            for path in files_below(text, report):
+                if suffix_of(path) in PICTURE_SUFFIXES:
+                    yield os.path.join(text, path)
+                else:
+                    videos += not _is_text(os.path.join(text, path))
+            if videos:
+                left = f"{videos} video{'s are' if videos > 1 else ' is'} left out"
+                say(f"{printable(text)}: {left}: --jobs reads pictures alone")
             continue
         try:
             item = find_input(text)
@@ -164,13 +203,14 @@ def _among(path: str, others: Sequence[str]) -> bool:
     return any(os.path.realpath(path) == os.path.realpath(other) for other in others)
 
 
-def _suffix(name: str) -> str:
+def suffix_of(name: str) -> str:
+    """The suffix of a file's name, in small letters."""
     return os.path.splitext(name)[1].lower()
 
 
 def _file_kind(path: str) -> Literal["picture", "video"]:
     """By suffix, else by content; a text is refused here, since a video library would render it."""
-    suffix = _suffix(path)
+    suffix = suffix_of(path)
     if suffix in PICTURE_SUFFIXES:
         return "picture"
     if suffix in VIDEO_SUFFIXES:
@@ -185,6 +225,16 @@ def _file_kind(path: str) -> Literal["picture", "video"]:
     if b"\0" not in start:
         raise BlazeFaceError(f"{printable(path)}: neither a picture nor a video")
     return "video"
+
+
+def _is_text(path: str) -> bool:
+    """Whether a file called like a video holds text (TypeScript is called .ts) rather than pictures."""
+    try:
+        with open(path, "rb") as file:
+            start = file.read(4096)
+    except OSError:
+        return False  # reading it will say what is wrong
+    return bool(start) and b"\0" not in start and not start.startswith(b"YUV4MPEG2")
 
 
 def _looks_like_picture(path: str) -> bool:

@@ -25,6 +25,7 @@ from blazeface.sources.allowed import set_stream_options
 from blazeface.sources.cv2_reader import exact_rate, silence_opencv
 from blazeface.sources.frames import Frame, steady_time
 from blazeface.sources.inputs import Input
+from blazeface.sources.refusal import refusal
 from blazeface.sources.source import NoSound
 
 POLL = 0.1
@@ -92,7 +93,10 @@ def open_stream(
         set_stream_options()
         return cv2.VideoCapture(item.address, cv2.CAP_FFMPEG, limits)
 
-    return LiveSource(item.name, capture, timeout, stop, False, reconnect, say)
+    def why() -> str | None:
+        return refusal(item.address, timeout / 2)
+
+    return LiveSource(item.name, capture, timeout, stop, False, reconnect, say, why)
 
 
 class LiveSource:
@@ -104,7 +108,7 @@ class LiveSource:
 
     reconnect: seconds for which one that was lost, after it had given a picture, is opened anew, with growing pauses;
     0: not at all, and the end of a stream is its end. say takes the sentences about that. What stays lost ends in a
-    BlazeFaceError.
+    BlazeFaceError. why: asked for the reason where it cannot be opened.
     """
 
     def __init__(
@@ -116,6 +120,7 @@ class LiveSource:
         camera: bool,
         reconnect: float = 0.0,
         say: Callable[[str], None] = lambda sentence: None,
+        why: Callable[[], str | None] = lambda: None,
     ):
         self.tick = Fraction(1, 1000)
         self.audio = None if camera else NoSound(f"{name}: the sound of a stream is not copied")
@@ -128,7 +133,8 @@ class LiveSource:
         self._stop = stop
         self._reconnect = reconnect
         self._say = say
-        self._reader = _Reader(name, open_capture, camera)
+        self._why = why
+        self._reader = _Reader(name, open_capture, camera, why)
 
     @property
     def rate(self) -> Fraction:
@@ -184,7 +190,7 @@ class LiveSource:
             self._reader.close()
             if not self._sleep(min(pause, left)):
                 return None
-            self._reader = _Reader(self._name, self._open_capture, self._camera)
+            self._reader = _Reader(self._name, self._open_capture, self._camera, self._why)
             with suppress(BlazeFaceError):
                 newest = self._reader.take(self._timeout, self._stop)
                 if newest is not None:
@@ -211,13 +217,20 @@ class _Reader:
     whole: it is a file behind a URL, whose frames all come through, each at its own time.
     """
 
-    def __init__(self, name: str, open_capture: Callable[[], Capture], camera: bool):
+    def __init__(
+        self,
+        name: str,
+        open_capture: Callable[[], Capture],
+        camera: bool,
+        why: Callable[[], str | None] = lambda: None,
+    ):
         self.rate = Fraction(30)
         self.length: int | None = None
         self.whole = False
         self._name = name
         self._open_capture = open_capture
         self._camera = camera
+        self._refusal = why
         self._changed = threading.Condition()
         self._newest: Taken | None = None
         self._fault: str | None = None
@@ -304,4 +317,4 @@ class _Reader:
     def _why(self) -> str:
         if self._camera:
             return "another program may be using it, or it is no camera"
-        return "nothing answers there, or it is no video"
+        return self._refusal() or "nothing answers there, or it is no video"

@@ -6,7 +6,11 @@ import importlib.util
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
-from blazeface.sources.inputs import Input
+from blazeface.errors import BlazeFaceError
+from blazeface.files.pictures import PICTURE_SUFFIXES
+from blazeface.files.staged import require_regular_file
+from blazeface.sources.animations import clip_start, open_animation
+from blazeface.sources.inputs import Input, suffix_of
 from blazeface.sources.source import VideoSource
 
 
@@ -37,10 +41,17 @@ def open_source(
         from blazeface.sources.sequence import SequenceReader
 
         return SequenceReader(item.address)
+    require_regular_file(item.address)
+    animation = open_animation(item.address)
+    if animation is not None:
+        return animation
+    start = clip_start(item.address) if suffix_of(item.address) in PICTURE_SUFFIXES else 0
     if have_av():
         from blazeface.sources.av_reader import AvReader
 
-        return AvReader(item.address)
+        return AvReader(item.address, start)
+    if start:
+        raise BlazeFaceError(f"{item.name}: the clip of a motion photo needs PyAV: pip install 'blazeface[video]'")
     from blazeface.sources.cv2_reader import Cv2Reader
 
     return Cv2Reader(item.address)

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 
@@ -20,6 +19,7 @@ from blazeface.detector import FaceDetector, prepare
 from blazeface.errors import BlazeFaceError
 from blazeface.export.format_table import FORMATS, Options, load_format
 from blazeface.export.verify import torch_run
+from blazeface.files.pictures import read_picture
 from blazeface.geometry import Image
 from blazeface.models.network import BlazeFace
 from blazeface.models.weights import load_weights, save_weights
@@ -61,9 +61,7 @@ def model(request: pytest.FixtureRequest, network: BlazeFace, tmp_path_factory: 
 
 @pytest.fixture(scope="module")
 def portrait() -> Image:
-    picture = cv2.imread(str(ROOT / "data" / "pictures" / "astronaut.png"))
-    assert picture is not None
-    return picture
+    return read_picture(str(ROOT / "data" / "pictures" / "astronaut.png"))
 
 
 @pytest.fixture(scope="module")

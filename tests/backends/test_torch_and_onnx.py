@@ -29,7 +29,7 @@ def views(onnx: Backend) -> np.ndarray:
     image = cv2.imread(str(PORTRAIT))
     assert image is not None
     parts = (image, image[:300], image[:, 100:350], image[40:220, 120:330])
-    return np.stack([prepare(np.ascontiguousarray(part), onnx.spec)[0] for part in parts])  # type: ignore[arg-type]
+    return np.stack([prepare(np.ascontiguousarray(part), onnx.spec)[0] for part in parts])
 
 
 def test_both_hold_the_same_network(onnx: Backend) -> None:

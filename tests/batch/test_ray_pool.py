@@ -50,7 +50,7 @@ def test_an_actor_that_dies_is_replaced(
     local_ray: None, names: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pool = RayPool(1, LookOptions())
-    deaths = []
+    deaths: list[WorkerExit] = []
     real = ray_crew.RayPool.wait
 
     def wait(self: RayPool, seconds: float) -> object:
@@ -59,7 +59,7 @@ def test_an_actor_that_dies_is_replaced(
         return back
 
     monkeypatch.setattr(ray_crew.RayPool, "wait", wait)
-    killed = []
+    killed: list[bool] = []
 
     def kill() -> bool:
         if not killed and pool._actors:

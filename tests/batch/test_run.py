@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -176,7 +177,7 @@ def test_a_worker_that_is_killed_is_replaced(folder: Path) -> None:
     names = sorted(str(path) for path in folder.rglob("*.png"))[:40]
     others = set(multiprocessing.active_children())
     pool = ProcessPool(1, LookOptions())
-    killed = []
+    killed: list[Any] = []
 
     def kill() -> bool:
         """Once the first chunk is at work."""

@@ -31,7 +31,7 @@ import sys, time
 sys.path.insert(0, sys.argv.pop(1))
 import test_detect, blazeface.cli.detect as command
 from blazeface.cli.main import run_command
-command.FaceDetector = lambda *_: test_detect.RedDetector(pause=0.01)
+command.FaceDetector = lambda *_, **__: test_detect.RedDetector(pause=0.01)
 sys.exit(run_command("detect", sys.argv[1:], prog="detect.py"))
 """
 """The command in a process of its own, for what only a process can show."""
@@ -58,7 +58,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[tuple[object, ...]]:
     """Puts the stand-in in place of FaceDetector; lists the arguments that it was made with."""
     calls: list[tuple[object, ...]] = []
 
-    def make(*args: object) -> RedDetector:
+    def make(*args: object, **_: object) -> RedDetector:
         calls.append(args)
         return RedDetector()
 
@@ -253,7 +253,7 @@ def test_wrong_usage_is_status_2_and_writes_nothing(
     red_picture(tmp_path / "b.png")
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     try:
-        status = detect(*flags)
+        status: object = detect(*flags)
     except SystemExit as end:  # how argparse refuses
         status = end.code
     assert status == 2

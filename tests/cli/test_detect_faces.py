@@ -14,6 +14,7 @@ from PIL import Image
 
 from blazeface import FaceDetector
 from blazeface.cli.main import run_command
+from blazeface.files.pictures import read_picture
 from blazeface.geometry import box_iou
 
 ROOT = Path(__file__).parents[2]
@@ -55,7 +56,7 @@ def test_the_demo_picture_has_exactly_one_face(capsys: pytest.CaptureFixture[str
 def test_the_size_of_the_picture_does_not_matter(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, scale: float
 ) -> None:
-    image = cv2.resize(cv2.imread(str(ASTRONAUT)), None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    image = cv2.resize(read_picture(str(ASTRONAUT)), None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     cv2.imwrite(str(tmp_path / "a.jpg"), image)
     (record,) = detect(capsys, tmp_path / "a.jpg")
     check_face(record["faces"][0], scale)
@@ -96,11 +97,11 @@ def test_both_backends_agree(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_batch_is_the_same_as_one_by_one() -> None:
-    image = cv2.imread(str(ASTRONAUT))
+    image = read_picture(str(ASTRONAUT))
     pictures = [image, image[:300, 100:], image[::2, ::2], np.zeros((40, 90, 3), np.uint8)]
     detector = FaceDetector()
-    for picture, faces in zip(pictures, detector.detect_batch(pictures), strict=True):  # type: ignore[arg-type]
-        alone = detector.detect(picture)  # type: ignore[arg-type]
+    for picture, faces in zip(pictures, detector.detect_batch(pictures), strict=True):
+        alone = detector.detect(picture)
         assert len(alone) == len(faces)
         np.testing.assert_allclose(alone.boxes, faces.boxes, atol=1e-2)
         np.testing.assert_allclose(alone.scores, faces.scores, atol=1e-5)
@@ -126,7 +127,7 @@ def test_the_door_script(tmp_path: Path) -> None:
     )
     assert run.stdout == ""
     assert run.stderr.startswith("1 picture, 1 with a face, in ")
-    before, after = cv2.imread(str(ASTRONAUT)), cv2.imread(str(tmp_path / "a.png"))
+    before, after = read_picture(str(ASTRONAUT)), read_picture(str(tmp_path / "a.png"))
     assert before.shape == after.shape
     assert (before[:60, 300:] == after[:60, 300:]).all()
     assert (before[65:200, 170:280] != after[65:200, 170:280]).any()

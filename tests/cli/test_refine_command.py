@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from blazeface.cli.main import main
 from blazeface.cli.refine import compare
 from blazeface.data.samples import Sample
 from blazeface.detections import Detections
+from blazeface.geometry import Image
 from blazeface.refine import KeypointRefiner, RefinedDetector
 
 ASTRONAUT = Path(__file__).parents[2] / "data" / "pictures" / "astronaut.png"
@@ -51,7 +53,10 @@ class OneFace:
             np.array([[10, 10, 50, 50]], np.float32), np.array([0.9], np.float32), keypoints[None]
         )
 
-    def detect_batch(self, images: list[np.ndarray]) -> list[Detections]:
+    def detect(self, image: Image) -> Detections:
+        return self._face
+
+    def detect_batch(self, images: Sequence[Image]) -> list[Detections]:
         return [self._face for _ in images]
 
 

@@ -18,6 +18,7 @@ import torch
 from wider_material import write_data
 
 from blazeface.cli.main import main
+from blazeface.files.pictures import read_picture
 from blazeface.models.light.unet import SEGMENT_SIZE, load_segmenter
 from blazeface.privacy.background import BackgroundBlur
 
@@ -48,7 +49,7 @@ def test_labels_become_a_file_that_blurs(kind: str, tmp_path: Path, capsys: pyte
     report = json.loads((out / "report.json").read_text())
     assert (report["kind"], report["train_pictures"], report["val_pictures"]) == (kind, 6, 3)
     assert 0 <= report["iou"] <= 1 and 0 < report["onnx_difference"] < 1e-4
-    picture = cv2.imread(str(next((data / "WIDER_val").rglob("*.jpg"))))
+    picture = read_picture(str(next((data / "WIDER_val").rglob("*.jpg"))))
     blur = BackgroundBlur(out / "segment.onnx")
     # The file's mask is that of the weights: 200 x 160 lies in 96 x 77 of the square, ten rows from the top.
     square = np.zeros((SEGMENT_SIZE, SEGMENT_SIZE, 3), np.uint8)
@@ -57,7 +58,8 @@ def test_labels_become_a_file_that_blurs(kind: str, tmp_path: Path, capsys: pyte
     planes = torch.from_numpy(square[..., ::-1].copy()).permute(2, 0, 1)[None].float() / 127.5 - 1
     with torch.inference_mode():
         mask = load_segmenter(out / "model.safetensors")(planes).softmax(dim=1)[0, 1, 9:86].numpy()
-    np.testing.assert_allclose(blur.mask(picture), cv2.resize(mask, (200, 160)), atol=1e-4)
+    expected = np.asarray(cv2.resize(mask, (200, 160)))
+    np.testing.assert_allclose(blur.mask(picture), expected, atol=1e-4)
     assert blur(picture).shape == picture.shape
 
 

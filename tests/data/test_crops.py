@@ -40,7 +40,7 @@ def dotted_picture(points: np.ndarray, height: int = 300, width: int = 400) -> n
 def center_of_light(image: np.ndarray) -> np.ndarray:
     weight = image[..., 0].astype(float)
     y, x = np.mgrid[: image.shape[0], : image.shape[1]] + 0.5
-    return np.array([(x * weight).sum(), (y * weight).sum()]) / weight.sum()
+    return np.array([(x * weight).sum() / weight.sum(), (y * weight).sum() / weight.sum()])
 
 
 @pytest.mark.parametrize("scale", [0.3, 0.45, 0.8, 1.7])
@@ -56,7 +56,7 @@ def test_warp_moves_pixels_where_the_matrix_says(scale: float, angle: float) -> 
 
 def test_warp_resamples_like_the_letterbox() -> None:
     image = np.random.default_rng(0).integers(0, 256, (256, 256, 3), np.uint8)
-    image = cv2.GaussianBlur(image, (0, 0), 2)
+    image = np.asarray(cv2.GaussianBlur(image, (0, 0), 2), np.uint8)
     matrix = np.array([[0.25, 0, 0], [0, 0.25, 0]])
     expected, _ = letterbox_image(image, 64)
     assert np.abs(warp(image, matrix, (64, 64)).astype(int) - expected.astype(int)).max() <= 1
@@ -161,7 +161,7 @@ def test_a_keypoint_beyond_its_tile_is_not_visible() -> None:
     image = np.zeros((300, 400, 3), np.uint8)
     hidden = kept = 0
     for seed in range(40):
-        crop = draw_crop(image, sample, 128, 4, CropRecipe(elsewhere=0), np.random.default_rng(seed))
+        crop = draw_crop(image, sample, 128, (32, 32), CropRecipe(elsewhere=0), np.random.default_rng(seed))
         inside = ((crop.keypoints >= 0) & (crop.keypoints < 32)).all(axis=2)
         assert np.array_equal(crop.visibility > 0, inside)
         hidden += int((~inside & (np.abs(crop.keypoints - 64) < 64).all(axis=2)).sum())
@@ -173,7 +173,12 @@ def test_mosaic_joins_keypoints_and_visibility_in_order() -> None:
     sample = make_sample([[30, 30, 70, 70]])
     crops = [
         draw_crop(
-            np.full((100, 100, 3), 50, np.uint8), sample, 128, 2, CropRecipe(elsewhere=0), np.random.default_rng(i)
+            np.full((100, 100, 3), 50, np.uint8),
+            sample,
+            128,
+            (64, 64),
+            CropRecipe(elsewhere=0),
+            np.random.default_rng(i),
         )
         for i in range(4)
     ]

@@ -27,7 +27,7 @@ def make_samples(folder: Path, count: int = 4) -> list[Sample]:
         cv2.imwrite(str(path), rng.integers(0, 256, (90, 120, 3), np.uint8))
         faces = i % 3
         boxes = np.array([[20 + 30 * j, 20, 50 + 30 * j, 55] for j in range(faces)], np.float32).reshape(faces, 4)
-        points = np.repeat((boxes[:, None, :2] + boxes[:, None, 2:]) / 2, 6, axis=1)
+        points = np.repeat((boxes[:, None, :2] + boxes[:, None, 2:]) / 2, 6, axis=1).astype(np.float32)
         visibility = np.full((faces, 6), 2, np.uint8)
         samples.append(Sample(path, f"source{i % 2}", boxes, points, visibility, np.zeros(faces, bool)))
     return samples

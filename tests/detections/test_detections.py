@@ -15,11 +15,12 @@ from blazeface.detections import Detections, Face
 from blazeface.detections.draw import draw_faces
 from blazeface.errors import BlazeFaceError
 from blazeface.files.pictures import read_picture, write_picture
+from blazeface.geometry import Image
 
 
 def make(count: int = 3) -> Detections:
-    boxes = np.arange(4 * count, dtype=np.float32).reshape(count, 4) / 3
-    scores = np.linspace(0.9, 0.5, count, dtype=np.float32)
+    boxes = np.arange(4 * count, dtype=np.float32).reshape(count, 4) / np.float32(3)
+    scores = np.linspace(0.9, 0.5, count).astype(np.float32)
     return Detections(boxes, scores, np.ones((count, 6, 2), np.float32))
 
 
@@ -34,8 +35,8 @@ def test_empty() -> None:
 def test_parts_keep_all_fields_together() -> None:
     faces = Detections(*vars(make()).values())
     named = Detections(faces.boxes, faces.scores, faces.keypoints, np.array([7, 8, 9]))
-    assert named[1:].track_ids is not None
-    assert named[1:].track_ids.tolist() == [8, 9]
+    ids = named[1:].track_ids
+    assert ids is not None and ids.tolist() == [8, 9]
     assert faces[faces.scores > 0.6].boxes.tolist() == faces.boxes[:2].tolist()
     assert len(faces[[0, 2]]) == 2
 
@@ -44,6 +45,12 @@ def test_to_dict_literal() -> None:
     faces = make(1)
     assert faces.to_dict() == [{"box": [0.0, 0.33, 0.67, 1.0], "score": 0.9, "keypoints": [[1.0, 1.0]] * 6}]
     json.dumps(faces.to_dict())
+
+
+def test_coordinates_are_rounded_to_two_digits_and_scores_to_four() -> None:
+    box, points = np.full((1, 4), 1.23456, np.float32), np.full((1, 1, 2), 6.54321, np.float32)
+    (face,) = Detections(box, np.array([0.123456], np.float32), points).to_dict()
+    assert face == {"box": [1.23] * 4, "score": 0.1235, "keypoints": [[6.54, 6.54]]}
 
 
 @pytest.mark.parametrize(
@@ -112,7 +119,7 @@ def test_what_is_shown() -> None:
 
 
 @pytest.fixture
-def picture() -> np.ndarray:
+def picture() -> Image:
     return np.random.default_rng(0).integers(0, 255, (40, 60, 3), np.uint8)
 
 
@@ -120,7 +127,7 @@ def located(*box: float) -> Detections:
     return Detections(np.array([box], np.float32), np.ones(1, np.float32), np.full((1, 6, 2), 9, np.float32))
 
 
-def test_crops_are_whole_pixels_of_the_picture(picture: np.ndarray) -> None:
+def test_crops_are_whole_pixels_of_the_picture(picture: Image) -> None:
     (crop,) = located(10.5, 5, 20, 25).crop(picture)
     np.testing.assert_array_equal(crop, picture[5:25, 10:20])
     crop[:] = 0
@@ -134,7 +141,7 @@ def test_crops_are_whole_pixels_of_the_picture(picture: np.ndarray) -> None:
         located(1, 1, 2, 2).crop(picture, -1)
 
 
-def test_crops_keep_the_order_of_colours(picture: np.ndarray, tmp_path: Path) -> None:
+def test_crops_keep_the_order_of_colours(picture: Image, tmp_path: Path) -> None:
     faces = located(10, 5, 20, 25)
     rgb = np.ascontiguousarray(picture[:, :, ::-1])
     np.testing.assert_array_equal(faces.crop(rgb, rgb=True)[0], rgb[5:25, 10:20])
@@ -143,7 +150,7 @@ def test_crops_keep_the_order_of_colours(picture: np.ndarray, tmp_path: Path) ->
     np.testing.assert_array_equal(faces.crop(tmp_path / "a.png", rgb=True)[0], rgb[5:25, 10:20])
 
 
-def test_plotting_draws_into_a_copy(picture: np.ndarray) -> None:
+def test_plotting_draws_into_a_copy(picture: Image) -> None:
     faces, before = located(10, 5, 30, 25), picture.copy()
     drawn = faces.plot(picture)
     np.testing.assert_array_equal(picture, before)
@@ -153,7 +160,7 @@ def test_plotting_draws_into_a_copy(picture: np.ndarray) -> None:
     np.testing.assert_array_equal(in_rgb[:, :, ::-1], drawn)
 
 
-def test_saving(picture: np.ndarray, tmp_path: Path) -> None:
+def test_saving(picture: Image, tmp_path: Path) -> None:
     faces = located(10, 5, 30, 25)
     faces.save(tmp_path / "found.png", picture)
     np.testing.assert_array_equal(read_picture(str(tmp_path / "found.png")), faces.plot(picture))

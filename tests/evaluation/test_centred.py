@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 from evaluation_material import face, to_record
@@ -20,6 +19,7 @@ from blazeface.evaluation.robustness.centred import (
     summary,
 )
 from blazeface.evaluation.robustness.clips import clip_scores
+from blazeface.files.pictures import read_picture
 from blazeface.geometry import Image
 
 PICTURE = Path(__file__).parents[2] / "data" / "pictures" / "astronaut.png"
@@ -94,7 +94,7 @@ def test_single_faces_are_whole_large_and_evenly_chosen() -> None:
 
 
 def test_the_astronaut_is_labelled_where_her_face_is() -> None:
-    image = cv2.imread(str(PICTURE))
+    image = read_picture(str(PICTURE))
     from blazeface.detector import FaceDetector
 
     found = FaceDetector("back-256").detect(image)

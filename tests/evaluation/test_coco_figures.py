@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -28,7 +29,8 @@ SIDE = 1000.0
 def reference(records: Sequence[Record], sides: Sequence[float]) -> dict[str, tuple[float, float]]:
     """AP at 0.5 and from 0.5 to 0.95 of each size bin as faster-coco-eval has it."""
     coco_module = pytest.importorskip("faster_coco_eval")
-    labels, found = [], []
+    labels: list[dict[str, Any]] = []
+    found: list[dict[str, Any]] = []
     for i, (record, side) in enumerate(zip(records, sides, strict=True)):
         scale = SIDE / side
         for box, ignore in zip(record.sample.boxes.astype(float), record.sample.ignore, strict=True):
@@ -117,7 +119,7 @@ def test_exact_area_against_a_slow_one() -> None:
         for picture in shown:
             (x, *_), score = picture.found[0].box, picture.found[0].score
             shared = (60 - x) * 40
-            ranked.append((np.float32(score), shared / (3200 - shared) >= threshold))
+            ranked.append((float(np.float32(score)), shared / (3200 - shared) >= threshold))
         expected.append(slow_ap(ranked, 30))
     found = coco_ap([to_record(picture) for picture in shown])[".2-.45"]
     assert (found.ap50, found.ap) == pytest.approx((expected[0], np.mean(expected)))

@@ -84,6 +84,7 @@ class MadeNetwork:
     """Some anchors around the white square of a picture see it, each with an error of its own."""
 
     spec = SPEC
+    input_multiple: int | None = None
 
     def __init__(self, error: float) -> None:
         self.error, self.runs = error, 0

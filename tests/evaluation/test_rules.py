@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 from evaluation_material import face, pictures, seen, to_record
@@ -18,6 +17,7 @@ from blazeface.detector import FaceDetector
 from blazeface.evaluation.headline import headline_figures
 from blazeface.evaluation.record import SCORE_CUT, records
 from blazeface.evaluation.report import figures
+from blazeface.files.pictures import read_picture
 
 SHARED = Path(__file__).parents[3] / "shared" / "faces"
 NEW = ("crowd_", "neg_animals", "neg_objects")
@@ -134,7 +134,7 @@ def test_googles_short_range_gets_the_figures_of_the_published_table() -> None:
     network = import_tflite(weights)
     detector = FaceDetector.from_backend(NetworkBackend(network), SCORE_CUT)
     samples = load_split(SHARED, "val")
-    found = list(records(samples, lambda path: cv2.imread(str(path)), detector.detect_batch))
+    found = list(records(samples, lambda path: read_picture(str(path)), detector.detect_batch))
     old = [record for record in found if not record.sample.source.startswith(NEW)]
     published = [0.004, 0.574, 0.991, 0.981, 0.889, 0.674, 0.035, 0.100]
     assert list(figures(old).values()) == pytest.approx(published, abs=0.0006)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -34,7 +35,8 @@ def test_misses_come_by_score_then_by_size() -> None:
     larger = Picture(100, 100, (face(0, 0, 50),), ())
     unsure = Picture(100, 100, (face(0, 0, 90),), (seen(0, 0, 90, 0.4),))
     cases = missed_faces([to_record(unsure), to_record(PICTURE), to_record(larger)], 0.5)
-    assert [(case.size, case.score) for case in cases] == [
+    found: list[Any] = [(case.size, case.score) for case in cases]
+    assert found == [
         (pytest.approx(0.5), 0.0),
         (pytest.approx(0.4), 0.0),
         (pytest.approx(0.2), pytest.approx(0.3)),

@@ -64,7 +64,7 @@ def test_raw_values_come_back_as_they_were(network: BlazeFace) -> None:
     found = as_raw(boxes, points, sigmoid(logits), centers, spec)
     np.testing.assert_allclose(found[0], logits, atol=0.01)
     np.testing.assert_allclose(found[1], regressions, atol=1e-4)
-    sure, _ = as_raw(boxes[:1], points[:1], np.float32([[0, 1] * 72]), centers, spec)
+    sure, _ = as_raw(boxes[:1], points[:1], np.array([[0, 1] * 72], np.float32), centers, spec)
     assert sigmoid(sure[0, :2]).tolist() == pytest.approx([0, 1])
 
 

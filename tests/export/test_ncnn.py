@@ -60,7 +60,7 @@ def test_a_converter_that_fails_leaves_nothing(
         ("/bin/false", "pnnx failed with status 1"),
         ("/no/such/program", "pnnx cannot be run"),
     ):
-        monkeypatch.setattr(export.pnnx, "EXEC_PATH", program)
+        monkeypatch.setattr("pnnx.EXEC_PATH", program)
         with pytest.raises(BlazeFaceError, match=rf"x\.param: not written: {reason}"):
             export_network(network, tmp_path / "x.param", "ncnn", Options(), photographs)
     assert list(tmp_path.iterdir()) == []

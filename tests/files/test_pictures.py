@@ -4,6 +4,7 @@ import os
 import struct
 import zlib
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -21,7 +22,7 @@ PATCHES[16:, :24] = (30, 40, 210)
 PATCHES[16:, 24:] = (128, 128, 128)
 
 
-def save(path: Path, mode: str = "RGB", **options: object) -> Path:
+def save(path: Path, mode: str = "RGB", **options: Any) -> Path:
     picture = Image.fromarray(PATCHES)
     (picture.quantize(16) if mode == "P" else picture.convert(mode)).save(path, **options)
     return path
@@ -149,13 +150,11 @@ def test_what_is_no_picture(tmp_path: Path) -> None:
     (tmp_path / "empty.jpg").touch()
     (tmp_path / "folder.jpg").mkdir()
     os.mkfifo(tmp_path / "pipe.jpg")
-    (tmp_path / "phone.heic").write_bytes(b"\0\0\0\x18ftypheic" + bytes(100))
     assert fault_of(tmp_path / "text.jpg").startswith("not a picture")
     assert fault_of(tmp_path / "empty.jpg") == "is empty"
     assert fault_of(tmp_path / "folder.jpg") == "is a folder, not a file"
     assert fault_of(tmp_path / "pipe.jpg") == "is a pipe or a device, not a file"
     assert fault_of(tmp_path / "missing.jpg") == "no such file or folder"
-    assert fault_of(tmp_path / "phone.heic") == "HEIC pictures cannot be read: convert it to JPEG first"
 
 
 def png_that_claims(width: int, height: int) -> bytes:

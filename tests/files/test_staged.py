@@ -1,4 +1,4 @@
-"""Files take their names whole: what every writer leaves in its folder got there by a rename, never by writing in place."""
+"""Files take their names whole: what every writer leaves in its folder got there by a rename or a link, never by writing in place."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PORTRAIT = Path(__file__).parents[2] / "data" / "pictures" / "astronaut.png"
 
 @dataclass
 class Watch:
-    """Which names files were renamed to, and which were opened for writing, since the watch began."""
+    """Which names files were renamed or linked to, and which were opened for writing, since the watch began."""
 
     renamed: set[str] = field(default_factory=set)
     opened: set[str] = field(default_factory=set)
@@ -37,7 +37,7 @@ _watches: list[Watch] = []
 def _hook(event: str, arguments: tuple[object, ...]) -> None:
     if not _watches:
         return
-    if event == "os.rename":
+    if event in ("os.rename", "os.link"):
         _watches[-1].renamed.add(os.path.realpath(os.fsdecode(arguments[1])))  # type: ignore[arg-type]
     elif event == "open" and isinstance(arguments[0], (str, bytes)):
         flags = arguments[2]
@@ -58,7 +58,7 @@ def watched() -> Iterator[Watch]:
 
 
 def written_in_place(folder: Path, watch: Watch) -> set[str]:
-    """Names below the folder that did not get there by a rename, or that were opened for writing under their own name."""
+    """Names below the folder that did not get there by a rename or a link, or that were opened for writing under their own name."""
     files = {os.path.realpath(path) for path in folder.rglob("*") if path.is_file()}
     return {os.path.relpath(file, folder) for file in files if file not in watch.renamed or file in watch.opened}
 

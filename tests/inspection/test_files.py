@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -88,7 +89,7 @@ def test_each_rule_counts_as_pytorch_does(layer: str, tmp_path: Path) -> None:
     from torch import nn
     from torch.utils.flop_counter import FlopCounterMode
 
-    modules = {
+    modules: dict[str, Any] = {
         "conv": nn.Conv2d(6, 10, 3, stride=2, padding=1),
         "depthwise": nn.Conv2d(6, 6, 5, padding=2, groups=6),
         "grouped": nn.Conv2d(6, 9, 3, groups=3),
@@ -99,7 +100,7 @@ def test_each_rule_counts_as_pytorch_does(layer: str, tmp_path: Path) -> None:
     shape = [2, 20] if layer == "linear" else [1, 6, 20, 24]
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         module(torch.zeros(shape))
-    weight, bias = (value.detach().numpy() for value in (module.weight, module.bias))
+    weight, bias = (module.get_parameter(name).detach().numpy() for name in ("weight", "bias"))
     if layer == "linear":
         node = onnx.helper.make_node("Gemm", ["x", "w", "b"], ["y"], transB=1)
     else:

@@ -95,8 +95,8 @@ def test_up_block_by_hand() -> None:
     block = UpBlock(1, 1, 1, norm=False)
     with torch.no_grad():
         for branch, weight in ((block.coarse, 2.0), (block.fine, -1.0)):
-            branch[0].weight.fill_(weight)
-            branch[0].bias.fill_(0.0)
+            branch.get_parameter("0.weight").fill_(weight)
+            branch.get_parameter("0.bias").fill_(0.0)
     small = torch.tensor([[[[1.0, -5.0], [3.0, 2.0]]]])  # after ReLU, doubled: 2 0 / 6 4
     large = torch.zeros(1, 1, 4, 4)
     large[0, 0, 0, 0] = -7.0
@@ -109,8 +109,8 @@ def test_block_without_shortcut_by_hand() -> None:
     with torch.no_grad():
         block.depthwise.weight.fill_(1.0)
         block.depthwise.bias.fill_(0.0)  # type: ignore[union-attr]
-        block.pointwise[0].weight.fill_(1.0)
-        block.pointwise[0].bias.fill_(-20.0)
+        block.get_parameter("pointwise.0.weight").fill_(1.0)
+        block.get_parameter("pointwise.0.bias").fill_(-20.0)
     # SAME padding of a stride of 2 on an even side adds to the right and the bottom only.
     image = torch.arange(16.0).reshape(1, 1, 4, 4)
     expected = [[25.0, 19.0], [46.0, 30.0]]

@@ -35,7 +35,7 @@ def settled(name: str = "front-128") -> BlazeFace:
 def macs(network: nn.Module, size: int) -> int:
     with FlopCounterMode(display=False) as counter:
         network(torch.zeros(1, 3, size, size))
-    return counter.get_total_flops() // 2
+    return int(counter.get_total_flops()) // 2
 
 
 def test_the_paper_s_network_in_numbers() -> None:
@@ -161,8 +161,8 @@ def test_answers_come_in_the_anchors_order(row: int, column: int) -> None:
 
 def test_a_fresh_network_expects_hardly_a_face_and_boxes_of_the_anchors_size() -> None:
     network = build("front-128")
-    assert network.score_heads[1].bias.sigmoid().tolist() == pytest.approx([0.01] * 6)  # type: ignore[operator, union-attr]
-    biases = network.regression_heads[1].bias.view(6, 16).detach()  # type: ignore[operator, union-attr]
+    assert network.score_heads[1].bias.sigmoid().tolist() == pytest.approx([0.01] * 6)  # type: ignore[operator]
+    biases = network.regression_heads[1].bias.view(6, 16).detach()  # type: ignore[operator]
     assert biases[:, 2].tolist() == biases[:, 3].tolist() == pytest.approx([28, 38, 50, 66, 86, 110])
     assert biases[:, [0, 1, *range(4, 16)]].abs().max() == 0
 

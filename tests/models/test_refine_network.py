@@ -164,12 +164,11 @@ def test_a_dense_network_becomes_a_separable_one_that_remembers(tmp_path: Path) 
         n: p.shape for n, p in fresh.state_dict().items()
     }
     # Stem and heat map are taken over as they are, the rest comes near.
-    assert torch.equal(light.heat.weight, dense.heat.weight) and torch.equal(
-        light.stem[0].weight, dense.stem[0].weight
-    )
-    depthwise, pointwise = light.enter[0][0][0], light.enter[0][1]
-    product = pointwise.weight * depthwise.weight.permute(1, 0, 2, 3)
-    expected = dense.enter[0].weight
+    for name in ("heat.weight", "stem.0.weight"):
+        assert torch.equal(light.get_parameter(name), dense.get_parameter(name)), name
+    depthwise, pointwise = (light.get_parameter(f"enter.0.{name}.weight") for name in ("0.0", "1"))
+    product = pointwise * depthwise.permute(1, 0, 2, 3)
+    expected = dense.get_parameter("enter.0.weight")
     assert (product - expected).norm() < 0.95 * expected.norm()
     with pytest.raises(BlazeFaceError, match="cannot be made light once more"):
         lightened_refine(light)

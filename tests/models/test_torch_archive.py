@@ -192,7 +192,7 @@ def test_a_file_of_a_megabyte_takes_no_more_than_64(good: Path, tmp_path: Path) 
     from blazeface.models.weights import LAYOUT_KEY
     from blazeface.spec import METADATA_KEY, AnchorMap
 
-    others = []
+    others: list[Any] = []
     for kind, (make, _) in LIES.items():
         if kind != "compressed entries":  # made by way of a large file
             folder = tmp_path / str(len(others))

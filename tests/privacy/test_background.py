@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 
 from blazeface.cli.main import main
 from blazeface.errors import BlazeFaceError
+from blazeface.files.pictures import read_picture
 from blazeface.privacy.background import KEY, BackgroundBlur, blurred, keep
 
 onnx = pytest.importorskip("onnx", reason="the train extra is not installed")
@@ -90,7 +90,7 @@ def test_detect_writes_a_copy_with_nothing_drawn(tmp_path: Path, capsys: pytest.
     model, copy = bright_is_face(tmp_path / "x.onnx"), tmp_path / "copy.png"
     command = ["detect", str(ASTRONAUT), "--background-blur", str(model), "--output", str(copy), "--quiet"]
     assert main(command) == 0
-    assert np.array_equal(cv2.imread(str(copy)), BackgroundBlur(model)(cv2.imread(str(ASTRONAUT))))
+    assert np.array_equal(read_picture(str(copy)), BackgroundBlur(model)(read_picture(str(ASTRONAUT))))
     capsys.readouterr()
     assert main(["detect", str(ASTRONAUT), "--background-blur", str(tmp_path / "none.onnx")]) == 1
     assert "none.onnx: no such model file" in capsys.readouterr().err

@@ -27,7 +27,8 @@ def box_of(points: np.ndarray) -> np.ndarray:
 
 
 def placed(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
-    return points @ matrix[:, :2].T + matrix[:, 2]
+    moved: np.ndarray = points @ matrix[:, :2].T + matrix[:, 2]
+    return moved
 
 
 @given(st.floats(-3.1, 3.1), st.floats(0.05, 20), st.floats(-500, 500), st.floats(-500, 500))
@@ -57,7 +58,7 @@ def test_a_turned_picture_gives_the_same_crop(degrees: int) -> None:
     image = read_picture(str(ASTRONAUT))
     upright = aligned_crop(image, BOX, POINTS.astype(np.float32))
     matrix = cv2.getRotationMatrix2D((256, 256), degrees, 0.8)
-    turned = cv2.warpAffine(image, matrix, (512, 512), flags=cv2.INTER_AREA)
+    turned = np.asarray(cv2.warpAffine(image, matrix, (512, 512), flags=cv2.INTER_AREA), np.uint8)
     points = placed(matrix, POINTS - 0.5) + 0.5  # OpenCV counts from pixel centres
     crop = aligned_crop(turned, box_of(points), points.astype(np.float32))
     assert crop.shape == (256, 256, 3)
@@ -67,7 +68,7 @@ def test_a_turned_picture_gives_the_same_crop(degrees: int) -> None:
 
 def test_the_detector_finds_the_eyes_of_a_crop_where_they_belong() -> None:
     image = read_picture(str(ASTRONAUT))
-    turned = cv2.warpAffine(image, cv2.getRotationMatrix2D((225, 130), 20, 1.0), (512, 512))
+    turned = np.asarray(cv2.warpAffine(image, cv2.getRotationMatrix2D((225, 130), 20, 1.0), (512, 512)), np.uint8)
     (face,) = [faces for faces in [FaceDetector().detect(turned)] if len(faces)]
     crop = aligned_crop(turned, face.boxes[0], face.keypoints[0])
     seen = FaceDetector().detect(crop)

@@ -13,9 +13,9 @@ def light_of(code: float, transfer: int) -> float:
     """Light in cd/m2, by the formulas of SMPTE ST 2084 and BT.2100, written out."""
     if transfer == PQ:
         root = code ** (32 / 2523)
-        return 10_000 * (max(root - 3424 / 4096, 0) / (2413 / 128 - 2392 / 128 * root)) ** (16384 / 2610)
+        return float(10_000 * (max(root - 3424 / 4096, 0) / (2413 / 128 - 2392 / 128 * root)) ** (16384 / 2610))
     scene = code * code / 3 if code <= 0.5 else (math.exp((code - 0.55991073) / 0.17883277) + 0.28466892) / 12
-    return 1000 * scene**1.2
+    return float(1000 * scene**1.2)
 
 
 def slow(bgr: tuple[int, int, int], transfer: int, wide: bool) -> list[int]:

@@ -100,7 +100,7 @@ def test_faults_are_reported_in_place_and_the_rest_is_found(tmp_path: Path) -> N
     texts = [str(tmp_path / "missing.jpg"), str(picture), str(tmp_path / "none")]
     found = find_inputs(texts, lambda fault: faults.append(str(fault)))
     assert [item.name for item in found] == [str(picture)]
-    assert faults == [f"{texts[0]}: no such file or folder", f"{texts[2]}: holds no pictures"]
+    assert faults == [f"{texts[0]}: no such file or folder", f"{texts[2]}: holds no pictures or videos"]
 
 
 def test_several_folders_keep_their_own_names_below_the_output(tmp_path: Path) -> None:

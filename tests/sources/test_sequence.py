@@ -21,7 +21,7 @@ def test_the_pictures_come_in_the_order_of_their_numbers(tmp_path: Path) -> None
     item = find_input(str(tmp_path / "img_%d.png"))
     assert (item.kind, item.relative) == ("sequence", PurePath("img"))
     with open_source(item, 1.0, lambda: False) as source:
-        assert (source.rate, source.length) == (25, 4)
+        assert source.rate == 25 and source.length == 4
         frames = list(source.frames())
     assert [frame.time for frame in frames] == [Fraction(n, 25) for n in range(4)]
     assert [int((frame.image[5] == (0, 0, 255)).all(axis=1).argmax()) for frame in frames] == [8, 22, 24, 4]

@@ -115,7 +115,7 @@ def test_parameters_are_those_of_the_specification(model: Any, network: BlazeFac
     originals = {tensor.name: tensor for tensor in before.subgraphs[0].tensors}
     ranges = seen_ranges(to_tflite(network.folded()), batch)
     numbers = {tensor.name: number for number, tensor in enumerate(before.subgraphs[0].tensors)}
-    checked = Counter()
+    checked: Counter[str] = Counter()
     for step in graph.operators:
         kind = kinds[step.opcodeIndex]
         tensors = [graph.tensors[number] for number in (*step.inputs, *step.outputs)]

@@ -25,7 +25,7 @@ def faces(*rows: tuple[float, float, float, float]) -> Detections:
     squares = np.array(rows, np.float32).reshape(-1, 4)
     boxes = np.column_stack([squares[:, :2], squares[:, :2] + squares[:, 2:3]])
     keypoints = np.repeat((boxes[:, None, :2] + boxes[:, None, 2:]) / 2, 6, axis=1)
-    return Detections(boxes, squares[:, 3].copy(), keypoints)
+    return Detections(boxes, squares[:, 3].copy(), keypoints.astype(np.float32))
 
 
 def ids(found: Detections) -> list[int]:

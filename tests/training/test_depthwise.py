@@ -2,6 +2,8 @@ import copy
 import ctypes
 import logging
 import pickle
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -51,14 +53,24 @@ def test_counts_the_overlaps_of_a_map_of_ones() -> None:
     dtype=st.sampled_from([torch.float32, torch.bfloat16]),
     seed=st.integers(0, 99),
 )
-def test_equals_autograd_in_double_precision(batch, channels, sides, kernel, stride, pad, threads, dtype, seed):
-    sides = tuple(max(side, kernel - 2 * pad) for side in sides)
-    x = nhwc(batch, channels, *sides, seed=seed, dtype=dtype)
+def test_equals_autograd_in_double_precision(
+    batch: int,
+    channels: int,
+    sides: tuple[int, int],
+    kernel: int,
+    stride: int,
+    pad: int,
+    threads: int,
+    dtype: torch.dtype,
+    seed: int,
+) -> None:
+    height, width = (max(side, kernel - 2 * pad) for side in sides)
+    x = nhwc(batch, channels, height, width, seed=seed, dtype=dtype)
     weight = torch.zeros(channels, 1, kernel, kernel, dtype=torch.float64, requires_grad=True)
     bias = torch.zeros(channels, dtype=torch.float64, requires_grad=True)
     answer = F.conv2d(x.double(), weight, bias, stride, pad, 1, channels)
     grad = nhwc(*answer.shape, seed=seed + 1, dtype=dtype)
-    answer.backward(grad.double())
+    answer.backward(grad.double())  # type: ignore[no-untyped-call]
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
@@ -74,7 +86,7 @@ def test_equals_autograd_in_double_precision(batch, channels, sides, kernel, str
     "channels, kernel, stride, side", [(24, 5, 1, 16), (19, 5, 2, 14), (7, 3, 2, 8), (1, 3, 1, 5)]
 )
 def test_a_convolution_trains_as_before(channels: int, kernel: int, stride: int, side: int) -> None:
-    plain = depthwise(channels, kernel, stride).to(memory_format=torch.channels_last)
+    plain = depthwise(channels, kernel, stride).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     ours = accelerate(torch.nn.Sequential(copy.deepcopy(plain)))[0]
     assert type(ours) is KernelConv2d
     gradients = []
@@ -82,7 +94,8 @@ def test_a_convolution_trains_as_before(channels: int, kernel: int, stride: int,
         x = nhwc(2, channels, side, side).requires_grad_()
         answer = module(x)
         answer.backward(nhwc(*answer.shape, seed=1))
-        gradients.append((answer, x.grad, module.weight.grad, module.bias.grad))
+        weight, bias = (module.get_parameter(name).grad for name in ("weight", "bias"))
+        gradients.append((answer, x.grad, weight, bias))
     assert "_DepthwiseConv2d" in type(answer.grad_fn).__name__
     for mine, library in zip(*gradients, strict=True):
         torch.testing.assert_close(mine, library, rtol=1e-5, atol=1e-4)
@@ -91,7 +104,7 @@ def test_a_convolution_trains_as_before(channels: int, kernel: int, stride: int,
 @needs_kernel
 def test_a_whole_network_gets_the_same_gradients() -> None:
     torch.manual_seed(0)
-    plain = build("front-128").to(memory_format=torch.channels_last)
+    plain = build("front-128").to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     ours = accelerate(copy.deepcopy(plain))
     x = nhwc(2, 3, 128, 128)
     for network in (plain, ours):
@@ -105,7 +118,7 @@ def test_a_whole_network_gets_the_same_gradients() -> None:
 
 @needs_kernel
 def test_autocast_trains_in_bfloat16() -> None:
-    module = accelerate(torch.nn.Sequential(depthwise(16, 5)).to(memory_format=torch.channels_last))
+    module = accelerate(torch.nn.Sequential(depthwise(16, 5)).to(memory_format=torch.channels_last))  # type: ignore[call-overload]
     x = nhwc(2, 16, 12, 12)
     with torch.autocast("cpu", torch.bfloat16):
         answer = module(x)
@@ -118,7 +131,7 @@ def test_autocast_trains_in_bfloat16() -> None:
 @needs_kernel
 def test_copies_pickles_and_folds_like_any_network() -> None:
     torch.manual_seed(0)
-    network = build("front-128").to(memory_format=torch.channels_last)
+    network = build("front-128").to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     names, x = list(network.state_dict()), nhwc(1, 3, 128, 128)
     expected = copy.deepcopy(network).folded()(x)
     ours = accelerate(network)
@@ -167,9 +180,11 @@ def test_refuses_maps_that_do_not_belong_together() -> None:
         filter_gradient(torch.zeros(2, 8, 6, 6), x, 5, 1, 2)
 
 
-def test_without_a_compiler_everything_stays_as_it_was(monkeypatch, tmp_path, caplog) -> None:
+def test_without_a_compiler_everything_stays_as_it_was(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(compiler.shutil, "which", lambda name: None)
+    monkeypatch.setattr(shutil, "which", lambda name: None)
     load_kernel.cache_clear()
     try:
         with caplog.at_level(logging.INFO):
@@ -183,7 +198,7 @@ def test_without_a_compiler_everything_stays_as_it_was(monkeypatch, tmp_path, ca
         load_kernel.cache_clear()
 
 
-def test_a_compiler_that_refuses_leaves_nothing_behind(monkeypatch, tmp_path) -> None:
+def test_a_compiler_that_refuses_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     broken = tmp_path / "cc"
     broken.write_text("#!/bin/sh\necho 'cc: no licence' >&2\nexit 3\n")
     broken.chmod(0o755)
@@ -195,12 +210,12 @@ def test_a_compiler_that_refuses_leaves_nothing_behind(monkeypatch, tmp_path) ->
 
 
 @needs_kernel
-def test_is_compiled_once(monkeypatch, tmp_path) -> None:
+def test_is_compiled_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert isinstance(compiler.compile_library("depthwise.c"), ctypes.CDLL)
     (built,) = (tmp_path / "blazeface").iterdir()
     assert built.name.startswith("depthwise-") and built.suffix == ".so"
-    monkeypatch.setattr(compiler.shutil, "which", lambda name: None)
+    monkeypatch.setattr(shutil, "which", lambda name: None)
     compiler.compile_library("depthwise.c")
     monkeypatch.setattr(compiler, "cpu_name", lambda: "another processor")
     with pytest.raises(OSError, match="no C compiler"):

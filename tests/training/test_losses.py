@@ -50,7 +50,7 @@ def test_varifocal_loss_has_a_finite_slope_at_extreme_logits() -> None:
     logits = torch.tensor([-1e4, -50.0, 0.0, 50.0, 1e4], requires_grad=True)
     for label in (0.0, 0.6, 1.0):
         labels = torch.full((5,), label)
-        varifocal_loss(logits, labels, labels > 0, 0.75, 2.0).sum().backward()
+        varifocal_loss(logits, labels, labels > 0, 0.75, 2.0).sum().backward()  # type: ignore[no-untyped-call]
     assert logits.grad is not None
     assert torch.isfinite(logits.grad).all()
 
@@ -58,7 +58,7 @@ def test_varifocal_loss_has_a_finite_slope_at_extreme_logits() -> None:
 def test_the_weight_of_a_negative_has_no_slope_of_its_own() -> None:
     """At a logit of 0 the slope is weight * score = 0.75 * 0.25 * 0.5; that of the weight would add to it."""
     logits = torch.zeros(1, requires_grad=True)
-    varifocal_loss(logits, torch.zeros(1), torch.tensor([False]), 0.75, 2.0).sum().backward()
+    varifocal_loss(logits, torch.zeros(1), torch.tensor([False]), 0.75, 2.0).sum().backward()  # type: ignore[no-untyped-call]
     assert logits.grad is not None and logits.grad.item() == pytest.approx(0.75 * 0.25 * 0.5)
 
 
@@ -119,10 +119,24 @@ def test_the_quality_label_does_not_move_the_box() -> None:
     """The overlap is what the score shall say, not a way to make it say so: no slope leads through it to the box."""
     loss = DetectionLoss(FRONT_128, LossRecipe(box_weight=0, keypoint_weight=0))
     batch = make_batch([[[0.25, 0.25, 0.75, 0.75]]], [[True]], [[False]])
-    regressions = torch.full((1, 896, 16), 20.0, requires_grad=True)
+    regressions = torch.zeros(1, 896, 16)
+    regressions[..., 2:4] = 45.0  # an IoU near 0.5, where the label rises with it
+    regressions.requires_grad_()
     loss(torch.zeros(1, 896), regressions, batch).total.backward()
     assert regressions.grad is not None
     assert not regressions.grad.any()
+
+
+def test_the_parts_add_up_with_their_weights() -> None:
+    batch = make_batch([[[0.25, 0.25, 0.75, 0.75]]], [[True]], [[False]])
+    given = (torch.zeros(1, 896), torch.full((1, 896, 16), 20.0), batch)
+    plain = DetectionLoss(FRONT_128, LossRecipe(box_weight=1, keypoint_weight=1))(*given)
+    heavy = DetectionLoss(FRONT_128, LossRecipe(box_weight=3, keypoint_weight=5))(*given)
+    assert plain.box.item() > 0.01 and plain.keypoint.item() > 0.01
+    assert heavy.box.item() == pytest.approx(3 * plain.box.item(), rel=1e-5)
+    assert heavy.keypoint.item() == pytest.approx(5 * plain.keypoint.item(), rel=1e-5)
+    assert heavy.score.item() == pytest.approx(plain.score.item(), rel=1e-5)
+    assert heavy.total.item() == pytest.approx(sum(p.item() for p in (heavy.score, heavy.box, heavy.keypoint)))
 
 
 def test_the_divisor_is_that_of_all_processes() -> None:
@@ -147,7 +161,7 @@ def test_eiou_loss_literal() -> None:
 
 def test_eiou_loss_pulls_a_box_with_negative_sides_open() -> None:
     boxes = torch.tensor([[0.5, 0.5, 0.4, 0.4]], requires_grad=True)
-    eiou_loss(boxes, torch.tensor([[0.3, 0.3, 0.7, 0.7]])).sum().backward()
+    eiou_loss(boxes, torch.tensor([[0.3, 0.3, 0.7, 0.7]])).sum().backward()  # type: ignore[no-untyped-call]
     assert boxes.grad is not None
     assert (boxes.grad[0, :2] > 0).all()  # descent moves the top left corner up and left
     assert (boxes.grad[0, 2:] < 0).all()

@@ -32,7 +32,8 @@ def loss_on_discs(network: UNet) -> float:
 
 
 def test_it_learns_and_a_finished_run_is_not_run_again(tmp_path: Path) -> None:
-    config, lines = segment_config("light", epochs=24, batch=4), []
+    config = segment_config("light", epochs=24, batch=4)
+    lines: list[str] = []
     network = train_segmenter(discs(), config, tmp_path, log=lines.append)
     assert network is not None and lines and "step 24 of 24" in lines[-1]
     torch.manual_seed(config.seed)

@@ -7,6 +7,7 @@ import os
 import struct
 import zlib
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -21,7 +22,7 @@ def portrait() -> Image.Image:
     return Image.open(PORTRAIT).convert("RGB").crop((90, 0, 390, 300))
 
 
-def save(folder: Path, name: str, mode: str = "RGB", **options: object) -> Path:
+def save(folder: Path, name: str, mode: str = "RGB", **options: Any) -> Path:
     picture = portrait()
     (picture.quantize(256) if mode == "P" else picture.convert(mode)).save(folder / name, **options)
     return folder / name

@@ -20,6 +20,7 @@ def film(path: Path, codec: str = "libx264") -> Path:
     portrait = np.asarray(bad_pictures.portrait().resize((SIDE, SIDE)))
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=10)
+        assert isinstance(stream, av.VideoStream)
         stream.width = stream.height = SIDE
         stream.pix_fmt, stream.gop_size, stream.max_b_frames = "yuv420p", 4, 0
         for number in range(FRAMES):
@@ -34,6 +35,7 @@ def without_frames(path: Path) -> Path:
     """Headers and nothing else."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=10)
+        assert isinstance(stream, av.VideoStream)
         stream.width = stream.height = SIDE
         stream.pix_fmt = "yuv420p"
         container.start_encoding()
@@ -53,7 +55,9 @@ def half(whole: Path, path: Path) -> Path:
 def hurt(whole: Path, path: Path, packet: int) -> Path:
     """One packet, and the header behind it, overwritten."""
     with av.open(str(whole)) as container:
-        places = [(found.pos, found.size) for found in container.demux(video=0) if found.size]
+        places = [
+            (found.pos, found.size) for found in container.demux(video=0) if found.size and found.pos is not None
+        ]
     data = bytearray(whole.read_bytes())
     start, size = places[packet]
     data[start : start + size] = b"U" * size

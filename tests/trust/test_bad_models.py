@@ -347,6 +347,11 @@ def checkpoint_with(folder: Path, **changes: object) -> None:
     torch.save({**vars(whole), "config": whole.config.to_json(), **changes}, folder / "checkpoint.pt")
 
 
+def gigantic(path: Path) -> None:
+    path.write_bytes(b"x")
+    huge(path)
+
+
 CHECKPOINTS: dict[str, tuple[Callable[[Path], None], str]] = {
     "a step of letters": (partial(checkpoint_with, step="nine"), "its step is no whole number"),
     "a negative step": (partial(checkpoint_with, step=-1), "its step is no whole number"),
@@ -372,7 +377,7 @@ CHECKPOINTS: dict[str, tuple[Callable[[Path], None], str]] = {
         lambda folder: torch.save({"x": Malice(folder / "owned")}, folder / "checkpoint.pt"),
         "not a readable checkpoint",
     ),
-    "gigantic": (lambda folder: (folder / "checkpoint.pt").write_bytes(b"x") and huge(folder / "checkpoint.pt"), "too large"),
+    "gigantic": (lambda folder: gigantic(folder / "checkpoint.pt"), "too large"),
 }  # fmt: skip
 
 

@@ -71,10 +71,10 @@ def test_detect_gives_the_same_bytes_each_time(tmp_path: Path) -> None:
         ]
         assert run_command("detect", [str(PICTURES / "astronaut.png"), str(PICTURES), *flags]) == 0
     assert (tmp_path / "a.json").read_bytes() == (tmp_path / "b.json").read_bytes()
-    names = sorted(path.relative_to(tmp_path / "a") for path in (tmp_path / "a").rglob("*.*"))
-    assert names
-    for name in names:
-        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+    copies = sorted(path.relative_to(tmp_path / "a") for path in (tmp_path / "a").rglob("*.*"))
+    assert copies
+    for copy in copies:
+        assert (tmp_path / "a" / copy).read_bytes() == (tmp_path / "b" / copy).read_bytes()
 
 
 def test_the_same_seed_gives_the_same_losses(tiny_data: Path, tmp_path: Path) -> None:

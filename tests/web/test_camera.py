@@ -159,7 +159,8 @@ def test_twenty_frames_a_second(address: str, tmp_path_factory: pytest.TempPathF
         tab.until("document.getElementById('engine-used').textContent === 'front-128 · WebAssembly'")
         tab.js("document.querySelector('details').open = true")
         start(tab)
-        rates, places = [], []
+        rates: list[float] = []
+        places: list[Any] = []
         deadline = time.monotonic() + 60
         # The best of several spans of two seconds: other work on the machine makes it slower, never faster.
         while time.monotonic() < deadline and max(rates, default=0) < FRAMES_A_SECOND:

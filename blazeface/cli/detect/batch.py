@@ -13,7 +13,7 @@ from blazeface.batch.run import WorkerPool, outcomes_in_order, resumable
 from blazeface.detector import FaceDetector
 from blazeface.errors import BlazeFaceError
 from blazeface.options import DetectOptions
-from blazeface.pipeline import RunCounts
+from blazeface.pipeline import RunCounts, say
 from blazeface.sinks.output_paths import WrongUsage, check_file, refuse_existing
 from blazeface.sources.inputs import pictures_in
 
@@ -93,7 +93,7 @@ def _bar(total: int | None) -> Any:
 
 def _left(texts: Sequence[str], counts: RunCounts, done: Callable[[str], bool], bar: Any) -> Iterator[str]:
     """The names of the pictures that have no line yet, found as they are needed."""
-    for name in pictures_in(texts, counts.report):
+    for name in pictures_in(texts, counts.report, say):
         if done(name):
             bar.update()
         else:

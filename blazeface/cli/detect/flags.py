@@ -27,9 +27,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "inputs",
         nargs="*",
         metavar="INPUT",
-        help="a picture, a video, numbered pictures (img_%%04d.jpg), or a folder whose pictures are all read, in order",
+        help="a picture, a video, numbered pictures (img_%%04d.jpg), or a folder whose pictures and videos are all read, in order",
     )
-    add("--video", metavar="SOURCE", help="a camera (cam0, cam1 ...), a video file, or an rtsp, http or udp URL")
+    add(
+        "--video",
+        metavar="SOURCE",
+        help="a camera (cam0, its device or its name), a video, a picture that moves, or an rtsp, http or udp URL",
+    )
 
     finding = parser.add_argument_group("finding")
     add = finding.add_argument

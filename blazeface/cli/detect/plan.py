@@ -25,7 +25,7 @@ from blazeface.sinks.output_paths import (
     refuse_overwriting,
 )
 from blazeface.sinks.records import Recorder, json_file
-from blazeface.sources.inputs import Input, find_inputs, report_videos_in_folders
+from blazeface.sources.inputs import Input, find_inputs
 
 
 @dataclass(frozen=True)
@@ -55,9 +55,7 @@ def make_plan(options: DetectOptions, report: Callable[[BlazeFaceError], None]) 
     _check_covers(options)
     folder = write.output is not None and names_folder(texts, write.output)
     skip = [path for path in (write.output if folder else None, write.crop) if path is not None]
-    inputs = find_inputs(texts, report, skip)
-    if options.cover.faces is not None:
-        report_videos_in_folders(texts, report, skip)
+    inputs = find_inputs(texts, report, skip, moving=options.read.video)
     outputs: Sequence[Path | None] = [None] * len(inputs)
     written: list[Path] = []
     if write.output is not None:

@@ -94,7 +94,7 @@ def test_each_learns(name: str) -> None:
     for _ in range(4):
         loss = F.cross_entropy(network(images), classes)
         optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         losses.append(loss.item())
     assert losses[-1] < losses[0]

@@ -78,7 +78,7 @@ def test_the_small_one_learns_where_a_bright_disc_is(kind: str) -> None:
     for _ in range(10):
         loss = F.cross_entropy(network(images), disc)
         optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         losses.append(loss.item())
     assert losses[-1] < 0.7 * losses[0]

@@ -1,6 +1,7 @@
 """The report of a covered run: what it says, and that it can be edited and applied."""
 
 import json
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ WIDTH, HEIGHT, RATE = 320, 240, 25
 NOTHING = Detections.empty()
 
 
-def logged(frames: list[Detections | None], name: str = "a.mp4", log: CoverLog | None = None) -> CoverLog:
+def logged(frames: Sequence[Detections | None], name: str = "a.mp4", log: CoverLog | None = None) -> CoverLog:
     log = CoverLog(thumbnails=True) if log is None else log
     coverer = Coverer()
     for n, faces in enumerate(frames):
@@ -92,7 +93,10 @@ def test_linked_tracks_are_one_person_and_numbers_are_those_of_the_whole_run() -
     ],
 )
 def test_the_closing_sentence(people: int, moments: int, sentence: str) -> None:
-    report = {"look_at": [{}] * moments, "sources": [{"people": [{}] * people, "covered_whole": []}]}
+    report: dict[str, Any] = {
+        "look_at": [{}] * moments,
+        "sources": [{"people": [{}] * people, "covered_whole": []}],
+    }
     assert closing_sentence(report) == sentence
     report["sources"][0]["covered_whole"] = [3]
     assert closing_sentence(report) == f"{sentence}, 1 frame covered whole"

@@ -1,0 +1,223 @@
+"""Plant faults one by one and see whether the tests notice: python -m reliability.plant [--only WORDS] [--list]
+
+Each fault of reliability/planted/ is a change of one place in one file. It is made in a copy of the working tree, the tests
+that should notice it are run there, and the file is put back. A fault under which they pass is a survivor: something
+that the tests do not check. The report goes to docs/reliability; status 1 when a fault survived or no longer fits its file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from reliability.planted import FAULTS
+from reliability.planted.fault import Fault
+from reliability.report import table, write_report
+
+ROOT = Path(__file__).parents[1]
+LIMIT = 900.0
+"""Seconds after which the tests of one fault are taken to be caught in it."""
+PASSED, FAILED = 0, 1
+"""pytest's exit status."""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Plant faults and see whether the tests notice.")
+    parser.add_argument("--only", metavar="WORDS", help="faults whose file or description holds these words")
+    parser.add_argument("--list", action="store_true", help="say which faults there are, and which no longer fit")
+    args = parser.parse_args()
+    chosen = [fault for fault in FAULTS if (args.only or "") in f"{fault.file}: {fault.what}"]
+    stale = [fault for fault in chosen if not fits(fault)]
+    if args.list:
+        for fault in chosen:
+            print(f"{fault.file}: {fault.what}{': does not fit its file' if fault in stale else ''}")
+        return bool(stale)
+    began = time.monotonic()
+    with working_copy() as tree:
+        _import_libraries()
+        tests = sorted({test for fault in chosen for test in fault.tests})
+        unsound = failing(tree, tests)
+        for test in unsound:
+            print(f"left out, since it fails without any fault: {test}", flush=True)
+        survivors, broken = [], []
+        for fault in chosen:
+            if fault in stale:
+                continue
+            status = try_fault(tree, fault, unsound)
+            print(f"{'SURVIVED' if status == PASSED else 'caught'} {fault.file}: {fault.what}", flush=True)
+            if status == PASSED:
+                survivors.append(fault)
+            elif status not in (FAILED, None):
+                broken.append(fault)  # a file that cannot be imported, say: noticed, but by chance
+    figures = {
+        "passed": not (survivors or stale or unsound),
+        "faults": len(chosen),
+        "caught": len(chosen) - len(survivors) - len(stale),
+        "seconds": round(time.monotonic() - began),
+        **{
+            name: [vars(f) for f in found]
+            for name, found in (("survivors", survivors), ("stale", stale), ("broken", broken))
+        },
+        "left_out": unsound,
+        "by_file": by_file(chosen, survivors),
+        "descriptions": [fault.what for fault in chosen],
+    }
+    if not args.only:
+        print(write_report("mutants", figures, markdown(figures)))
+    print(f"{figures['caught']} of {figures['faults']} faults were caught")
+    return bool(survivors or stale or unsound)
+
+
+def fits(fault: Fault, root: Path = ROOT) -> bool:
+    """Whether the text to change stands once in its file, and the change is one."""
+    file = root / fault.file
+    return file.is_file() and file.read_text(encoding="utf-8").count(fault.old) == 1 and fault.old != fault.new
+
+
+@contextmanager
+def working_copy() -> Iterator[Path]:
+    """A copy of the files that git knows or would know, beside the folder of shared data that some tests read."""
+    with tempfile.TemporaryDirectory(prefix="blazeface-mutants-") as folder:
+        tree = Path(folder).resolve() / "tree"
+        listed = subprocess.run(
+            ["git", "-C", str(ROOT), "ls-files", "-co", "--exclude-standard", "-z"],
+            capture_output=True,
+            check=True,
+        )
+        for name in filter(None, listed.stdout.decode().split("\0")):
+            if (ROOT / name).is_file():
+                (tree / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(ROOT / name, tree / name)
+        if (ROOT.parent / "shared").is_dir():
+            (tree.parent / "shared").symlink_to(ROOT.parent / "shared")
+        yield tree
+
+
+def failing(tree: Path, tests: Sequence[str]) -> list[str]:
+    """Those of the tests that fail in the sound copy."""
+    with tempfile.TemporaryDirectory() as folder:
+        note = Path(folder) / "failed"
+        note.touch()
+        if run_tests(tree, tests, note=note) not in (PASSED, FAILED):
+            sys.exit("make mutants: the tests cannot be run")
+        return note.read_text(encoding="utf-8").splitlines()
+
+
+def try_fault(tree: Path, fault: Fault, left_out: Sequence[str] = ()) -> int | None:
+    """The exit status of its tests with the fault planted; None when they did not end. left_out: tests that do not count."""
+    file = tree / fault.file
+    sound = file.read_text(encoding="utf-8")
+    file.write_text(sound.replace(fault.old, fault.new), encoding="utf-8")
+    try:
+        return run_tests(tree, fault.tests, left_out)
+    finally:
+        file.write_text(sound, encoding="utf-8")
+
+
+def run_tests(
+    tree: Path, tests: Sequence[str], left_out: Sequence[str] = (), note: Path | None = None
+) -> int | None:
+    """pytest's exit status on tests of the copy; None when they did not end within LIMIT.
+
+    It stops at the first failure; with `note` it goes on, without a limit, and writes the names of all that fail there.
+    """
+    process = multiprocessing.get_context("fork").Process(target=_pytest, args=(tree, tests, left_out, note))
+    process.start()
+    process.join(LIMIT if note is None else None)
+    if process.is_alive():
+        assert process.pid is not None
+        os.killpg(process.pid, signal.SIGKILL)
+        process.join()
+        return None
+    return process.exitcode
+
+
+def _pytest(tree: Path, tests: Sequence[str], left_out: Sequence[str], note: Path | None) -> None:
+    """In a process of its own: the copy's package in place of ours, then pytest."""
+    os.setpgrp()  # so that it can be ended with all that it started
+    os.chdir(tree)
+    for name in [name for name in sys.modules if name.split(".")[0] in ("blazeface", "reliability")]:
+        del sys.modules[name]
+    sys.path[:] = [str(tree), *(entry for entry in sys.path if Path(entry or ".").resolve() not in (ROOT, tree))]
+    os.environ["PYTHONPATH"] = str(tree)
+    os.environ["PYTHONDONTWRITEBYTECODE"] = "1"  # a file changed twice within a second must be read twice
+    sys.dont_write_bytecode = True
+    for stream in (1, 2):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
+    import pytest
+
+    given = ["-q", "-p", "no:cacheprovider", "-o", "timeout=0", "-m", "not slow", "--rootdir", str(tree)]
+    given += ["-x"] if note is None else []
+    given += [f"--deselect={test}" for test in left_out]
+    plugins = [] if note is None else [_Notes(note)]
+    os._exit(int(pytest.main([*given, *(f"tests/{test}" for test in tests)], plugins)))
+
+
+class _Notes:
+    """Writes the names of tests that fail, as pytest calls them."""
+
+    def __init__(self, path: Path):
+        self._path = path
+
+    def pytest_runtest_logreport(self, report: Any) -> None:
+        if report.failed:
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(f"{report.nodeid}\n")
+
+
+def _import_libraries() -> None:
+    """What takes seconds to import is imported once, here: the processes of the faults begin with it."""
+    import albumentations  # noqa: F401
+    import cv2  # noqa: F401
+    import hypothesis  # noqa: F401
+    import onnxruntime  # noqa: F401
+    import pytest  # noqa: F401
+    import torch
+
+    torch.set_num_threads(1)  # no thread may run when a process is forked
+
+
+def by_file(chosen: Sequence[Fault], survivors: Sequence[Fault]) -> dict[str, list[int]]:
+    """Faults and survivors of each file."""
+    return {
+        file: [sum(fault.file == file for fault in faults) for faults in (chosen, survivors)]
+        for file in dict.fromkeys(fault.file for fault in chosen)
+    }
+
+
+def markdown(figures: dict[str, Any]) -> str:
+    rows = [[file, planted, planted - survived] for file, (planted, survived) in figures["by_file"].items()]
+    lines = [
+        f"{figures['faults']} faults were planted, one at a time; the tests noticed {figures['caught']} of them.",
+        "",
+        table(["file", "planted", "caught"], rows),
+    ]
+    if figures["left_out"]:
+        lines += [
+            "",
+            "## Left out, since they fail without a fault",
+            *(f"- `{test}`" for test in figures["left_out"]),
+        ]
+    for name, title in (
+        ("survivors", "Survivors"),
+        ("stale", "No longer fit their files"),
+        ("broken", "Noticed by an import that failed"),
+    ):
+        if figures[name]:
+            lines += ["", f"## {title}", *(f"- `{fault['file']}`: {fault['what']}" for fault in figures[name])]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

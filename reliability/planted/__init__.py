@@ -1,0 +1,8 @@
+"""Faults to plant, one list a part of the package: see reliability/plant.py."""
+
+from reliability.planted.core import CORE
+from reliability.planted.fault import Fault
+from reliability.planted.privacy import PRIVACY
+from reliability.planted.training import TRAINING
+
+FAULTS: tuple[Fault, ...] = (*CORE, *TRAINING, *PRIVACY)
