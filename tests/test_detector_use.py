@@ -63,7 +63,8 @@ def test_a_batch_of_any_kind(detector: FaceDetector, image: Any, expected: Detec
     rgb = np.stack([image[:, :, ::-1]])
     assert detector.detect_batch(rgb, rgb=True) == [expected]
     assert detector.detect_batch(image for _ in range(3)) == [expected] * 3
-    for nothing in ([], iter([]), np.zeros((0, 10, 10, 3), np.uint8)):
+    empty: list[Any] = []
+    for nothing in (empty, iter(empty), np.zeros((0, 10, 10, 3), np.uint8)):
         assert detector.detect_batch(nothing) == []
 
 

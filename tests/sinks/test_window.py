@@ -7,8 +7,9 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -174,7 +175,7 @@ def test_a_closed_window_of_qt_asks_to_quit(monkeypatch: pytest.MonkeyPatch, bro
             "OpenCV(4.14.0) window_QT.cpp:590: error: (-27:Null pointer) NULL guiReceiver (please create a window)"
         )
 
-    fine = {"getWindowProperty": lambda *_: 1.0, "waitKey": lambda _: -1}
+    fine: dict[str, Callable[..., Any]] = {"getWindowProperty": lambda *_: 1.0, "waitKey": lambda *_: -1}
     for name in ("namedWindow", "resizeWindow", "imshow", "destroyAllWindows"):
         fine[name] = lambda *_: None
     for name, call in fine.items():
