@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
@@ -121,6 +122,13 @@ class FaceDetector:
             )
             for i, (_, letterbox) in enumerate(prepared)
         ]
+
+    def with_min_face(self, min_face: MinFace) -> FaceDetector:
+        """The same detector, on the same loaded model, for another smallest face."""
+        detector = copy.copy(self)
+        check_min_face(min_face)
+        detector.min_face = min_face
+        return detector
 
     def views(self, height: int, width: int, tile_side: int = TILE_SIDE) -> list[View]:
         """Where a picture of height x width pixels is looked at for min_face, which must not be None; see

@@ -16,6 +16,7 @@ from blazeface.detections import Detections
 from blazeface.errors import BlazeFaceError
 from blazeface.geometry import Image
 from blazeface.refine import KeypointRefiner, RefinedDetector
+from blazeface.spec import FRONT_128
 
 WEIGHTS = Path(__file__).parents[1] / "blazeface" / "weights"
 FACE_BOX = np.array([10, 20, 50, 60], np.float32)
@@ -123,6 +124,8 @@ class Middle(KeypointRefiner):
 
 
 class TwoFaces:
+    spec, min_face = FRONT_128, None
+
     def detect(self, image: Image) -> Detections:
         return self.detect_batch([image])[0]
 

@@ -21,6 +21,7 @@ from blazeface.data.samples import Sample
 from blazeface.detections import Detections
 from blazeface.geometry import Image
 from blazeface.refine import KeypointRefiner, RefinedDetector
+from blazeface.spec import FRONT_128
 
 ASTRONAUT = Path(__file__).parents[2] / "data" / "pictures" / "astronaut.png"
 
@@ -47,6 +48,8 @@ def test_mistakes_of_detect_are_one_sentence(tmp_path: Path, capsys: pytest.Capt
 
 class OneFace:
     """Finds the same face in every picture, with its keypoints a known distance off."""
+
+    spec, min_face = FRONT_128, None
 
     def __init__(self, keypoints: np.ndarray):
         self._face = Detections(
