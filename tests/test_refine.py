@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from no_search import NoSearch
 
 from blazeface.crop import CropSpec, apply, crop_matrix, cut, face_matrix, inverse, normalised
 from blazeface.detections import Detections
 from blazeface.errors import BlazeFaceError
 from blazeface.geometry import Image
 from blazeface.refine import KeypointRefiner, RefinedDetector
-from blazeface.spec import FRONT_128
 
 WEIGHTS = Path(__file__).parents[1] / "blazeface" / "weights"
 FACE_BOX = np.array([10, 20, 50, 60], np.float32)
@@ -123,9 +123,7 @@ class Middle(KeypointRefiner):
         return np.full((len(batch), 6, 2), self.value, np.float32)
 
 
-class TwoFaces:
-    spec, min_face = FRONT_128, None
-
+class TwoFaces(NoSearch):
     def detect(self, image: Image) -> Detections:
         return self.detect_batch([image])[0]
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from no_search import NoSearch
 
 pytest.importorskip("onnx", reason="the train extra is not installed")
 sys.path.append(str(Path(__file__).parents[1]))
@@ -21,7 +22,6 @@ from blazeface.data.samples import Sample
 from blazeface.detections import Detections
 from blazeface.geometry import Image
 from blazeface.refine import KeypointRefiner, RefinedDetector
-from blazeface.spec import FRONT_128
 
 ASTRONAUT = Path(__file__).parents[2] / "data" / "pictures" / "astronaut.png"
 
@@ -46,10 +46,8 @@ def test_mistakes_of_detect_are_one_sentence(tmp_path: Path, capsys: pytest.Capt
     assert "--refine does not go with --jobs" in capsys.readouterr().err
 
 
-class OneFace:
+class OneFace(NoSearch):
     """Finds the same face in every picture, with its keypoints a known distance off."""
-
-    spec, min_face = FRONT_128, None
 
     def __init__(self, keypoints: np.ndarray):
         self._face = Detections(
