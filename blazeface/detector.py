@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import difflib
 import math
 import os
@@ -153,6 +154,12 @@ class FaceDetector:
             found += chunk
         return found
 
+    def __copy__(self) -> FaceDetector:
+        """On the same loaded model."""
+        detector = FaceDetector.__new__(FaceDetector)
+        detector.__dict__.update(self.__dict__)
+        return detector
+
     def __reduce__(self) -> tuple[Callable[[dict[str, Any]], FaceDetector], tuple[dict[str, Any]]]:
         if self._arguments is None:
             raise TypeError(
@@ -187,6 +194,15 @@ class FaceDetector:
             )
             for i, (_, letterbox) in enumerate(prepared)
         ]
+
+    def with_min_face(self, min_face: MinFace) -> FaceDetector:
+        """The same detector, on the same loaded model, for another smallest face."""
+        detector = copy.copy(self)
+        check_min_face(min_face)
+        detector.min_face = min_face
+        if detector._arguments is not None:
+            detector._arguments = {**detector._arguments, "min_face": min_face}
+        return detector
 
     def views(self, height: int, width: int, tile_side: int = TILE_SIDE) -> list[View]:
         """Where a picture of height x width pixels is looked at for min_face, which must not be None; see

@@ -19,7 +19,8 @@ from blazeface.errors import BlazeFaceError
 from blazeface.files.checksum import verify_checksum
 from blazeface.files.picture_input import ImageLike, as_bgr
 from blazeface.geometry import Image
-from blazeface.spec import KEYPOINT_NAMES
+from blazeface.search import TILE_SIDE, MinFace, View
+from blazeface.spec import KEYPOINT_NAMES, ModelSpec
 
 WEIGHTS = Path(__file__).parent / "weights" / "refine.onnx"
 
@@ -70,7 +71,16 @@ class KeypointRefiner:
 class Detector(Protocol):
     """The part of FaceDetector that is used."""
 
+    spec: ModelSpec
+    min_face: MinFace
+
     def detect_batch(self, images: Sequence[Image]) -> list[Detections]: ...
+
+    def with_min_face(self, min_face: MinFace) -> Detector: ...
+
+    def views(self, height: int, width: int, tile_side: int = TILE_SIDE) -> list[View]: ...
+
+    def detect_in(self, image: Image, chosen: Sequence[View]) -> Detections: ...
 
 
 class RefinedDetector:
@@ -78,6 +88,16 @@ class RefinedDetector:
 
     def __init__(self, detector: Detector, refiner: KeypointRefiner):
         self._detector, self._refiner = detector, refiner
+        self.spec, self.min_face = detector.spec, detector.min_face
+
+    def with_min_face(self, min_face: MinFace) -> RefinedDetector:
+        return RefinedDetector(self._detector.with_min_face(min_face), self._refiner)
+
+    def views(self, height: int, width: int, tile_side: int = TILE_SIDE) -> list[View]:
+        return self._detector.views(height, width, tile_side)
+
+    def detect_in(self, image: Image, chosen: Sequence[View]) -> Detections:
+        return self._refiner.refine(image, self._detector.detect_in(image, chosen))
 
     def detect(self, image: Image) -> Detections:
         return self.detect_batch([image])[0]

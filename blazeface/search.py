@@ -93,6 +93,13 @@ class View:
         """The part of a picture (H, W, 3), not copied."""
         return image[self.top : self.top + self.height, self.left : self.left + self.width]
 
+    def shows(self, boxes: Floats) -> NDArray[np.bool_]:
+        """Which of boxes (N, 4) lie whole in this view and are taken from it: (N,)."""
+        inside = (boxes[:, :2] >= (self.left, self.top)).all(axis=1)
+        inside &= (boxes[:, 2:] <= (self.left + self.width, self.top + self.height)).all(axis=1)
+        shown: NDArray[np.bool_] = inside & self.takes(boxes)
+        return shown
+
     def takes(self, boxes: Floats) -> NDArray[np.bool_]:
         """Which of boxes (N, 4) in pixels of the picture are taken from this view: (N,)."""
         size = np.sqrt(box_area(boxes))

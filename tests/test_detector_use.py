@@ -150,6 +150,9 @@ def test_an_arena_full_of_pieces_is_emptied() -> None:
 def test_a_copy_opens_its_model_anew(detector: FaceDetector, expected: Detections, tmp_path: Path) -> None:
     assert pickle.loads(pickle.dumps(detector)).detect(PATH) == expected
     assert copy.deepcopy(detector).detect(PATH) == expected
+    finer = pickle.loads(pickle.dumps(detector.with_min_face(40)))
+    assert finer.min_face == 40
+    assert copy.copy(detector)._backend is detector._backend
     strict = FaceDetector(score_threshold=1.0)
     assert len(pickle.loads(pickle.dumps(strict)).detect(PATH)) == 0
     with pytest.raises(TypeError, match="made by from_backend cannot be pickled"):

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from no_search import NoSearch
 
 from blazeface.crop import CropSpec, apply, crop_matrix, cut, face_matrix, inverse, normalised
 from blazeface.detections import Detections
@@ -122,7 +123,7 @@ class Middle(KeypointRefiner):
         return np.full((len(batch), 6, 2), self.value, np.float32)
 
 
-class TwoFaces:
+class TwoFaces(NoSearch):
     def detect(self, image: Image) -> Detections:
         return self.detect_batch([image])[0]
 

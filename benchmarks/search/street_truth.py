@@ -26,7 +26,7 @@ from blazeface.sources.opening import open_source
 HERE = Path(__file__).parent
 SURE = {"yunet_n_dynamic.onnx": 0.5, "centerface.onnx": 0.35}
 LOW = 0.2
-"""Score from which what a single teacher sees is unsure and not a false alarm."""
+"""Score from which what a single teacher sees is unsure and not a false positive."""
 AGREE = 0.5
 
 

@@ -1,4 +1,4 @@
-"""What figures are made of: one record a picture, with the fate of each face and each detection."""
+"""What figures are made of: one record a picture, with what became of each face and each detection."""
 
 from __future__ import annotations
 

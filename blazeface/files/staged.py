@@ -18,7 +18,7 @@ EXISTS = "exists already (--overwrite replaces it)"
 """What is said of a file that is not to be replaced."""
 
 STALE = 3600.0
-"""Seconds after which a part that nobody writes to any more is swept away."""
+"""Seconds after which a part that nobody writes to any more is removed."""
 
 _PART = re.compile(r"\..*-\d+(-\d+)?\.part(\.[^.]*)?")
 _numbers = itertools.count()

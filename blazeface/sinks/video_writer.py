@@ -1,4 +1,4 @@
-"""The door to writing a video: the best library that is installed, and a file that appears whole."""
+"""Opening a video for writing: the best library that is installed, and a file that appears whole."""
 
 from __future__ import annotations
 

@@ -1,21 +1,25 @@
 """Looking where the faces were: a crop around each, turned upright, in place of the whole frame.
 
 In its crop a face has the size that the network sees best, so that small, far and turned faces are found better. A
-face that comes in is seen when the whole frame is searched the next time.
+face that comes in is seen when the frame is searched the next time: whole from time to time, or, where the detector
+searches for small faces in many views, some of the views in each frame.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from blazeface.blend import blend
 from blazeface.detections import Detections
 from blazeface.geometry import Image, box_iou
+from blazeface.search import View as Part
+from blazeface.spec import OUR_BLEND_IOU, ModelSpec
 
 WIDTH = 2.5
 """Side of a crop, in sides of the face in it."""
@@ -24,7 +28,10 @@ UPRIGHT = 15.0
 """Degrees up to which the line through the eyes is taken for level."""
 
 MOST = 4
-"""Faces up to which crops are looked at; with more the whole frame is cheaper."""
+"""Faces up to which crops are looked at; with more the whole frame is cheaper, unless searching it takes many views."""
+
+PART_SIDES = 3
+"""Side of the parts in which a large frame is searched in turn, in sides of the model's square."""
 
 SAME_FACE = 0.2
 """IoU with where the face was, from which a detection in its crop is taken for it."""
@@ -41,28 +48,86 @@ class Detector(Protocol):
     def detect_batch(self, images: Sequence[Image]) -> list[Detections]: ...
 
 
+@runtime_checkable
+class Searcher(Protocol):
+    """A detector that can look for faces in views of a picture, as FaceDetector with min_face does."""
+
+    spec: ModelSpec
+    min_face: Any
+
+    def detect(self, image: Image) -> Detections: ...
+
+    def detect_batch(self, images: Sequence[Image]) -> list[Detections]: ...
+
+    def with_min_face(self, min_face: None) -> Searcher: ...
+
+    def views(self, height: int, width: int, tile_side: int) -> list[Part]: ...
+
+    def detect_in(self, image: Image, chosen: Sequence[Part]) -> Detections: ...
+
+
 class RoiDetector:
     """Finds the faces of one video, given frame after frame.
 
     Each face of the last frame is looked for in its crop. The whole frame is searched as well every `every` frames,
     when one of them is not found there, and while there is none; with more than MOST it is searched alone.
+
+    A detector with min_face searches the first frame whole. After it, each frame is looked at in the base view and in
+    some of the finer ones, so that all of them have had their turn after `every` frames, and for a face that was
+    lost in the coarsest of them that shows where it was. Faces seen in several of all these are blended by the detector's own rule.
     """
 
     def __init__(self, detector: Detector, every: int = 10):
-        self._detector = detector
+        self._detector = self._crops = detector
+        self._searcher: Searcher | None = None
+        self._blend_iou = OUR_BLEND_IOU
+        if isinstance(detector, Searcher):
+            self._blend_iou = detector.spec.blend_iou
+            if detector.min_face is not None:
+                self._searcher, self._crops = detector, detector.with_min_face(None)
         self._every = every
         self._last = Detections.empty()
         self._shape: tuple[int, ...] = ()
         self._since = 0
+        self._views: list[Part] = []
 
     def detect(self, image: Image) -> Detections:
+        if self._searcher is None:
+            faces = self._watch(image)
+        elif image.shape != self._shape:
+            height, width = image.shape[:2]
+            self._since = 0
+            self._views = self._searcher.views(height, width, PART_SIDES * self._searcher.spec.input_size)
+            faces = self._searcher.detect(image)
+        else:
+            faces = self._search_in_turn(image, self._searcher)
+        self._last, self._shape = faces, image.shape
+        return faces
+
+    def _search_in_turn(self, image: Image, searcher: Searcher) -> Detections:
+        pixels = sum(view.shape[0] * view.shape[1] for view in self._views)
+        squares = pixels / searcher.spec.input_size**2
+        known = self._last[
+            : max(MOST, int(squares / 2))
+        ]  # the surest ones; crops of more would cost more than a search
+        faces = self._in_crops(image, known)
+        found = box_iou(known.boxes, faces.boxes).max(axis=1, initial=0.0) >= SAME_FACE
+        base, *finer = self._views
+        turn = [view for i, view in enumerate(finer) if i % self._every == self._since % self._every]
+        lost: list[Part] = []
+        for box in known.boxes[~found]:
+            lost += [view for view in finer if view.shows(box[None])[0]][:1]
+        chosen = dict.fromkeys([base, *turn, *lost])
+        self._since += 1
+        return joined(faces, searcher.detect_in(image, list(chosen)), self._blend_iou)
+
+    def _watch(self, image: Image) -> Detections:
         known = self._last if image.shape == self._shape and len(self._last) <= MOST else self._last[:0]
         faces = self._in_crops(image, known)
         self._since += 1
         if len(known) == 0 or len(faces) < len(known) or self._since >= self._every:
             self._since = 0
-            faces = joined(faces, self._detector.detect(image))
-        self._last, self._shape = faces, image.shape
+            faces = joined(faces, self._detector.detect(image), self._blend_iou)
         return faces
 
     def _in_crops(self, image: Image, known: Detections) -> Detections:
@@ -71,23 +136,21 @@ class RoiDetector:
             return known
         views = [view_of(box, points) for box, points in zip(known.boxes, known.keypoints, strict=True)]
         found = known[:0]
-        crops = self._detector.detect_batch([view.cut(image) for view in views])
+        crops = self._crops.detect_batch([view.cut(image) for view in views])
         for view, box, inside in zip(views, known.boxes, crops, strict=True):
             faces = view.to_picture(inside)
             overlap = box_iou(faces.boxes, box[None])[:, 0]
             if overlap.max(initial=0.0) >= SAME_FACE:
-                found = joined(found, faces[[int(overlap.argmax())]])
+                found = joined(found, faces[[int(overlap.argmax())]], self._blend_iou)
         return found
 
 
-def joined(first: Detections, second: Detections) -> Detections:
-    """The faces of both, best first, without those of the second that are among the first already."""
-    new = box_iou(second.boxes, first.boxes).max(axis=1, initial=0.0) < SAME_FACE
-    boxes = np.concatenate([first.boxes, second.boxes[new]])
-    scores = np.concatenate([first.scores, second.scores[new]])
-    keypoints = np.concatenate([first.keypoints, second.keypoints[new]])
-    order = np.argsort(-scores, kind="stable")
-    return Detections(boxes[order], scores[order], keypoints[order])
+def joined(first: Detections, second: Detections, blend_iou: float = OUR_BLEND_IOU) -> Detections:
+    """The faces of both, best first; those that overlap by more than `blend_iou` are blended into one."""
+    boxes = np.concatenate([first.boxes, second.boxes])
+    scores = np.concatenate([first.scores, second.scores])
+    keypoints = np.concatenate([first.keypoints, second.keypoints])
+    return Detections(*blend(boxes, scores, keypoints, blend_iou))
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from no_search import NoSearch
 
 pytest.importorskip("onnx", reason="the train extra is not installed")
 sys.path.append(str(Path(__file__).parents[1]))
@@ -45,7 +46,7 @@ def test_mistakes_of_detect_are_one_sentence(tmp_path: Path, capsys: pytest.Capt
     assert "--refine does not go with --jobs" in capsys.readouterr().err
 
 
-class OneFace:
+class OneFace(NoSearch):
     """Finds the same face in every picture, with its keypoints a known distance off."""
 
     def __init__(self, keypoints: np.ndarray):

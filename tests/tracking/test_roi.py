@@ -14,6 +14,9 @@ from blazeface import FaceDetector
 from blazeface.detections import Detections
 from blazeface.files.pictures import read_picture
 from blazeface.geometry import Image, box_iou
+from blazeface.search import View as Part
+from blazeface.search import views
+from blazeface.spec import FRONT_128
 from blazeface.tracking.roi import MOST, RoiDetector, View, joined, view_of
 
 ROOT = Path(__file__).parents[2]
@@ -87,6 +90,69 @@ def test_too_many_faces_are_searched_in_the_whole_frame() -> None:
     for _ in range(3):
         roi.detect(red_square(0, 0))
     assert detector.shapes == [(400, 400)] * 3
+
+
+class Searching(Counting):
+    """Searches in views: notes which of them it was asked for."""
+
+    def __init__(self, min_face: float | None = 8) -> None:
+        super().__init__()
+        self.spec, self.min_face = FRONT_128, min_face
+        self.asked: list[list[Part]] = []
+
+    def with_min_face(self, min_face: None) -> "Searching":
+        other = Searching(min_face)
+        other.shapes = self.shapes
+        return other
+
+    def views(self, height: int, width: int, tile_side: int = 1024) -> list[Part]:
+        return views(height, width, FRONT_128, 8, 16, tile_side)
+
+    def detect_in(self, image: Image, chosen: Sequence[Part]) -> Detections:
+        self.asked.append(list(chosen))
+        found = RedDetector().detect(image)
+        shown = [view.shows(found.boxes).any() for view in chosen]
+        return found if any(shown) else found[:0]
+
+
+def test_after_a_full_search_all_views_have_their_turn() -> None:
+    """The first frame is searched whole; in each of the next ones the base view and a tenth of the finer ones."""
+    detector = Searching()
+    roi = RoiDetector(detector, every=10)
+    whole = detector.views(1080, 1920, 3 * 128)
+    for _ in range(11):
+        assert len(roi.detect(np.zeros((1080, 1920, 3), np.uint8))) == 0
+    assert detector.shapes == [(1080, 1920)]
+    assert all(asked[0] == whole[0] for asked in detector.asked)
+    assert sorted((v.left, v.top, v.shape) for asked in detector.asked for v in asked[1:]) == sorted(
+        (v.left, v.top, v.shape) for v in whole[1:]
+    )
+    assert max(len(asked) for asked in detector.asked) <= 1 + -(-len(whole[1:]) // 10)
+
+
+def test_a_known_small_face_is_followed_in_its_crop_and_a_lost_one_looked_for_where_it_was() -> None:
+    detector = Searching()
+    roi = RoiDetector(detector)
+    frame = np.full((1080, 1920, 3), 90, np.uint8)
+    frame[500:520, 900:920] = (0, 0, 255)
+    for _ in range(3):
+        assert roi.detect(frame).boxes.tolist() == [[900, 500, 920, 520]]
+    assert detector.shapes == [(1080, 1920), (50, 50), (50, 50)]
+    moved = np.full((1080, 1920, 3), 90, np.uint8)
+    moved[500:520, 960:980] = (0, 0, 255)  # beyond its crop
+    assert roi.detect(moved).boxes.tolist() == [[960, 500, 980, 520]]
+    assert any(view.shows(np.array([[900.0, 500, 920, 520]])).any() for view in detector.asked[-1][1:])
+
+
+@pytest.mark.parametrize("overlap", [5, 9, 13])
+def test_faces_that_overlap_by_less_than_the_blend_rule_stay_two(overlap: int) -> None:
+    """IoU from .14 to .48 of two boxes of 20 pixels."""
+    points = np.zeros((1, 6, 2), np.float32)
+    first = Detections(np.array([[0, 0, 20, 20]], np.float32), np.array([0.9], np.float32), points)
+    shifted = np.array([[20 - overlap, 0, 40 - overlap, 20]], np.float32)
+    second = Detections(shifted, np.array([0.8], np.float32), points)
+    assert len(joined(first, second)) == 2
+    assert len(joined(first, first)) == 1
 
 
 @given(

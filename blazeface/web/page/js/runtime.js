@@ -13,14 +13,14 @@ export const ENGINE_NAMES = { webgpu: "WebGPU", wasm: "WebAssembly" };
  */
 export async function openNetwork(modelUrl, spec, engine, files) {
   if (engine !== "wasm" && hasBuild("webgpu", files)) {
-    const obstacle = await whyNoWebGpu();
-    if (!obstacle) {
+    const problem = await whyNoWebGpu();
+    if (!problem) {
       try {
         return await open("webgpu", modelUrl, spec);
       } catch (error) {
         if (engine === "webgpu") throw new Error(`WebGPU could not load the model: ${error.message}`);
       }
-    } else if (engine === "webgpu") throw new Error(obstacle);
+    } else if (engine === "webgpu") throw new Error(problem);
   }
   if (engine === "webgpu" || !hasBuild("wasm", files)) {
     throw new Error(
