@@ -30,14 +30,14 @@ Candidates = tuple[Floats, Floats, Floats]
 
 Reduce = Callable[[Floats, Floats, Floats, float], Candidates]
 
-AUTO_SHARE = 1 / 128
+AUTO_SHARE = 1 / 64
 """Of the picture's long side: the face that "auto" looks for."""
 
-SMALLEST = 1.0
+SMALLEST = 2.0
 """Side of the smallest face on the finest level, in strides of the finest feature map."""
 
 GOOD = 1.0
-"""From so many strides on a face is left to a level; smaller ones are left to the next finer level."""
+"""Strides from which on a face is taken from a level; smaller ones are left to the next finer level."""
 
 LARGEST, LARGEST_IN_TILES = 0.5, 0.3
 """Up to these shares of the model's input side a face is taken from a level finer than the base; the second where the

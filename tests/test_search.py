@@ -98,10 +98,10 @@ def test_views_lie_in_the_picture_and_fit_the_runtime(
 
 
 def test_the_views_of_a_street_in_full_hd() -> None:
-    """Literal values: one pass at the picture's own shape, then ever larger ones down to faces of 15 pixels."""
+    """Literal values: one pass at the picture's own shape, then ever larger ones down to faces of 30 pixels."""
     found = views(1080, 1920, FRONT_128, "auto", 16)
     assert found[0] == View(0, 0, 1920, 1080, (96, 176), smallest=found[0].smallest)
-    assert smallest_face(1080, 1920, FRONT_128, "auto") == 1920 * AUTO_SHARE == 15
+    assert smallest_face(1080, 1920, FRONT_128, "auto") == 1920 * AUTO_SHARE == 30
     assert [view.smallest for view in found][-1] == 0
     assert all(view.largest < 1080 for view in found[1:])
 

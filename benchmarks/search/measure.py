@@ -1,0 +1,198 @@
+"""What searching for small faces finds, and what it takes.
+
+    python -m benchmarks.search.measure --video ../shared/videos/street-group.mp4 --peers ../shared/peers --data ROOT
+
+- A street clip at widths from 640 to 3840 pixels (scaled from 1920), with the truth of `street_truth`: faces a frame,
+  recall of faces of 14 pixels or more, precision, time; beside YuNet_n and CenterFace at the frame's own size.
+- A made photograph of 4000 x 3000 pixels with 100 faces of 20 pixels.
+- The crowds of val (with --data), with and without; and what the picture's own shape gains on all of val.
+
+Times are of one thread, the contenders taking turns frame by frame: medians, to be taken on a quiet machine. Writes
+benchmarks/results/search.json, search.md and search.png, and docs/images/search.jpg.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from benchmarks import RESULTS
+from benchmarks.peers.native import open_detector
+from benchmarks.search.made import made_photograph
+from benchmarks.search.report import draw_plot, markdown
+from blazeface.benchmark.interleave import machine
+from blazeface.data.samples import load_split
+from blazeface.detector import FaceDetector
+from blazeface.evaluation.record import SCORE_CUT, records
+from blazeface.evaluation.report import figures
+from blazeface.files.pictures import read_picture, write_picture
+from blazeface.files.staged import staged_file
+from blazeface.geometry import Image, box_area, box_iou
+from blazeface.sinks.draw import draw_faces
+from blazeface.sources.inputs import find_inputs
+from blazeface.sources.opening import open_source
+from blazeface.tracking.roi import RoiDetector
+
+WIDTHS = (640, 1280, 1920, 3840)
+LEAST = 14.0
+"""Pixels from which a face of the truth is asked for."""
+SAME, UNSURE = 0.4, 0.3
+"""IoU with a face of the truth from which it is found; with what the truth leaves open, from which nothing is counted."""
+ROOT = Path(__file__).parents[2]
+
+Detect = Callable[[Image], NDArray[Any]]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = parser.add_argument
+    add("--video", type=Path, required=True)
+    add("--peers", type=Path, required=True, help="folder of yunet_n_dynamic.onnx and centerface.onnx")
+    add("--data", type=Path, help="folder in the WIDER FACE layout; left out: no figures on val")
+    add("--models", nargs="+", default=["front-128", "back-256"])
+    add(
+        "--every",
+        type=int,
+        default=10,
+        help="every how many frames are looked at (--roi: all of them; default: 10)",
+    )
+    args = parser.parse_args()
+    truth = json.loads((Path(__file__).parent / f"{args.video.stem}.json").read_text(encoding="utf-8"))
+    street = {str(width): measure_street(args, truth, width) for width in WIDTHS}
+    photograph = {name: count_photograph(name, name == args.models[0]) for name in args.models}
+    val = {name: measure_val(args.data, name) for name in args.models} if args.data else {}
+    result = {"machine": machine(), "street": street, "photograph": photograph, "val": val}
+    with staged_file(RESULTS / "search.json") as part:
+        part.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    with staged_file(RESULTS / "search.md") as part:
+        part.write_text(markdown(result), encoding="utf-8")
+    draw_plot(result, RESULTS / "search.png")
+    print(markdown(result))
+
+
+def measure_street(args: argparse.Namespace, truth: dict[str, Any], width: int) -> dict[str, dict[str, float]]:
+    """Figures of each contender on the clip at one width."""
+    contenders: dict[str, Detect] = {}
+    for name in args.models:
+        contenders[name] = boxes_of(FaceDetector(name).detect)
+        contenders[f"{name}, auto"] = boxes_of(FaceDetector(name, min_face="auto").detect)
+    for file, peer in (("yunet_n_dynamic.onnx", "YuNet_n"), ("centerface.onnx", "CenterFace")):
+        detect = open_detector({"file": args.peers / file, "threads": 1})
+        contenders[peer] = lambda image, detect=detect: detect(image)[0]  # type: ignore[misc]
+    follow = {
+        f"{name}, auto, roi": boxes_of(RoiDetector(FaceDetector(name, min_face="auto")).detect)
+        for name in args.models
+    }
+    tallies = {name: Tally() for name in (*contenders, *follow)}
+    for number, image in tqdm(frames(args.video, width), f"{width} pixels", len(truth["frames"]), disable=None):
+        labels = [
+            np.array(truth["frames"][number][kind]).reshape(-1, 4) * width / truth["width"]
+            for kind in ("faces", "unsure")
+        ]
+        for name, detect in (follow | contenders if number % args.every == 0 else follow).items():
+            tallies[name].add(detect, image, labels[0], labels[1])
+    return {name: tally.figures() for name, tally in tallies.items()}
+
+
+class Tally:
+    """Counts of one contender."""
+
+    def __init__(self) -> None:
+        self.frames = self.found = self.faces = self.wrong = self.answers = 0
+        self.seconds: list[float] = []
+
+    def add(self, detect: Detect, image: Image, faces: NDArray[Any], unsure: NDArray[Any]) -> None:
+        started = time.process_time()
+        boxes = detect(image)
+        self.seconds.append(time.process_time() - started)
+        overlap = box_iou(faces, boxes)
+        asked = np.sqrt(box_area(faces)) >= LEAST
+        self.frames += 1
+        self.answers += len(boxes)
+        self.faces += int(asked.sum())
+        pairs = matched(overlap)
+        self.found += sum(bool(asked[i]) for i, _ in pairs)
+        known = box_iou(unsure, boxes).max(axis=0, initial=0) >= UNSURE
+        known[[j for _, j in pairs]] = True
+        self.wrong += int((~known).sum())
+
+    def figures(self) -> dict[str, float]:
+        return {
+            "faces_a_frame": round(self.answers / self.frames, 2),
+            "recall": round(self.found / max(1, self.faces), 3),
+            "precision": round(1 - self.wrong / max(1, self.answers), 3),
+            "cpu_ms": round(1e3 * float(np.median(self.seconds)), 1),
+            "mean_cpu_ms": round(1e3 * float(np.mean(self.seconds)), 1),
+            "frames": self.frames,
+        }
+
+
+def matched(overlap: NDArray[Any]) -> list[tuple[int, int]]:
+    """Pairs of rows and columns that overlap by SAME or more, the best first, each taken once."""
+    overlap, pairs = overlap.copy(), []
+    while overlap.size and overlap.max() >= SAME:
+        i, j = (int(place) for place in np.unravel_index(int(overlap.argmax()), overlap.shape))
+        pairs.append((i, j))
+        overlap[i], overlap[:, j] = -1, -1
+    return pairs
+
+
+def boxes_of(detect: Callable[[Image], Any]) -> Detect:
+    return lambda image: np.asarray(detect(image).boxes, np.float64)
+
+
+def frames(video: Path, width: int) -> Iterator[tuple[int, Image]]:
+    with open_source(find_inputs([str(video)], print)[0], 4.0, lambda: False) as source:
+        for frame in source.frames():
+            height = round(frame.image.shape[0] * width / frame.image.shape[1])
+            way = cv2.INTER_AREA if width < frame.image.shape[1] else cv2.INTER_LINEAR
+            yield frame.index, cv2.resize(frame.image, (width, height), interpolation=way)  # type: ignore[misc]
+
+
+def count_photograph(name: str, show: bool) -> dict[str, Any]:
+    """Faces found of the 100 of a made photograph, and answers that are none of them."""
+    image, faces = made_photograph(read_picture(str(ROOT / "data" / "pictures" / "astronaut.png")))
+    row: dict[str, Any] = {"faces": len(faces)}
+    for key, min_face in (("None", None), ("auto", "auto"), ("20", 20), ("12", 12)):
+        found = FaceDetector(name, min_face=min_face).detect(image)
+        pairs = matched(box_iou(faces, found.boxes.astype(np.float64)))
+        row[key] = {"found": len(pairs), "wrong": len(found) - len(pairs)}
+        if show and key == "20":
+            part = np.ascontiguousarray(draw_faces(image, found)[:1000, :1500])
+            write_picture(ROOT / "docs" / "images" / "search.jpg", part)
+    return row
+
+
+def measure_val(data: Path, name: str) -> dict[str, Any]:
+    """Figures by relative size on all of val, in the square and in the own shape, and on its crowds."""
+    samples = load_split(data, "val")
+    crowds = [sample for sample in samples if len(sample.boxes) >= 8]
+    plans = (
+        ("square", samples, None),
+        ("own shape", samples, 1e6),
+        ("crowds, square", crowds, None),
+        ("crowds, own shape", crowds, 1e6),
+        ("crowds, auto", crowds, "auto"),
+    )
+    rows: dict[str, Any] = {}
+    for key, chosen, min_face in plans:
+        detector = FaceDetector(name, SCORE_CUT, min_face=min_face)
+        progress = tqdm(chosen, f"{name}, {key}", disable=None)
+        found = list(records(progress, lambda path: read_picture(str(path)), detector.detect_batch))
+        rows[key] = {"pictures": len(found)} | {
+            label: round(float(value), 4) for label, value in figures(found).items()
+        }
+    return rows
+
+
+if __name__ == "__main__":
+    main()
