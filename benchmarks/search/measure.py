@@ -31,13 +31,13 @@ from benchmarks.search.made import made_photograph
 from benchmarks.search.report import draw_plot, markdown
 from blazeface.benchmark.interleave import machine
 from blazeface.data.samples import load_split
+from blazeface.detections.draw import draw_faces
 from blazeface.detector import FaceDetector
 from blazeface.evaluation.record import SCORE_CUT, records
 from blazeface.evaluation.report import figures
 from blazeface.files.pictures import read_picture, write_picture
 from blazeface.files.staged import staged_file
 from blazeface.geometry import Image, box_area, box_iou
-from blazeface.sinks.draw import draw_faces
 from blazeface.sources.inputs import find_inputs
 from blazeface.sources.opening import open_source
 from blazeface.tracking.roi import RoiDetector
