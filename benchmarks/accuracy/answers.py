@@ -20,6 +20,9 @@ from blazeface.geometry import Image
 Row = dict[str, Any]
 """One picture: its digest, and the boxes, scores and keypoints found."""
 
+DIGITS = {"boxes": 2, "scores": 6, "keypoints": 2}
+"""Decimals that are kept."""
+
 
 class Answers:
     """Asks a contender about pictures that it has not seen yet.
@@ -30,7 +33,7 @@ class Answers:
 
     def __init__(self, contender: Contender, about: dict[str, Any], kept: Path, fresh: bool = False):
         self._contender = contender
-        self.date, self._rows = (None, {}) if fresh else read_kept(kept, about)
+        self.date, self._found = (None, {}) if fresh else read_kept(kept, about)
         kept.parent.mkdir(parents=True, exist_ok=True)
         self._file = kept.open("a" if self.date else "w", encoding="utf-8")
         if self.date is None:
@@ -40,18 +43,18 @@ class Answers:
 
     def detect(self, images: list[Image]) -> list[Detections]:
         """Faces of several pictures, from SCORE_CUT up. Raises BlazeFaceError where the contender ends."""
-        return [to_detections(self._row(image)) for image in images]
+        return [self._one(image) for image in images]
 
-    def _row(self, image: Image) -> Row:
+    def _one(self, image: Image) -> Detections:
         digest = hashlib.blake2b(repr(image.shape).encode() + image.tobytes(), digest_size=12).hexdigest()
-        if digest not in self._rows:
+        if digest not in self._found:
             place = Path(self._folder.name) / "picture.npy"
             np.save(place, image)
             found = self._contender.ask(do="detect", file=str(place))
-            rounded = {name: np.round(np.array(values), 5).tolist() for name, values in found.items()}
-            self._rows[digest] = {"digest": digest, **rounded}
-            self._file.write(json.dumps(self._rows[digest]) + "\n")
-        return self._rows[digest]
+            row = {name: np.round(np.array(found[name]), digits).tolist() for name, digits in DIGITS.items()}
+            self._file.write(json.dumps({"digest": digest, **row}) + "\n")
+            self._found[digest] = to_detections(row)
+        return self._found[digest]
 
     def __enter__(self) -> Answers:
         return self
@@ -63,25 +66,25 @@ class Answers:
         self._folder.cleanup()
 
 
-def read_kept(file: Path, about: dict[str, Any]) -> tuple[str | None, dict[str, Row]]:
-    """Date and rows of an earlier run of the very same detector; None and nothing where there is none."""
+def read_kept(file: Path, about: dict[str, Any]) -> tuple[str | None, dict[str, Detections]]:
+    """Date and findings of an earlier run of the very same detector; None and nothing where there is none."""
+    found: dict[str, Detections] = {}
     if not file.exists():
-        return None, {}
-    lines = file.read_text(encoding="utf-8").splitlines()
-    try:
-        first = json.loads(lines[0])
-    except (IndexError, json.JSONDecodeError):
-        return None, {}
-    if {**first, "date": None} != {**about, "date": None}:
-        return None, {}
-    rows = {}
-    for line in lines[1:]:
+        return None, found
+    with file.open(encoding="utf-8") as lines:
         try:
-            row = json.loads(line)
-            rows[row["digest"]] = row
-        except (json.JSONDecodeError, KeyError, TypeError):
-            continue
-    return first["date"], rows
+            first = json.loads(next(lines, ""))
+        except json.JSONDecodeError:
+            return None, found
+        if {**first, "date": None} != {**about, "date": None}:
+            return None, found
+        for line in lines:  # as arrays at once: lists of numbers would take ten times the memory
+            try:
+                row = json.loads(line)
+                found[row["digest"]] = to_detections(row)
+            except (json.JSONDecodeError, KeyError, TypeError):
+                continue
+    return first["date"], found
 
 
 def to_detections(row: Row) -> Detections:

@@ -88,6 +88,7 @@ def measure(peer: Peer, samples: Sequence[Sample], args: argparse.Namespace) -> 
             "versions": contender.about["versions"],
             "options": {name: value for name, value in options.items() if name not in ("threads", "file")},
             "score_cut": SCORE_CUT,
+            "adapter": hashlib.sha256(peer.file.read_bytes()).hexdigest()[:16],
         }
         if peer in OURS:
             about["sha256"] = hashlib.sha256(model_path(peer.name).read_bytes()).hexdigest()

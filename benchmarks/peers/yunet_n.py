@@ -1,7 +1,8 @@
 """YuNet_n of libfacedetection.train in onnxruntime. Options: `file` (yunet_n_dynamic.onnx), `size`, `threads`,
 `score_threshold`.
 
-The picture is letterboxed into a square as this project does it; BGR, values 0 to 255. Three strides of 8, 16 and 32 give a
+The picture is scaled by areas so that its long side is `size`, and padded with black at the right and bottom to a square; BGR,
+values 0 to 255. Three strides of 8, 16 and 32 give a
 class score, an object score, a box and five keypoints for each cell; the score is the root of the product of the two. Its two
 mouth corners give the mouth's centre.
 """
@@ -12,13 +13,13 @@ import os
 import time
 from typing import Any
 
+import cv2
 import numpy as np
 
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # before the import, which reads it
 import onnxruntime
 
 from blazeface.blend import hard_nms
-from blazeface.geometry import letterbox_image
 
 DISTRIBUTIONS = ["onnxruntime", "opencv-python", "numpy"]
 STRIDES = (8, 16, 32)
@@ -48,8 +49,12 @@ class YuNetN:
 
     def _all(self, image: np.ndarray) -> tuple[list[float], tuple[np.ndarray, np.ndarray, np.ndarray]]:
         times = [time.perf_counter()]
-        square, letterbox = letterbox_image(image, self._size)
-        tensor = square.transpose(2, 0, 1)[None].astype(np.float32)
+        height, width = image.shape[:2]
+        scale = self._size / max(height, width)
+        sides = max(1, round(width * scale)), max(1, round(height * scale))
+        square = np.zeros((self._size, self._size, 3), np.float32)
+        square[: sides[1], : sides[0]] = cv2.resize(image, sides, interpolation=cv2.INTER_AREA)
+        tensor = np.ascontiguousarray(square.transpose(2, 0, 1))[None]
         times.append(time.perf_counter())
         outputs = self._session.run(self._names, {"input": tensor})
         times.append(time.perf_counter())
@@ -60,8 +65,7 @@ class YuNetN:
         boxes, scores, points = (np.concatenate(part) for part in zip(*rows, strict=True))
         best = np.argsort(-scores, kind="stable")[:CANDIDATES]
         boxes, scores, points = hard_nms(boxes[best], scores[best], points[best], OVERLAP)
-        corners = letterbox.to_picture(boxes.reshape(-1, 2, 2)).reshape(-1, 4)
-        found = corners, scores, letterbox.to_picture(points)
+        found = boxes / scale, scores, points / scale
         times.append(time.perf_counter())
         return times, found
 

@@ -20,6 +20,8 @@ from wider_material import write_data
 from blazeface.cli.main import run_command
 from blazeface.evaluation.robustness.conditions import CONDITIONS
 from blazeface.models.weights import save_weights
+from blazeface.training.checkpoint import load_checkpoint
+from blazeface.training.loop import averaged
 
 
 @pytest.fixture(scope="module")
@@ -92,6 +94,28 @@ def test_robustness_centred_faces_and_clips(
     assert report["clips"]["clip.mp4"]["frames"] == 5
     assert "| roll 180 | 9 |" in (out / "report.md").read_text()
     assert str(tmp_path) not in (out / "report.json").read_text()
+
+
+def test_the_folder_of_a_run_is_evaluated_by_its_averaged_weights(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_folder = tmp_path / "run"
+    quick = ["--batch", "1", "--epochs", "1", "--warmup", "1", "--workers", "0", "--threads", "1", "--quiet"]
+    assert run_command("train", ["--data", str(data), "--out", str(run_folder), *quick]) == 0
+    flags = ("--data", data, "--resamples", 0, "--threads", 1)
+    assert run(*flags, "--model", run_folder, "--out", tmp_path / "a") == 0
+    network = averaged(load_checkpoint(run_folder))
+    save_weights(network, tmp_path / "averaged.safetensors")
+    assert run(*flags, "--model", tmp_path / "averaged.safetensors", "--out", tmp_path / "b") == 0
+    first, second = (json.loads((tmp_path / name / "report.json").read_text()) for name in "ab")
+    assert first["model"]["file"] == "checkpoint.pt" and first["model"]["backend"] == "torch"
+    figures = [
+        {name: value for name, value in row["figures"].items() if value is not None} for row in (first, second)
+    ]
+    assert figures[0] == pytest.approx(figures[1], abs=1e-4)
+    capsys.readouterr()
+    assert run(*flags, "--model", tmp_path) == 1
+    assert "is no training run" in capsys.readouterr().err
 
 
 def test_robustness_without_a_face_less_picture_says_so(

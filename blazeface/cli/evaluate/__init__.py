@@ -31,13 +31,18 @@ from blazeface.evaluation.worst import false_positives, missed_faces
 from blazeface.files.pictures import read_picture, write_picture
 from blazeface.files.staged import cannot_write, staged_file
 from blazeface.geometry import Image
+from blazeface.spec import NAMED_SPECS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--data", type=Path, required=True, metavar="ROOT", help="folder in the WIDER FACE layout")
     add("--split", choices=SPLITS, default="val", help="default: val")
-    add("--model", default="front-128", help="a shipped model or a model file (default: front-128)")
+    add(
+        "--model",
+        default="front-128",
+        help="a shipped model, a model file, or the folder of a training run (default: front-128)",
+    )
     add("--trust-model", action="store_true", help=TRUST_HELP)
     add_min_face(parser)
     add("--backend", choices=BACKENDS, help="default: by the model's suffix")
@@ -71,10 +76,7 @@ def run(args: argparse.Namespace) -> int:
         if getattr(args, name) is not None:
             raise BlazeFaceError(f"--{name} goes with --protocol wider")
     draw = _prepare_output(args.out) if args.out else None
-    backend = args.backend or backend_for(args.model)
-    detector = FaceDetector(
-        args.model, SCORE_CUT, backend, args.threads, min_face=args.min_face, trust=args.trust_model
-    )
+    detector, file, backend = _open(args)
     samples = chosen_evenly(load_split(args.data, args.split), args.limit)
     broken: list[Path] = []
     read = _reader(broken)
@@ -93,7 +95,7 @@ def run(args: argparse.Namespace) -> int:
         print(hardness_text(hardness))
     if args.out and draw:
         about = {
-            "model": _describe(detector, model_path(args.model, backend), backend),
+            "model": _describe(detector, file, backend),
             "split": args.split,
             "score_cut": SCORE_CUT,
             "min_face": args.min_face,
@@ -116,6 +118,35 @@ def run(args: argparse.Namespace) -> int:
             file=sys.stderr,
         )
     return 1 if broken or unread else 0
+
+
+def _open(args: argparse.Namespace) -> tuple[FaceDetector, Path, str]:
+    """The detector under test, its file and its backend."""
+    if not Path(args.model).is_dir() or args.model in NAMED_SPECS:
+        backend = args.backend or backend_for(args.model)
+        detector = FaceDetector(
+            args.model, SCORE_CUT, backend, args.threads, min_face=args.min_face, trust=args.trust_model
+        )
+        return detector, model_path(args.model, backend), backend
+    try:
+        import torch
+
+        from blazeface.training.checkpoint import FILE, load_checkpoint
+        from blazeface.training.finish import NetworkBackend
+        from blazeface.training.loop import averaged
+    except ImportError as error:
+        raise BlazeFaceError(
+            f"a training run is opened with PyTorch: pip install 'blazeface[train]' ({error})"
+        ) from error
+    run_folder = Path(args.model)
+    if args.backend not in (None, "torch"):
+        raise BlazeFaceError(f"--backend {args.backend}: a training run is evaluated with torch")
+    if not (run_folder / FILE).is_file():
+        raise BlazeFaceError(f"{run_folder}: a folder without {FILE} is no training run")
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    backend = NetworkBackend(averaged(load_checkpoint(run_folder)))
+    return FaceDetector.from_backend(backend, SCORE_CUT, min_face=args.min_face), run_folder / FILE, "torch"
 
 
 def _reader(broken: list[Path]) -> Read:
