@@ -90,6 +90,7 @@ DETECTING = DETECTOR | {
 DETECTING_COMMANDS = {
     "cli/__init__.py",
     "cli/main.py",
+    "cli/parser.py",
     "cli/detect/__init__.py",
     "cli/detect/flags.py",
     "cli/detect/plan.py",

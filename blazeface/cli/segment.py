@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from pathlib import Path
 
 from blazeface.data.samples import load_split
@@ -78,4 +79,10 @@ def run(args: argparse.Namespace) -> int:
     with staged_file(args.out / "report.json") as part:
         part.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     print(f"IoU of face pixels on {len(val):,} pictures of val: {report['iou']:.3f}")
+    if not report["iou"]:
+        print(
+            "blazeface segment: the network finds no face pixel at all: train it longer (--epochs)",
+            file=sys.stderr,
+        )
+        return 1
     return 0
