@@ -18,7 +18,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from wider_material import write_data
 
 from blazeface.cli import web
-from blazeface.models.network import build
+from blazeface.models.weights import load_weights
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -114,7 +114,7 @@ def test_every_target_and_extra_named_is_there() -> None:
 
 
 def test_the_size_of_the_network_is_as_said() -> None:
-    network = build("front-128").folded()
+    network = load_weights(ROOT / "blazeface" / "weights" / "front-128.safetensors").folded()
     with FlopCounterMode(display=False) as counter:
         network(torch.zeros(1, 3, 128, 128))
     parameters = sum(parameter.numel() for parameter in network.parameters())

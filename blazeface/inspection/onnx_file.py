@@ -260,5 +260,10 @@ def _external(onnx: Any, model: Any, path: Path) -> dict[str, int]:
 
 def _metadata(model: Any) -> dict[str, str]:
     found = {"producer": f"{model.producer_name} {model.producer_version}".strip(), "doc_string": model.doc_string}
-    found = {key: as_text(value[: 4 * MAX_SHOWN].encode()) for key, value in found.items() if value}
-    return found | {entry.key: as_text(entry.value.encode()) for entry in model.metadata_props}
+    found = {key: as_text(_bytes(value)[: 4 * MAX_SHOWN]) for key, value in found.items() if value}
+    return found | {as_text(_bytes(entry.key)): as_text(_bytes(entry.value)) for entry in model.metadata_props}
+
+
+def _bytes(value: str | bytes) -> bytes:
+    """A string of the file; protobuf gives bytes for one that is not UTF-8."""
+    return value if isinstance(value, bytes) else value.encode()

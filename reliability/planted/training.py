@@ -119,7 +119,7 @@ TRAINING: tuple[Fault, ...] = (
             "gradients add up over steps",
             "        self.optimizer.zero_grad(set_to_none=True)\n",
             "",
-            LOOP.format("the_gradient_is_clipped"),
+            LOOP.format("gradients_do_not_add_up_over_steps"),
         ),
         (
             "the raw weights are scored",

@@ -11,7 +11,7 @@ import torch
 from blazeface.cli.main import main
 from blazeface.models.refine import build_refine, save_refine
 
-FRONT = Path(__file__).parents[2] / "blazeface" / "weights" / "front-128.safetensors"
+PAPER = Path(__file__).parents[2] / "blazeface" / "weights" / "paper-128.safetensors"
 
 
 def test_a_network_by_name_and_by_file(capsys: pytest.CaptureFixture[str]) -> None:
@@ -20,7 +20,7 @@ def test_a_network_by_name_and_by_file(capsys: pytest.CaptureFixture[str]) -> No
     assert named.splitlines()[0].split() == ["layer", "kind", "output", "parameters", "MACs", "activations"]
     assert "whole network            " in named and "71,176" in named and "34,140,672" in named
     assert "blocks.0.depthwise" in named and "depthwise 5x5" in named
-    assert main(["cost", str(FRONT)]) == 0
+    assert main(["cost", str(PAPER)]) == 0
     assert capsys.readouterr().out == named
 
 
@@ -48,10 +48,10 @@ def test_every_name_is_counted(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_an_exported_file_is_counted_from_its_own_shapes(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["cost", str(FRONT.with_suffix(".onnx"))]) == 0
+    assert main(["cost", str(PAPER.with_suffix(".onnx"))]) == 0
     last = capsys.readouterr().out.splitlines()
-    assert last[-3].split()[2:4] == ["71,176", "34,140,672"]
-    assert last[-1] == f"{FRONT.with_suffix('.onnx').stat().st_size / 1e6:,.3f} MB on disk"
+    assert last[-3].split()[2:4] == ["76,936", "36,499,968"]
+    assert last[-1] == f"{PAPER.with_suffix('.onnx').stat().st_size / 1e6:,.3f} MB on disk"
 
 
 @pytest.mark.parametrize(

@@ -56,6 +56,14 @@ def test_a_picture_without_faces_assigns_nothing() -> None:
     assert not targets.neutral.any()
 
 
+def test_a_face_keeps_its_number_behind_padding() -> None:
+    """The padded rows of a batch need not be the last ones: the owner is counted among all boxes."""
+    boxes = torch.tensor([[[0.0] * 4, [0.0] * 4, [0.1, 0.1, 0.5, 0.5]]])
+    targets = assign(ANCHORS, boxes, flags(False, False, True), flags(False, False, False), 0.4, 2)
+    assert targets.positive.any()
+    assert set(targets.face[targets.positive].tolist()) == {2}
+
+
 def test_padding_changes_nothing() -> None:
     boxes = torch.tensor([[[0.1, 0.1, 0.5, 0.5]]])
     padded = torch.cat([boxes, torch.zeros(1, 3, 4)], dim=1)

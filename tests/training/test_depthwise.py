@@ -131,7 +131,7 @@ def test_autocast_trains_in_bfloat16() -> None:
 @needs_kernel
 def test_copies_pickles_and_folds_like_any_network() -> None:
     torch.manual_seed(0)
-    network = build("front-128").to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network = build("paper-128").to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     names, x = list(network.state_dict()), nhwc(1, 3, 128, 128)
     expected = copy.deepcopy(network).folded()(x)
     ours = accelerate(network)

@@ -126,3 +126,15 @@ def test_the_averaged_network_is_the_one_that_is_scored(tiny_data: Path, tmp_pat
     trainer.train(load_split(tiny_data, "train"), tmp_path, score)
     assert [network is trainer.ema.network for network in scored] == [True]
     assert not scored[0].training
+
+
+def test_gradients_do_not_add_up_over_steps(tiny_data: Path) -> None:
+    """The same batch twice, without a step between that moves anything, leaves the same gradients."""
+    trainer = start(TrainConfig(epochs=1, batch=8, clip=1e6))
+    batch = next(iter(trainer._loader(load_split(tiny_data, "train"), 3)))
+    norms = []
+    for _ in range(2):
+        trainer._step(trainer.network, batch, 0.0)
+        gradients = [p.grad.flatten() for p in trainer.network.parameters() if p.grad is not None]
+        norms.append(float(torch.cat(gradients).norm()))
+    assert norms[1] == pytest.approx(norms[0], rel=1e-3)

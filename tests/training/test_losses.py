@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -137,6 +138,34 @@ def test_the_parts_add_up_with_their_weights() -> None:
     assert heavy.keypoint.item() == pytest.approx(5 * plain.keypoint.item(), rel=1e-5)
     assert heavy.score.item() == pytest.approx(plain.score.item(), rel=1e-5)
     assert heavy.total.item() == pytest.approx(sum(p.item() for p in (heavy.score, heavy.box, heavy.keypoint)))
+
+
+def test_the_anchors_of_a_large_face_share_its_weight_in_the_score_too() -> None:
+    """Beside the slope of a background anchor, theirs is smaller by the root of their number."""
+    batch = make_batch([[[0.2, 0.2, 0.8, 0.8]]], [[True]], [[False]])
+    beside, recipe = [], LossRecipe()
+    for anchors_per_face in (1e9, 1.0):
+        loss = DetectionLoss(FRONT_128, LossRecipe(anchors_per_face=anchors_per_face))
+        boxes = loss.anchors(128, 128)[1]
+        targets = assign(boxes, batch.boxes, batch.face, batch.ignore, recipe.iou_threshold, recipe.best_anchors)
+        logits = torch.zeros(1, 896, requires_grad=True)
+        loss(logits, torch.zeros(1, 896, 16), batch).total.backward()
+        assert logits.grad is not None
+        assigned, background = logits.grad[targets.positive], logits.grad[~targets.positive & ~targets.neutral]
+        beside.append(float(assigned.mean() / background.mean()))
+    assert len(assigned) > 1
+    assert beside[1] / beside[0] == pytest.approx(len(assigned) ** -0.5, rel=1e-4)
+
+
+def test_keypoints_of_a_teacher_weigh_less_than_those_of_a_person() -> None:
+    batch = make_batch([[[0.25, 0.25, 0.75, 0.75]]], [[True]], [[False]])
+    loss = DetectionLoss(FRONT_128, LossRecipe(predicted_weight=0.25))
+    given = (torch.zeros(1, 896), torch.zeros(1, 896, 16))
+    person = loss(*given, batch).keypoint.item()
+    teacher = loss(*given, replace(batch, visibility=torch.ones_like(batch.visibility))).keypoint.item()
+    nobody = loss(*given, replace(batch, visibility=torch.zeros_like(batch.visibility))).keypoint.item()
+    assert person > 0.1
+    assert [teacher, nobody] == pytest.approx([0.25 * person, 0.0])
 
 
 def test_the_divisor_is_that_of_all_processes() -> None:

@@ -145,7 +145,7 @@ def test_notes_of_strace_are_read() -> None:
         "7 socket(AF_INET, SOCK_STREAM <unfinished ...>\n"
         '7 openat(AT_FDCWD, "x/../y", O_RDONLY|O_CLOEXEC) = 3</w/y>\n'
         "7 clone3({flags=0}, 88) = 8\n"
-        '8 openat(5</home>, "d", O_WRONLY|O_CREAT, 0600) = 8</home/d>\n'
+        '8 openat(5</base>, "d", O_WRONLY|O_CREAT, 0600) = 8</base/d>\n'
         '8 chdir("in") = 0\n'
         '8 openat(AT_FDCWD, "no", O_WRONLY|O_CREAT, 0600) = -1 EACCES (Permission denied)\n'
         '8 openat(AT_FDCWD</w/in>, "/dev/null", O_WRONLY) = 8</dev/null>\n'
@@ -156,7 +156,7 @@ def test_notes_of_strace_are_read() -> None:
     )
     sockets, written = read_notes(text, Path("/w"))
     assert len(sockets) == 1
-    assert written == {Path("/home/d"), Path("/w/in/e("), Path("/w/f")}
+    assert written == {Path("/base/d"), Path("/w/in/e("), Path("/w/f")}
 
 
 def test_the_switches_are_set_before_anything_else(tmp_path: Path) -> None:
