@@ -86,7 +86,7 @@ class CommandParser(argparse.ArgumentParser):
         shown = "".join(f"  {line:{width}s}  # {what}\n" for line, what in lines)
         return f"examples:\n{shown}\n{super().format_help()}" if shown else super().format_help()
 
-    def parse_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> Any:
+    def parse_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> Any:  # type: ignore[override]
         parsed, unknown = self.parse_known_args(args, namespace)
         if unknown:
             self.error(f"unrecognized arguments: {' '.join(unknown)}")
