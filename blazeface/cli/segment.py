@@ -36,10 +36,10 @@ def run(args: argparse.Namespace) -> int:
         import torch
 
         from blazeface.data.face_masks import masked_pictures
-        from blazeface.export.auxiliary import export_small
+        from blazeface.export.auxiliary import export_auxiliary
         from blazeface.models.cost import count
         from blazeface.models.light.unet import SEGMENT_KEY, SEGMENT_SIZE, save_segmenter
-        from blazeface.training.segment import mask_iou, segment_config, train_segmenter
+        from blazeface.training.tasks.segment import mask_iou, segment_config, train_segmenter
     except ImportError as error:
         raise BlazeFaceError(f"{MISSING} ({error})") from error
     if args.limit is not None and args.limit < 1:
@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
         f"Faces and background. pictures: (batch, 3, {SEGMENT_SIZE}, {SEGMENT_SIZE}) float32, RGB, (value - 127.5) /"
         " 127.5, letterboxed. logits: (batch, 2, H, W), background first."
     )
-    difference = export_small(
+    difference = export_auxiliary(
         network, args.out / "segment.onnx", SEGMENT_SIZE, ("pictures", "logits"), {SEGMENT_KEY: args.kind}, about
     )
     cost = count(network, torch.zeros(1, 3, SEGMENT_SIZE, SEGMENT_SIZE))

@@ -14,8 +14,9 @@ from blazeface.models.network import BlazeFace, build
 from blazeface.training.checkpoint import load_checkpoint
 from blazeface.training.config import TrainConfig
 from blazeface.training.distributed import Processes
+from blazeface.training.faces import FaceTrainer, rebuild
 from blazeface.training.log import read_rows
-from blazeface.training.loop import Machine, Trainer, rebuild
+from blazeface.training.loop import Machine
 
 MACHINE = Machine(workers=0, quiet=True, evaluate_every=100)  # curves are drawn at the end alone
 CONFIG = TrainConfig(epochs=4, batch=8, warmup=2, seed=3)  # 24 pictures: 3 steps an epoch, 12 in all
@@ -25,9 +26,9 @@ def no_score(network: BlazeFace) -> dict[str, float]:
     return {"AP": 0.5}
 
 
-def start(config: TrainConfig = CONFIG) -> Trainer:
+def start(config: TrainConfig = CONFIG) -> FaceTrainer:
     torch.manual_seed(config.seed)
-    return Trainer(build(config.model), config, MACHINE, Processes())
+    return FaceTrainer(build(config.model), config, MACHINE, Processes())
 
 
 @pytest.fixture(autouse=True)
@@ -70,7 +71,7 @@ def test_killed_and_resumed_gives_the_same_losses(tiny_data: Path, tmp_path: Pat
     assert checkpoint.step == stop_after
 
     torch.manual_seed(99)  # what the generator says on resuming must not matter
-    second = Trainer(rebuild(checkpoint), checkpoint.config, MACHINE, Processes())
+    second = FaceTrainer(rebuild(checkpoint), checkpoint.config, MACHINE, Processes())
     second.restore(checkpoint)
     assert second.train(samples, broken, no_score)
 
