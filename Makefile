@@ -93,9 +93,9 @@ benchmark: $(VENV)/.dev $(PARITY)/.made $(PEERS:=/.made)
 	@test -n "$(DATA)" || { echo "make benchmark: name the folder in the WIDER FACE layout: make benchmark DATA=ROOT" >&2; exit 2; }
 	$(RUN) -m benchmarks.accuracy.peers --data "$(DATA)" $(if $(YUNET),--yunet "$(YUNET)") $(if $(PEERFILES),--peers "$(PEERFILES)") \
 	    $(if $(CLIPS),--clips $(CLIPS))
+	$(RUN) -m benchmarks.accuracy.in_use
 	$(RUN) tools/results_table.py
 	$(RUN) -m benchmarks.accuracy.plot
-	$(RUN) -m benchmarks.accuracy.in_use
 
 benchmark-speed: $(VENV)/.dev $(PARITY)/.made $(PEERS:=/.made)
 	$(RUN) -m benchmarks.speed.latency $(if $(YUNET),--yunet "$(YUNET)") $(if $(PEERFILES),--peers "$(PEERFILES)") \

@@ -1,10 +1,12 @@
-"""Boxes and the letterbox: pure NumPy functions (and one OpenCV resize).
+"""Boxes, affine maps, the warp and the letterbox: pure NumPy functions, and OpenCV's resampling.
 
-Boxes are x1 y1 x2 y2. All coordinates are continuous: the top left pixel covers [0, 1) x [0, 1).
+Boxes are x1 y1 x2 y2. All coordinates are continuous: the top left pixel covers [0, 1) x [0, 1). An affine map is a
+matrix (2, 3); each view that is cut out of a picture is one map, given to `warp`.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +16,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.floating[Any]]
 Image = NDArray[np.uint8]
+Matrix = NDArray[np.float64]
 
 LONGEST_WARPED = 32_766
 """The longest side, in pixels, of a picture that OpenCV warps."""
@@ -41,6 +44,71 @@ def box_iou(a: Floats, b: Floats) -> Floats:
     shared = box_intersection(a, b)
     union = box_area(a)[:, None] + box_area(b)[None, :] - shared
     return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+
+
+def view_matrix(center: Floats, side: float, angle: float, size: int) -> Matrix:
+    """The map from a picture to a view of (size, size) pixels: a square of `side` around `center`, turned so that a line
+    at `angle` (radians, x towards y) in the picture is level in the view."""
+    scale = size / side
+    cosine, sine = scale * math.cos(angle), scale * math.sin(angle)
+    turn = np.array([[cosine, sine], [-sine, cosine]])
+    return np.hstack([turn, (size / 2 - turn @ np.asarray(center, np.float64))[:, None]])
+
+
+def map_points(matrix: Matrix, points: Floats) -> Matrix:
+    """Points (..., 2) through an affine map."""
+    mapped: Matrix = points @ matrix[:, :2].T + matrix[:, 2]
+    return mapped
+
+
+def inverse_map(matrix: Matrix) -> Matrix:
+    """The map back."""
+    turn = np.linalg.inv(matrix[:, :2])
+    return np.hstack([turn, -(turn @ matrix[:, 2])[:, None]])
+
+
+def map_scale(matrix: Matrix) -> float:
+    """Pixels after the map per pixel before it (the root of how areas change)."""
+    return math.sqrt(abs(float(np.linalg.det(matrix[:, :2]))))
+
+
+def warp(
+    image: Image,
+    matrix: Matrix,
+    size: int | tuple[int, int],
+    oversampling: int = 1,
+    resampling: int = cv2.INTER_LINEAR,
+    border: int = cv2.BORDER_CONSTANT,
+    fill: tuple[int, int, int] = (0, 0, 0),
+) -> Image:
+    """A picture (H, W, 3) under an affine map: (size, size, 3), or a size of (height, width); beyond its edges as
+    OpenCV's `border` says, or of the colour `fill`.
+
+    Bilinear, or by another of OpenCV's ways, at `oversampling` times the size, then averaged down, so that what shrinks
+    does not alias.
+    """
+    height, width = (size, size) if isinstance(size, int) else size
+    fine = matrix * oversampling
+    # OpenCV puts pixel centres on whole numbers; here they lie at halves.
+    fine[:, 2] += fine[:, :2].sum(axis=1) / 2 - 0.5
+    result = warp_affine(image, fine, width * oversampling, height * oversampling, resampling, border, fill)
+    if oversampling > 1:
+        return cv2.resize(result, (width, height), interpolation=cv2.INTER_AREA)  # type: ignore[return-value]
+    return result
+
+
+def network_view(
+    image: Image, matrix: Matrix, size: int | tuple[int, int], resampling: int | None = None
+) -> Image:
+    """`warp`, resampled as `letterbox_image` does it, so that training sees what detection will see; or by one of
+    OpenCV's ways, without smoothing."""
+    if resampling is not None:
+        return warp(image, matrix, size, resampling=resampling)
+    return warp(image, matrix, size, _network_oversampling(map_scale(matrix)))
+
+
+def _network_oversampling(scale: float) -> int:
+    return 1 if scale >= 0.5 else 2
 
 
 @dataclass(frozen=True)
@@ -77,7 +145,7 @@ def letterbox_image(
 
     resampling "supersample" is anti-aliased at a small price: more than halved pictures go through
     a bilinear resize to twice the target and an exact 2 x 2 mean, so that each output pixel sees
-    sixteen of the picture's. Training crops are made in the same way.
+    sixteen of the picture's. `network_view` does the same.
     "corner" repeats MediaPipe's warp: bilinear, no anti-aliasing, and the input's pixel (i, j) is
     sampled at (i, j) / scale without the half-pixel shift of a resize.
     """
@@ -101,15 +169,25 @@ def fitting_scale(height: int, width: int, rows: int, columns: int) -> float:
     return rows / max(height, width) if rows == columns else min(rows / height, columns / width)
 
 
-def warp_affine(image: Image, matrix: NDArray[np.float64], width: int, height: int) -> Image:
-    """cv2.warpAffine, bilinear and black beyond the edges, of a picture (H, W, 3) of any size, as (height, width, 3).
+def warp_affine(
+    image: Image,
+    matrix: Matrix,
+    width: int,
+    height: int,
+    resampling: int = cv2.INTER_LINEAR,
+    border: int = cv2.BORDER_CONSTANT,
+    fill: tuple[int, int, int] = (0, 0, 0),
+) -> Image:
+    """cv2.warpAffine of a picture (H, W, 3) of any size, as (height, width, 3).
 
     matrix (2, 3): from picture to output, both counted from pixel centres. OpenCV's positions have 16 bits, so of a
     picture with a longer side the part that is seen is cut out first, and shrunk where it is too long itself.
     """
     if max(image.shape[:2]) > LONGEST_WARPED:
         image, matrix = _seen_part(image, matrix, width, height)
-    return cv2.warpAffine(image, matrix, (width, height), flags=cv2.INTER_LINEAR)  # type: ignore[return-value]
+    return cv2.warpAffine(  # type: ignore[return-value]
+        image, matrix, (width, height), flags=resampling, borderMode=border, borderValue=fill
+    )
 
 
 def _seen_part(
@@ -133,7 +211,7 @@ def _seen_part(
 
 
 def _resize(image: Image, width: int, height: int, scale: float) -> Image:
-    if scale >= 0.5:
+    if _network_oversampling(scale) == 1:
         return cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)  # type: ignore[return-value]
     double = _bilinear(image, 2 * width, 2 * height)
     return cv2.resize(double, (width, height), interpolation=cv2.INTER_AREA)  # type: ignore[return-value]

@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blazeface.backends.onnx_backend import open_session
-from blazeface.crop import CROP_KEY, CropSpec, apply, cut, face_matrix, inverse, normalised
+from blazeface.crop import CROP_KEY, CropSpec, cut, face_matrix, normalised
 from blazeface.detections import Detections
 from blazeface.errors import BlazeFaceError
 from blazeface.files.checksum import verify_checksum
 from blazeface.files.picture_input import ImageLike, as_bgr
-from blazeface.geometry import Image
+from blazeface.geometry import Image, inverse_map, map_points
 from blazeface.search import TILE_SIDE, MinFace, View
 from blazeface.spec import KEYPOINT_NAMES, ModelSpec
 
@@ -64,7 +64,7 @@ class KeypointRefiner:
         found = self.run(normalised(crops, self.spec)) * self.spec.size
         if not np.isfinite(found).all():
             return faces
-        points = np.stack([apply(inverse(m), p) for m, p in zip(matrices, found, strict=True)])
+        points = np.stack([map_points(inverse_map(m), p) for m, p in zip(matrices, found, strict=True)])
         return Detections(faces.boxes, faces.scores, points.astype(np.float32), faces.track_ids)
 
 

@@ -102,7 +102,8 @@ def model_seeds(suffix: str) -> list[bytes]:
     from blazeface.training.checkpoint import save_checkpoint
     from blazeface.training.config import TrainConfig
     from blazeface.training.distributed import Processes
-    from blazeface.training.loop import Machine, Trainer
+    from blazeface.training.faces import FaceTrainer
+    from blazeface.training.loop import Machine
 
     spec = ModelSpec("tiny", 16, (AnchorMap(4, (0.3,)), AnchorMap(2, (0.6, 0.9))), decode_scale=16.0)
     layout = Layout(4, 3, (Block(4, stride=2, feeds_head=True), Block(6, stride=2, bottleneck=3, feeds_head=True)))
@@ -113,7 +114,9 @@ def model_seeds(suffix: str) -> list[bytes]:
         if suffix == ".safetensors":
             save_weights(network, path)
         elif suffix == ".pt":
-            save_checkpoint(Trainer(network, TrainConfig(), Machine(), Processes()).checkpoint(9), Path(folder))
+            save_checkpoint(
+                FaceTrainer(network, TrainConfig(), Machine(), Processes()).checkpoint(9), Path(folder)
+            )
         else:
             load_format(suffix[1:]).write(network.folded(), path, Options())
         return [path.read_bytes()]
@@ -176,13 +179,14 @@ def checkpoint_door() -> Call:
 
     from blazeface.training.checkpoint import load_checkpoint
     from blazeface.training.distributed import Processes
-    from blazeface.training.loop import Machine, Trainer, rebuild
+    from blazeface.training.faces import FaceTrainer, rebuild
+    from blazeface.training.loop import Machine
 
     torch.set_num_threads(1)
 
     def resume(path: Path) -> None:
         checkpoint = load_checkpoint(path.parent)
-        Trainer(rebuild(checkpoint), checkpoint.config, Machine(), Processes()).restore(checkpoint)
+        FaceTrainer(rebuild(checkpoint), checkpoint.config, Machine(), Processes()).restore(checkpoint)
 
     return resume
 

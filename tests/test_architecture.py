@@ -90,6 +90,7 @@ DETECTING = DETECTOR | {
 DETECTING_COMMANDS = {
     "cli/__init__.py",
     "cli/main.py",
+    "cli/parser.py",
     "cli/detect/__init__.py",
     "cli/detect/flags.py",
     "cli/detect/plan.py",
@@ -188,6 +189,28 @@ def test_files_stay_short() -> None:
     lengths = sorted(len(path.read_text(encoding="utf-8").splitlines()) for path in PACKAGE.rglob("*.py"))
     assert lengths[-1] <= 450
     assert lengths[len(lengths) // 2] <= 130
+
+
+def test_the_tflite_format_is_known_in_one_room() -> None:
+    knowing = {
+        path.relative_to(PACKAGE).parts[0]
+        for path in PACKAGE.rglob("*.py")
+        for name in modules_imported(path)
+        if name.split(".")[0] == "flatbuffers" or (name.startswith("ai_edge_litert") and "schema" in name)
+    }
+    assert knowing == {"tflite"}
+    text = "".join(path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py"))
+    assert "schema_py_generated" not in text  # it trusts every offset in a file
+
+
+def test_views_are_cut_out_by_one_set_of_functions() -> None:
+    words = ("cv2.warp", "cv2.remap", "cv2.getPerspective", "cv2.getAffine", "cv2.getRotation")
+    warping = {
+        path.relative_to(PACKAGE).as_posix()
+        for path in PACKAGE.rglob("*.py")
+        if any(word in path.read_text(encoding="utf-8") for word in words)
+    }
+    assert warping == {"geometry.py"}
 
 
 def test_no_room_is_crowded() -> None:

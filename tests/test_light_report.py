@@ -24,6 +24,22 @@ def test_the_page_holds_what_the_reports_say(tmp_path: Path) -> None:
     assert copy.read_text(encoding="utf-8") == PAGE.read_text(encoding="utf-8")
 
 
+def test_what_refinement_gains_is_one_figure() -> None:
+    """README, card and page say what the shipped report measured on all faces of val."""
+    weights = ROOT / "blazeface" / "weights"
+    report = json.loads((weights / "refine.report.json").read_text(encoding="utf-8"))
+    gain = f"{report['gain']:.1%}"
+    assert abs(report["gain"] - (1 - report["after"] / report["before"])) < 1e-3
+    assert f"keypoints by a second network: {gain[:-1]} % less error" in (ROOT / "README.md").read_text(
+        encoding="utf-8"
+    )
+    row = f"| {report['before']:.4f} | {report['after']:.4f} | {gain} |"
+    assert f"| front-128 | {report['faces']:,} {row}" in (weights / "refine.md").read_text(encoding="utf-8")
+    page = PAGE.read_text(encoding="utf-8")
+    assert row in page
+    assert f"{report['faces']:,} faces with front-128, {report['back-256']['faces']:,} with back-256" in page
+
+
 def run_of(model: str, seed: int, value: float) -> dict[str, object]:
     figures = dict.fromkeys(("AP >=.1", "AP >=.05", "AP .1-.2", "keypoint error"), value)
     numbers = {

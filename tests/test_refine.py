@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from no_search import NoSearch
 
-from blazeface.crop import CropSpec, apply, crop_matrix, cut, face_matrix, inverse, normalised
+from blazeface.crop import CropSpec, cut, face_matrix, normalised
 from blazeface.detections import Detections
 from blazeface.errors import BlazeFaceError
-from blazeface.geometry import Image
+from blazeface.geometry import Image, inverse_map, map_points, view_matrix
 from blazeface.refine import KeypointRefiner, RefinedDetector
 
 WEIGHTS = Path(__file__).parents[1] / "blazeface" / "weights"
@@ -32,7 +32,7 @@ def test_a_level_face_is_scaled_and_shifted_only() -> None:
 def test_eyes_come_out_level() -> None:
     turned = LEVEL.copy()
     turned[:2] = np.array([[25, 30], [35, 47.32]])  # the left eye 60 degrees lower
-    eyes = apply(face_matrix(FACE_BOX, turned, CropSpec()), turned[:2])
+    eyes = map_points(face_matrix(FACE_BOX, turned, CropSpec()), turned[:2])
     assert eyes[0, 1] == pytest.approx(eyes[1, 1], abs=1e-3) and eyes[0, 0] < eyes[1, 0]
 
 
@@ -43,10 +43,10 @@ def test_eyes_come_out_level() -> None:
     st.integers(8, 256),
 )
 def test_there_and_back(center: tuple[float, float], side: float, angle: float, size: int) -> None:
-    matrix = crop_matrix(np.array(center), side, angle, size)
+    matrix = view_matrix(np.array(center), side, angle, size)
     points = np.array([[0.0, 0], [3, 700], [-20, 15]])
-    np.testing.assert_allclose(apply(inverse(matrix), apply(matrix, points)), points, atol=1e-6)
-    np.testing.assert_allclose(apply(matrix, np.array([center])), [[size / 2, size / 2]], atol=1e-6)
+    np.testing.assert_allclose(map_points(inverse_map(matrix), map_points(matrix, points)), points, atol=1e-6)
+    np.testing.assert_allclose(map_points(matrix, np.array([center])), [[size / 2, size / 2]], atol=1e-6)
 
 
 def test_points_at_one_place_are_no_direction() -> None:
@@ -65,16 +65,16 @@ def test_what_is_cut_lies_where_the_matrix_says(side: float, angle: float) -> No
     width = max(1.0, side / 16)
     blob = np.exp(-((x - place[0]) ** 2 + (y - place[1]) ** 2) / (2 * width**2))
     image = np.repeat((255 * blob).astype(np.uint8)[..., None], 3, axis=2)
-    matrix = crop_matrix(np.array([231.3, 187.8]), side, angle, 32)
+    matrix = view_matrix(np.array([231.3, 187.8]), side, angle, 32)
     crop = cut(image, matrix, 32)[..., 0].astype(float)
     y, x = np.mgrid[:32, :32] + 0.5
     found = [(crop * x).sum() / crop.sum(), (crop * y).sum() / crop.sum()]
-    np.testing.assert_allclose(found, apply(matrix, place), atol=0.1)
+    np.testing.assert_allclose(found, map_points(matrix, place), atol=0.1)
 
 
 def test_beyond_the_picture_all_is_black() -> None:
     image = np.full((10, 10, 3), 200, np.uint8)
-    crop = cut(image, crop_matrix(np.array([-20.0, 5]), 10, 0.0, 16), 16)
+    crop = cut(image, view_matrix(np.array([-20.0, 5]), 10, 0.0, 16), 16)
     assert crop.shape == (16, 16, 3) and crop.max() == 0
 
 

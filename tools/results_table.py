@@ -32,7 +32,11 @@ REPORTS = {
     "MediaPipe 0.10.21, full range sparse (192 px)": PEERS / "mediapipe-full-sparse.report.json",
     "YuNet 2023mar (128 px)": PEERS / "yunet-128.report.json",
     "YuNet 2023mar (320 px)": PEERS / "yunet-320.report.json",
+    "YuNet_n (128 px)": PEERS / "yunet-n-128.report.json",
+    "YuNet_n (160 px)": PEERS / "yunet-n-160.report.json",
+    "YuNet_n (256 px)": PEERS / "yunet-n-256.report.json",
     "CenterFace (640 px)": PEERS / "centerface-640.report.json",
+    "CenterFace (native size)": PEERS / "centerface-native.report.json",
     "MTCNN (whole picture)": PEERS / "mtcnn.report.json",
     "Haar cascade (whole picture)": PEERS / "haar.report.json",
 }

@@ -41,7 +41,7 @@ from blazeface.export.calibration import calibration_pictures
 from blazeface.export.format_table import FORMATS, Options, load_format
 from blazeface.export.labelled import LabelledSet
 from blazeface.export.make import export_network, file_size
-from blazeface.export.verify import plain_copy
+from blazeface.export.verify import inference_copy
 from blazeface.files.pictures import read_picture
 from blazeface.files.staged import staged_file
 from blazeface.geometry import Image
@@ -105,7 +105,7 @@ def check() -> int:
 
 def measure(model: str, data: Path, val_limit: int | None, formats: Sequence[str]) -> tuple[dict[str, Any], bool]:
     """Sizes, differences and AP, ready for JSON, and whether all files held their limits."""
-    network = plain_copy(load_weights(model_path(model, "torch")))
+    network = inference_copy(load_weights(model_path(model, "torch")))
     pictures = [read_picture(str(path)) for path in sorted((ROOT / "data" / "pictures").iterdir())]
     chosen = chosen_evenly(load_split(data, "val"), val_limit)
     pictures += [read_picture(str(sample.path)) for sample in chosen_evenly(chosen, 31)]
@@ -162,7 +162,7 @@ def merged(results: dict[str, Any], formats: Sequence[str]) -> list[dict[str, An
 
 def time_files(results: dict[str, Any], data: Path, rounds: int) -> None:
     """Put the latencies of all files that the results have a row of into these rows; see `latencies`."""
-    network = plain_copy(load_weights(model_path(results["model"], "torch")))
+    network = inference_copy(load_weights(model_path(results["model"], "torch")))
     picture = read_picture(str(next((ROOT / "data" / "pictures").iterdir())))
     calibration = calibration_pictures(data, CALIBRATION)
     contenders: dict[int, Any] = {}

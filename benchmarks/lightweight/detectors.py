@@ -13,16 +13,14 @@ import torch
 
 from blazeface.data.pictures import PictureCache
 from blazeface.data.samples import Sample, load_split
-from blazeface.errors import BlazeFaceError
 from blazeface.evaluation.report import make_report
 from blazeface.files.staged import staged_file
 from blazeface.models.network import BlazeFace, build
 from blazeface.models.weights import save_weights
-from blazeface.training.checkpoint import FILE, load_checkpoint
 from blazeface.training.config import TrainConfig
-from blazeface.training.distributed import Processes
+from blazeface.training.faces import train_in_folder
 from blazeface.training.finish import score_network
-from blazeface.training.loop import Machine, Trainer, rebuild
+from blazeface.training.loop import Machine
 
 FIGURES = (
     "AP .05-.1",
@@ -53,20 +51,14 @@ def train_detector(data: Path, out: Path, config: TrainConfig, pictures: int, th
     whole = load_split(data, "train")
     pictures = min(pictures, len(whole))
     samples = [whole[i * len(whole) // pictures] for i in range(pictures)]
-    found = load_checkpoint(out) if (out / FILE).is_file() else None
-    if found and found.config != config:
-        raise BlazeFaceError(f"{out} holds a run of another recipe; name another folder with --runs")
-    if found is None:
-        torch.manual_seed(config.seed)
+    torch.manual_seed(config.seed)
     machine = Machine(quiet=True, evaluate_every=10**6, cache_mb=2048)
-    trainer = Trainer(rebuild(found) if found else build(config.model), config, machine, Processes())
-    if found:
-        trainer.restore(found)
     out.mkdir(parents=True, exist_ok=True)
-    (out / "config.json").write_text(config.to_json() + "\n", encoding="utf-8")
-    if not trainer.train(samples, out, lambda _: {}):
+    network = train_in_folder(build(config.model), config, samples, out, machine)
+    if network is None:
         return False
-    score(trainer.ema.network, load_split(data, "val"), out)
+    (out / "config.json").write_text(config.to_json() + "\n", encoding="utf-8")
+    score(network, load_split(data, "val"), out)
     return True
 
 

@@ -19,12 +19,11 @@ import torch
 from numpy.typing import NDArray
 
 from blazeface.anchors import anchor_centers
-from blazeface.data.crops import warp
 from blazeface.data.samples import Sample, load_split
 from blazeface.decode import decode, sigmoid
 from blazeface.detector import prepare
 from blazeface.files.pictures import read_picture
-from blazeface.geometry import box_iou
+from blazeface.geometry import box_iou, network_view
 from blazeface.models.network import BlazeFace
 from blazeface.models.weights import load_weights
 from blazeface.spec import ModelSpec
@@ -69,7 +68,7 @@ def ask(network: BlazeFace, sample: Sample, rng: np.random.Generator) -> tuple[f
         return None
     place = spec.input_size * rng.uniform(0.3, 0.7, 2)
     shift = place - scale * np.array([x1 + x2, y1 + y2]) / 2
-    view = warp(image, np.array([[scale, 0, shift[0]], [0, scale, shift[1]]]), (spec.input_size, spec.input_size))
+    view = network_view(image, np.array([[scale, 0, shift[0]], [0, scale, shift[1]]]), spec.input_size)
     with torch.inference_mode():
         outputs = network(torch.from_numpy(prepare(view, spec)[0][None]))
     logits, regressions = (output[0].numpy() for output in outputs)

@@ -38,7 +38,10 @@ def run(args: argparse.Namespace) -> int:
     """Print tables or JSON. Detectors and the second stage are counted as they are deployed, batch norm folded."""
     if [args.model is not None, args.compare is not None, args.list].count(True) != 1:
         raise BlazeFaceError("name one model or file, or two with --compare, or use --list")
-    names = sorted(named()) if args.list else args.compare or [args.model]
+    try:
+        names = sorted(named()) if args.list else args.compare or [args.model]
+    except ImportError as error:
+        raise BlazeFaceError(f"{MISSING} ({error})") from error
     costs = {name: cost_of(name) for name in names}
     if args.json:
         print(json.dumps({name: as_dict(cost, layers=not args.list) for name, cost in costs.items()}, indent=2))

@@ -16,9 +16,9 @@ from blazeface.export.format_table import (
     FORMATS,
     PRECISIONS,
     Options,
+    check_options,
     load_format,
     missing,
-    refuse_what_cannot_be,
 )
 from blazeface.export.pictures import enough_pictures, synthetic_pictures
 from blazeface.files.pictures import read_picture
@@ -89,7 +89,7 @@ def run(args: argparse.Namespace) -> int:
         from blazeface.export.calibration import calibration_pictures
         from blazeface.export.labelled import LabelledSet
         from blazeface.export.make import export_network, file_size
-        from blazeface.export.verify import plain_copy
+        from blazeface.export.verify import inference_copy
         from blazeface.models.weights import load_weights
     except ImportError as error:
         raise missing(args.format, error) from error
@@ -100,15 +100,17 @@ def run(args: argparse.Namespace) -> int:
     if args.data:
         if args.precision == "int8":
             options = replace(options, calibration=calibration_pictures(args.data, args.calibrate))
-        labelled = LabelledSet(plain_copy(network), chosen_evenly(load_split(args.data, "val"), args.val_limit))
+        labelled = LabelledSet(
+            inference_copy(network), chosen_evenly(load_split(args.data, "val"), args.val_limit)
+        )
         for fault in labelled.left_out:
             print(f"{fault}; left out", file=sys.stderr)
-    proof = export_network(network, args.out, args.format, options, pictures, labelled)
+    parity = export_network(network, args.out, args.format, options, pictures, labelled)
     print(f"{args.out}: {network.spec.name}, {args.precision}, {file_size(args.out) / 1000:,.0f} kB")
-    print(proof.table())
-    if proof.differences:
-        print(f"pictures: {proof.differences.pictures}, {origin}")
-    if proof.differences and not args.data:
+    print(parity.table())
+    if parity.differences:
+        print(f"pictures: {parity.differences.pictures}, {origin}")
+    if parity.differences and not args.data:
         print("AP was not compared: name labelled pictures with --data ROOT")
     return 0
 
@@ -138,7 +140,7 @@ def _refuse(args: argparse.Namespace, options: Options) -> None:
         raise BlazeFaceError(f"--out must name a {suffix} file for --format {args.format}, not {args.out}")
     if not args.out.parent.is_dir():
         raise BlazeFaceError(f"--out {args.out}: there is no folder {args.out.parent}")
-    refuse_what_cannot_be(args.format, options)
+    check_options(args.format, options)
     if args.precision == "int8" and args.data is None:
         raise BlazeFaceError(
             "--precision int8 needs --data ROOT: its ranges come from the train pictures there, and it is held to AP on"

@@ -28,7 +28,7 @@ def run(args: argparse.Namespace) -> int:
         from blazeface.models.weights import save_weights
     except ImportError as error:
         raise BlazeFaceError(
-            f"importing weights needs PyTorch and safetensors: {install_command('train', 'tflite')} ({error})"
+            f"importing weights needs PyTorch and safetensors: {install_command('train')} ({error})"
         ) from error
     network = import_tflite(args.file)
     save_weights(network, args.out)

@@ -142,19 +142,10 @@ def stage_table(stages: dict[str, dict[str, float]]) -> str:
 
 
 def _finetune(light: BlazeFace, args: argparse.Namespace) -> BlazeFace | None:
-    from blazeface.training.checkpoint import FILE, load_checkpoint
     from blazeface.training.config import TrainConfig
-    from blazeface.training.distributed import Processes
-    from blazeface.training.loop import Machine, Trainer, rebuild
+    from blazeface.training.faces import train_in_folder
+    from blazeface.training.loop import Machine
 
     config = TrainConfig(model="front-128", epochs=args.finetune, learning_rate=args.learning_rate, warmup=100)
     samples = chosen_evenly(load_split(args.data, "train"), args.train_pictures)
-    found = load_checkpoint(args.out) if (args.out / FILE).is_file() else None
-    if found and (found.config != config or found.layout != light.layout.to_json()):
-        raise BlazeFaceError(f"--out: {args.out} holds a run of another recipe; name another folder")
-    trainer = Trainer(
-        rebuild(found) if found else light, config, Machine(quiet=True, evaluate_every=10**6), Processes()
-    )
-    if found:
-        trainer.restore(found)
-    return trainer.ema.network if trainer.train(samples, args.out, lambda _: {}) else None
+    return train_in_folder(light, config, samples, args.out, Machine(quiet=True, evaluate_every=10**6))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import importlib
 import io
 import keyword
@@ -13,6 +14,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import NoReturn
 
+from blazeface.cli.parser import CommandParser
 from blazeface.errors import BlazeFaceError
 from blazeface.files.names import printable
 from blazeface.sources import READER_THREAD_PREFIX
@@ -30,6 +32,7 @@ COMMANDS = {
     "refine": "train the second stage, which sharpens keypoints, and measure it",
     "segment": "train the small network that tells faces from background",
     "web": "hand out the page that finds faces in a browser, on this machine or on a phone",
+    "doctor": "tell what is installed here, and what to install for the rest",
     "import": "read Google's released .tflite weights, to evaluate, fine-tune and export them",
 }
 """Each command is a module of this package with add_arguments(parser) and run(args) -> exit status; `import`, which
@@ -40,6 +43,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command. Status 0: done; 1: something could not be done, said on stderr; 2: wrong usage."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     if not arguments or arguments[0] not in COMMANDS:
+        near = difflib.get_close_matches(arguments[0], COMMANDS, n=1) if arguments else []
+        if near and not arguments[0].startswith("-"):
+            print(f"blazeface: no command {arguments[0]!r}: did you mean {near[0]}?", file=sys.stderr)
+            return 2
         _overview().parse_args(arguments)  # --help and --version end here, an unknown command too
         _overview().print_help()
         return 2
@@ -70,7 +77,7 @@ def run_command(name: str, argv: Sequence[str] | None = None, prog: str | None =
     _replace_closed_streams()
     # Imported here: detecting must not load torch, nor training a video library.
     module = importlib.import_module(f"blazeface.cli.{name}{'_' * keyword.iskeyword(name)}")
-    parser = argparse.ArgumentParser(prog=prog, description=COMMANDS[name])
+    parser = CommandParser(name, prog, COMMANDS[name])
     module.add_arguments(parser)
     args = parser.parse_args(argv)
     try:

@@ -131,7 +131,7 @@ def _train(args: argparse.Namespace) -> dict[str, Any] | None:
         from blazeface.export.refine import export_refine
         from blazeface.models.cost import count
         from blazeface.models.refine import load_refine, save_refine
-        from blazeface.training.refine import refine_config, train_refine
+        from blazeface.training.tasks.refine import refine_config, train_refine
     except ImportError as error:
         raise BlazeFaceError(f"{MISSING} ({error})") from error
     torch.set_num_threads(max(1, args.threads))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from pathlib import Path
 
 from blazeface.data.samples import load_split
@@ -35,10 +36,10 @@ def run(args: argparse.Namespace) -> int:
         import torch
 
         from blazeface.data.face_masks import masked_pictures
-        from blazeface.export.auxiliary import export_small
+        from blazeface.export.auxiliary import export_auxiliary
         from blazeface.models.cost import count
         from blazeface.models.light.unet import SEGMENT_KEY, SEGMENT_SIZE, save_segmenter
-        from blazeface.training.segment import mask_iou, segment_config, train_segmenter
+        from blazeface.training.tasks.segment import mask_iou, segment_config, train_segmenter
     except ImportError as error:
         raise BlazeFaceError(f"{MISSING} ({error})") from error
     if args.limit is not None and args.limit < 1:
@@ -59,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
         f"Faces and background. pictures: (batch, 3, {SEGMENT_SIZE}, {SEGMENT_SIZE}) float32, RGB, (value - 127.5) /"
         " 127.5, letterboxed. logits: (batch, 2, H, W), background first."
     )
-    difference = export_small(
+    difference = export_auxiliary(
         network, args.out / "segment.onnx", SEGMENT_SIZE, ("pictures", "logits"), {SEGMENT_KEY: args.kind}, about
     )
     cost = count(network, torch.zeros(1, 3, SEGMENT_SIZE, SEGMENT_SIZE))
@@ -78,4 +79,10 @@ def run(args: argparse.Namespace) -> int:
     with staged_file(args.out / "report.json") as part:
         part.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     print(f"IoU of face pixels on {len(val):,} pictures of val: {report['iou']:.3f}")
+    if not report["iou"]:
+        print(
+            "blazeface segment: the network finds no face pixel at all: train it longer (--epochs)",
+            file=sys.stderr,
+        )
+        return 1
     return 0

@@ -71,8 +71,9 @@ def run(args: argparse.Namespace) -> int:
         from blazeface.data.samples import load_split
         from blazeface.training.checkpoint import load_checkpoint
         from blazeface.training.distributed import join_processes
+        from blazeface.training.faces import FaceTrainer, rebuild
         from blazeface.training.finish import finish, val_score
-        from blazeface.training.loop import Machine, Trainer, rebuild
+        from blazeface.training.loop import Machine
         from blazeface.training.memory import keep_freed_memory
     except ImportError as error:
         raise BlazeFaceError(f"{MISSING} ({error})") from error
@@ -96,7 +97,7 @@ def run(args: argparse.Namespace) -> int:
         evaluate_every=args.evaluate_every,
         quiet=args.quiet,
     )
-    trainer = Trainer(network, config, machine, processes)
+    trainer = FaceTrainer(network, config, machine, processes)
     if checkpoint:
         trainer.restore(checkpoint)
     if processes.leads:
@@ -164,7 +165,7 @@ def _fresh(config: TrainConfig, args: argparse.Namespace) -> BlazeFace:
     from blazeface.models.network import build
     from blazeface.models.weights import load_weights
     from blazeface.training.checkpoint import load_checkpoint
-    from blazeface.training.loop import averaged
+    from blazeface.training.faces import averaged
 
     torch.manual_seed(config.seed)
     if args.init is None:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from blazeface.data.occlusion import cover_part
 from blazeface.data.samples import Sample
-from blazeface.geometry import Image
+from blazeface.geometry import Image, Matrix, map_points, network_view
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ def draw_crop(
     side = np.sqrt(np.prod(boxes[:, 2:] - boxes[:, :2], axis=1))
     ignore = sample.ignore | ~inside | (side < recipe.learnable * input_size)
     seen = ((keypoints >= 0) & (keypoints < size)).all(axis=2)
-    view = warp(image, matrix, shape, draw_resampling(recipe, rng))
+    view = network_view(image, matrix, shape, draw_resampling(recipe, rng))
     for face in np.flatnonzero(~ignore & (rng.random(len(boxes)) < recipe.covered)):
         cover_part(view, keypoints[face], sample.visibility[face], rng)
     return Crop(
@@ -147,7 +147,7 @@ def draw_view(
     shape: tuple[int, int],
     recipe: CropRecipe,
     rng: np.random.Generator,
-) -> NDArray[np.float64]:
+) -> Matrix:
     """A random 2 x 3 matrix from picture to view coordinates: rotation, one scale, translation.
 
     picture, shape: (height, width) of the picture and of the view, in pixels.
@@ -182,39 +182,17 @@ def draw_view(
 
 
 def move_labels(
-    boxes: NDArray[np.float32], keypoints: NDArray[np.float32], matrix: NDArray[np.float64]
+    boxes: NDArray[np.float32], keypoints: NDArray[np.float32], matrix: Matrix
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Boxes (N, 4) and keypoints (N, K, 2) under a 2 x 3 matrix of rotation, scale and translation.
 
     A rotated box becomes the upright box around the rotated ellipse that fills it: the bounding box
     of its corners would grow by half at 45 degrees, though the face in it does not.
     """
-    linear, shift = matrix[:, :2], matrix[:, 2]
-    middle = (boxes[:, :2] + boxes[:, 2:]) / 2 @ linear.T + shift
-    half = np.sqrt(((boxes[:, 2:] - boxes[:, :2]) / 2) ** 2 @ (linear.T**2))
+    middle = map_points(matrix, (boxes[:, :2] + boxes[:, 2:]) / 2)
+    half = np.sqrt(((boxes[:, 2:] - boxes[:, :2]) / 2) ** 2 @ (matrix[:, :2].T ** 2))
     moved = np.concatenate([middle - half, middle + half], axis=1)
-    return moved.astype(np.float32), (keypoints @ linear.T + shift).astype(np.float32)
-
-
-def warp(
-    image: Image, matrix: NDArray[np.float64], shape: tuple[int, int], resampling: int | None = None
-) -> Image:
-    """The picture (H, W, 3) under a 2 x 3 matrix in continuous coordinates, black outside: (*shape, 3).
-
-    Resampled as `geometry.letterbox_image` does it, so that training sees what detection will see, or by one of
-    OpenCV's ways.
-    """
-    height, width = shape
-    scale = math.sqrt(abs(np.linalg.det(matrix[:, :2])))
-    factor = 2 if scale < 0.5 and resampling is None else 1
-    enlarged = matrix * factor
-    # OpenCV counts from pixel centres, continuous coordinates from pixel corners.
-    enlarged[:, 2] += enlarged[:, :2].sum(axis=1) * 0.5 - 0.5
-    flags = cv2.INTER_LINEAR if resampling is None else resampling
-    result = cv2.warpAffine(image, enlarged, (width * factor, height * factor), flags=flags)
-    if factor > 1:
-        result = cv2.resize(result, (width, height), interpolation=cv2.INTER_AREA)
-    return result  # type: ignore[return-value]
+    return moved.astype(np.float32), map_points(matrix, keypoints).astype(np.float32)
 
 
 def join_mosaic(crops: list[Crop]) -> Crop:

@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from blazeface.crop import CropSpec, apply, crop_matrix, cut
+from blazeface.crop import CropSpec, cut
 from blazeface.data.samples import Sample
 from blazeface.errors import BlazeFaceError
 from blazeface.files.pictures import read_picture
+from blazeface.geometry import map_points, view_matrix
 from blazeface.spec import KEYPOINT_MIRROR
 
 KEPT_SIZE, KEPT_CONTEXT = 104, 2.2
@@ -68,9 +69,9 @@ def cut_faces(samples: Sequence[Sample], quiet: bool = False) -> FaceCrops:
         for face in expected:
             box = sample.boxes[face].astype(np.float64)
             side = math.sqrt(max(1.0, (box[2] - box[0]) * (box[3] - box[1])))
-            matrix = crop_matrix((box[:2] + box[2:]) / 2, KEPT_CONTEXT * side, 0.0, KEPT_SIZE)
+            matrix = view_matrix((box[:2] + box[2:]) / 2, KEPT_CONTEXT * side, 0.0, KEPT_SIZE)
             images.append(cut(picture, matrix, KEPT_SIZE))
-            keypoints.append(apply(matrix, sample.keypoints[face]))
+            keypoints.append(map_points(matrix, sample.keypoints[face]))
             visibility.append(sample.visibility[face])
             sides.append(KEPT_SIZE / KEPT_CONTEXT)
     if not images:
@@ -92,9 +93,9 @@ def jittered(
     across = points[1] - points[0]
     angle = math.atan2(across[1], across[0]) + random.normal(0, jitter.angle)
     center = np.full(2, KEPT_SIZE / 2) + random.normal(0, jitter.shift, 2) * side
-    matrix = crop_matrix(center, spec.context * side * math.exp(random.normal(0, jitter.scale)), angle, spec.size)
+    matrix = view_matrix(center, spec.context * side * math.exp(random.normal(0, jitter.scale)), angle, spec.size)
     image = cut(crops.images[index], matrix, spec.size)
-    points, visibility = apply(matrix, points) / spec.size, crops.visibility[index]
+    points, visibility = map_points(matrix, points) / spec.size, crops.visibility[index]
     if random.random() < 0.5:
         image, points, visibility = mirrored(image, points, visibility)
     return _degraded(image, random), points.astype(np.float32), visibility

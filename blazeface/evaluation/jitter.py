@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,7 +18,7 @@ from blazeface.anchors import anchor_centers
 from blazeface.backends import Backend
 from blazeface.detections import Detections
 from blazeface.detector import postprocess, prepare
-from blazeface.geometry import Floats, Image, box_iou
+from blazeface.geometry import Floats, Image, box_iou, warp
 from blazeface.search import Reduce
 
 MAX_SHIFT = 4.0
@@ -63,11 +62,9 @@ def draw_displacements(
 
 def displace(image: Image, displacement: Displacement) -> Image:
     """The displaced copy, of the picture's size; black where the picture ends, as beside it in the letterbox."""
-    # OpenCV counts from pixel centres, continuous coordinates from pixel corners.
-    offset = displacement.apply(np.array([0.5, 0.5])) - 0.5
+    offset = displacement.apply(np.zeros(2))
     matrix = np.array([[displacement.scale, 0, offset[0]], [0, displacement.scale, offset[1]]])
-    height, width = image.shape[:2]
-    return cv2.warpAffine(image, matrix, (width, height), flags=cv2.INTER_LINEAR)  # type: ignore[return-value]
+    return warp(image, matrix, image.shape[:2])
 
 
 def found_points(

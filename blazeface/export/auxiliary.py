@@ -1,4 +1,4 @@
-"""The small networks beside the detector as ONNX, held against PyTorch before they are written."""
+"""The auxiliary networks (refinement, segmentation, classifiers) as ONNX, compared with PyTorch before they are written."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LIMIT = 1e-4
 """Largest difference of an output that passes, relative to the largest output where that is more than one."""
 
 
-def export_small(
+def export_auxiliary(
     network: nn.Module, path: Path, size: int, names: tuple[str, str], metadata: Mapping[str, str], about: str
 ) -> float:
     """Write a network of one square RGB input and one output as ONNX; the largest difference from PyTorch.

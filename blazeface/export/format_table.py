@@ -6,7 +6,7 @@ A format is a line in FORMATS and a module of this package of the same name, wit
 
 which writes a folded network in eval mode, on the CPU in float32, to `path`, and companions of the same stem
 beside it where the format consists of several files. `path` lies in an empty folder of its own and is moved to its
-place, with its companions, once the file has been proved (see `make`). The same call must give the same bytes. What
+place, with its companions, once the file has been verified (see `make`). The same call must give the same bytes. What
 cannot be written is a BlazeFaceError of one sentence.
 
 A format whose runtime does not run here has `backend=None`, and in its module also
@@ -57,7 +57,7 @@ class Format:
     """What a format can do.
 
     suffix: of its (main) file. extra: what to install for it (`errors.install_command`). backend: that of
-    `blazeface.backends` which opens the file for the proof, or None. runtime: what people call that.
+    `blazeface.backends` which opens the file for the comparison, or None. runtime: what people call that.
     dynamic: whether any batch size can be written, which is then the default; else one picture is.
     fixed: whether another fixed batch than 1 can be written.
     """
@@ -88,7 +88,7 @@ FORMATS = {
 Write = Callable[["BlazeFace", Path, Options], None]
 
 
-def refuse_what_cannot_be(name: str, options: Options) -> None:
+def check_options(name: str, options: Options) -> None:
     """Raise BlazeFaceError, naming the flag, for options that a format cannot be written with."""
     kind = FORMATS[name]
     if options.precision not in kind.precisions:

@@ -1,4 +1,4 @@
-"""From a network to a proved file."""
+"""From a network to a verified file."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import Any
 
 from blazeface.backends import open_backend
 from blazeface.errors import BlazeFaceError
-from blazeface.export.format_table import FORMATS, Options, load_format, missing, refuse_what_cannot_be
+from blazeface.export.format_table import FORMATS, Options, check_options, load_format, missing
 from blazeface.export.labelled import LabelledSet
 from blazeface.export.parity import LIMITS, Limit, ParityReport, check_parity
 from blazeface.export.staging import staging_folder
-from blazeface.export.verify import plain_copy
+from blazeface.export.verify import inference_copy
 from blazeface.geometry import Image
 from blazeface.models.network import BlazeFace
 from blazeface.version import __version__
@@ -43,11 +43,11 @@ def export_network(
     Raises BlazeFaceError, and writes nothing, for options that the format does not have, a package that is
     missing, answers that differ by more than the limit, and a place that cannot be written.
     """
-    refuse_what_cannot_be(name, options)
+    check_options(name, options)
     refuse_shared_weights(path)
     kind, module = FORMATS[name], load_format(name)
     limit = limit or LIMITS[options.precision]
-    plain = plain_copy(network)
+    plain = inference_copy(network)
     with staging_folder(path) as part:
         try:
             module.write(plain.folded(), part, options)
@@ -56,21 +56,21 @@ def export_network(
         except BlazeFaceError as error:
             raise BlazeFaceError(f"{path}: not written: {error}") from error
         if kind.backend is None:
-            proof = ParityReport(checked=module.check(plain, part, options))
+            parity = ParityReport(checked=module.check(plain, part, options))
         elif options.nms:
-            proof = module.check_nms_parity(plain, part, list(pictures), options, labelled)
+            parity = module.check_nms_parity(plain, part, list(pictures), options, labelled)
         else:
             run = open_backend(part, kind.backend, threads=1).run
-            proof = check_parity(plain, run, list(pictures), options, labelled, kind.runtime)
-        faults = proof.faults(limit)
+            parity = check_parity(plain, run, list(pictures), options, labelled, kind.runtime)
+        faults = parity.faults(limit)
         if faults:
             raise BlazeFaceError(f"{path}: not written: {kind.runtime}: {'; '.join(faults)}")
         if report:
-            about = _about(plain, part, name, options, limit) | proof.as_dict()
+            about = _about(plain, part, name, options, limit) | parity.as_dict()
             part.with_name(f"{part.name}.report.json").write_text(
                 json.dumps(about, indent=2) + "\n", encoding="utf-8"
             )
-    return proof
+    return parity
 
 
 def refuse_shared_weights(path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What an exported file must hold to before it is handed over, and the record of it."""
+"""How far an exported file may differ from PyTorch, and the report of what was measured."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files made in a folder of their own, moved to their place when they are whole and proved."""
+"""Files written in a temporary folder and moved to their place when they are complete and verified."""
 
 from __future__ import annotations
 
@@ -39,15 +39,15 @@ def place(entries: list[Path], folder: Path) -> None:
             else:
                 shutil.copyfile(entry, part)
         for entry, part in hidden.items():
-            _take_place(part, folder / entry.name)
+            _replace(part, folder / entry.name)
     except BaseException:
         for part in hidden.values():
             _remove(part)
         raise
 
 
-def _take_place(part: Path, target: Path) -> None:
-    """Give `part` the name `target`. A folder cannot replace a full one, so that one steps aside first."""
+def _replace(part: Path, target: Path) -> None:
+    """Give `part` the name `target`. A folder cannot replace one that is not empty, so that one is renamed first."""
     if not target.is_dir() or target.is_symlink():
         part.replace(target)
         return

@@ -53,10 +53,10 @@ class Differences:
         )
 
 
-def plain_copy(network: BlazeFace) -> BlazeFace:
+def inference_copy(network: BlazeFace) -> BlazeFace:
     """The network on the CPU in float32 and in eval mode, made anew from its tables of numbers.
 
-    Made anew, so that whatever training has put around the layers stays behind. Batch norm is not folded:
+    Built anew, so that wrappers which training puts around the layers are left out. Batch norm is not folded:
     an export is held against the network as it was trained, so that a mistake in folding shows as well.
     """
     state = network.state_dict()

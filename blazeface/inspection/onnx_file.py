@@ -25,15 +25,15 @@ WEIGHTED = {
     "MatMulInteger": (1,),
     "Gather": (),
 }
-"""Which inputs of an operator are parameters, where they are constants; MatMul's first as well, see `_slots`."""
+"""Which inputs of an operator are parameters, where they are constants; MatMul's first as well, see `_parameter_inputs`."""
 
-WITHOUT_A_RULE = {"LSTM", "GRU", "RNN", "Einsum", "Attention", "MultiHeadAttention", "DeformConv"}
+NOT_COUNTED = {"LSTM", "GRU", "RNN", "Einsum", "Attention", "MultiHeadAttention", "DeformConv"}
 """Operators with multiply-accumulates that are not counted here. So are those of other domains."""
 
-CARRIERS = {"DequantizeLinear", "QuantizeLinear", "Cast", "Identity", "Transpose", "Reshape", "Unsqueeze"}
+KEEP_CONSTANT = {"DequantizeLinear", "QuantizeLinear", "Cast", "Identity", "Transpose", "Reshape", "Unsqueeze"}
 """A constant that goes through one of them is still a constant."""
 
-KNOWN_ELSEWHERE = {"FusedConv", "QLinearAdd", "QLinearConcat", "QLinearSigmoid", "QLinearMul"}
+OTHER_DOMAINS = {"FusedConv", "QLinearAdd", "QLinearConcat", "QLinearSigmoid", "QLinearMul"}
 """Operators of other domains of which we know what they cost."""
 
 
@@ -106,8 +106,8 @@ class _Reader:
         self._onnx = onnx
         self._seen: set[str] = set()
         self.graphs: list[Graph] = []
-        told = {value.name: _value(onnx, value) for value in model.graph.value_info}
-        self._walk(inferred.graph, "main", told, {})
+        stated = {value.name: _value(onnx, value) for value in model.graph.value_info}
+        self._walk(inferred.graph, "main", stated, {})
         # What goes in and comes out is shown as the file has it, the batch open.
         ends = {value.name: _value(onnx, value) for value in (*model.graph.input, *model.graph.output)}
         main = self.graphs[0]
@@ -116,7 +116,7 @@ class _Reader:
 
     def _walk(self, graph: Any, name: str, outer: Mapping[str, Tensor], around: Mapping[str, str]) -> None:
         """outer: tensors of the graphs around this one, which its nodes may name. around: sources of those that are
-        constants (see CARRIERS)."""
+        constants (see KEEP_CONSTANT)."""
         known = dict(outer) | self._tensors(graph)
         numbers = {key: place for place, key in enumerate(known)}
         sources = dict(around) | {key: key for key, tensor in known.items() if tensor.constant}
@@ -134,7 +134,7 @@ class _Reader:
                 known[node.output[0]] = _constant(self._onnx, known[node.output[0]], attributes)
                 sources[node.output[0]] = node.output[0]
                 continue
-            if node.op_type in CARRIERS and node.input and node.input[0] in sources:
+            if node.op_type in KEEP_CONSTANT and node.input and node.input[0] in sources:
                 sources |= dict.fromkeys(node.output, sources[node.input[0]])
             title = node.name or (node.output[0] if node.output else f"node {index}")
             count = _macs(node, attributes, known)
@@ -151,22 +151,26 @@ class _Reader:
             for entry in node.attribute:
                 inner = [entry.g] if entry.HasField("g") else list(entry.graphs)
                 bodies += [(body, f"{name} / {title}: {entry.name}") for body in inner]
-        ends = [tuple(numbers[value.name] for value in part if value.name in numbers) for part in _ends(graph)]
+        ends = [
+            tuple(numbers[value.name] for value in part if value.name in numbers)
+            for part in _inputs_and_outputs(graph)
+        ]
         self.graphs.insert(place, Graph(name, tuple(known.values()), ends[0], ends[1], tuple(layers)))
         for body, title in bodies:
             self._walk(body, title, known, sources)
 
     def _tensors(self, graph: Any) -> dict[str, Tensor]:
-        held = {tensor.name: _held(self._onnx, tensor) for tensor in graph.initializer}
+        held = {tensor.name: _initializer(self._onnx, tensor) for tensor in graph.initializer}
         held |= {
-            entry.values.name: _held(self._onnx, entry.values, entry.dims) for entry in graph.sparse_initializer
+            entry.values.name: _initializer(self._onnx, entry.values, entry.dims)
+            for entry in graph.sparse_initializer
         }
         values = (*graph.input, *graph.output, *graph.value_info)
         return {value.name: _value(self._onnx, value) for value in values} | held
 
     def _parameters(self, node: Any, known: Mapping[str, Tensor], sources: Mapping[str, str], graph: str) -> int:
         total = 0
-        for slot in _slots(node.op_type):
+        for slot in _parameter_inputs(node.op_type):
             source = sources.get(node.input[slot]) if slot < len(node.input) else None
             if source is not None and f"{graph}/{source}" not in self._seen:
                 self._seen.add(f"{graph}/{source}")
@@ -174,15 +178,13 @@ class _Reader:
         return total
 
 
-def _slots(operator: str) -> tuple[int, ...]:
+def _parameter_inputs(operator: str) -> tuple[int, ...]:
     return (0, 1) if operator == "MatMul" else WEIGHTED.get(operator, ())
 
 
 def _macs(node: Any, attributes: Mapping[str, Any], known: Mapping[str, Tensor]) -> int | None:
     name = node.op_type
-    if name in WITHOUT_A_RULE or (
-        node.domain not in ("", "ai.onnx", "ai.onnx.ml") and name not in KNOWN_ELSEWHERE
-    ):
+    if name in NOT_COUNTED or (node.domain not in ("", "ai.onnx", "ai.onnx.ml") and name not in OTHER_DOMAINS):
         return None
 
     def shape(names: Any, slot: int) -> tuple[int, ...] | None:
@@ -221,7 +223,7 @@ def _value(onnx: Any, value: Any) -> Tensor:
     return Tensor(value.name, shape, _dtype(onnx, tensor.elem_type))
 
 
-def _held(onnx: Any, tensor: Any, dims: Any = None) -> Tensor:
+def _initializer(onnx: Any, tensor: Any, dims: Any = None) -> Tensor:
     sizes = tuple(tensor.dims if dims is None else dims)
     if any(size < 0 for size in sizes):
         raise ValueError(f"{tensor.name!r} has the shape {sizes}")
@@ -230,7 +232,7 @@ def _held(onnx: Any, tensor: Any, dims: Any = None) -> Tensor:
 
 def _constant(onnx: Any, tensor: Tensor, attributes: Mapping[str, Any]) -> Tensor:
     if "value" in attributes:
-        found = _held(onnx, attributes["value"].t)
+        found = _initializer(onnx, attributes["value"].t)
         return Tensor(tensor.name, found.shape, found.dtype, constant=True)
     return Tensor(tensor.name, tensor.shape, tensor.dtype, constant=True)
 
@@ -241,7 +243,7 @@ def _dtype(onnx: Any, number: int) -> str:
     return {"float": "float32", "double": "float64", "undefined": "?"}.get(name, name)
 
 
-def _ends(graph: Any) -> tuple[list[Any], list[Any]]:
+def _inputs_and_outputs(graph: Any) -> tuple[list[Any], list[Any]]:
     held = {tensor.name for tensor in graph.initializer}  # before version 4, weights were inputs as well
     return [value for value in graph.input if value.name not in held], list(graph.output)
 
@@ -253,8 +255,8 @@ def _external(onnx: Any, model: Any, path: Path) -> dict[str, int]:
         if tensor.data_location == onnx.TensorProto.EXTERNAL:
             name = next((entry.value for entry in tensor.external_data if entry.key == "location"), "")
             inside = name and not Path(name).is_absolute() and ".." not in Path(name).parts
-            beside = path.parent / name
-            sizes[name] = beside.stat().st_size if inside and beside.is_file() else 0
+            weights = path.parent / name
+            sizes[name] = weights.stat().st_size if inside and weights.is_file() else 0
     return sizes
 
 

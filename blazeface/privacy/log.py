@@ -9,10 +9,9 @@ from dataclasses import dataclass, field
 from math import ceil, floor
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 
-from blazeface.geometry import Image
+from blazeface.geometry import Image, view_matrix, warp
 from blazeface.privacy.covers import Cover, Kind
 from blazeface.privacy.tracks import CoverTracks
 from blazeface.sources.frames import Frame
@@ -149,7 +148,4 @@ def thumbnail(image: Image, box: Sequence[float]) -> Image:
     """The surroundings of a box as a picture of THUMBNAIL x THUMBNAIL, grey beyond the picture's edge."""
     half = max(box[2] - box[0], box[3] - box[1], 2.0) / 2
     x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
-    zoom = THUMBNAIL / (2 * half)
-    matrix = np.array([[zoom, 0, zoom * (half - x)], [0, zoom, zoom * (half - y)]])
-    size = (THUMBNAIL, THUMBNAIL)
-    return cv2.warpAffine(image, matrix, size, flags=cv2.INTER_AREA, borderValue=(90, 90, 90))  # type: ignore[return-value]
+    return warp(image, view_matrix(np.array([x, y]), 2 * half, 0.0, THUMBNAIL), THUMBNAIL, fill=(90, 90, 90))

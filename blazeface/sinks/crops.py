@@ -6,14 +6,13 @@ from collections.abc import Callable
 from math import ceil
 from pathlib import Path, PurePath
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from blazeface.detections import Detections
 from blazeface.errors import BlazeFaceError
 from blazeface.files.pictures import write_picture
-from blazeface.geometry import Image, warp_affine
+from blazeface.geometry import Image, Matrix, map_scale, warp
 from blazeface.sinks.output_paths import LongNames, make_folder
 from blazeface.sources.frames import Frame
 
@@ -35,15 +34,12 @@ def aligned_crop(
     box (4,), keypoints (K, 2), K from 4 up, of which the first four are used.
     """
     matrix = alignment(box, keypoints) * side
-    zoom = float(np.hypot(matrix[0, 0], matrix[1, 0]))
-    fine = min(8, max(1, ceil(0.75 / max(zoom, 1e-6))))  # shrunk in two steps, so that nothing flickers
-    matrix = matrix * fine
-    matrix[:, 2] += matrix[:, :2] @ np.array([0.5, 0.5]) - 0.5  # OpenCV counts from pixel centres
-    crop = warp_affine(image, matrix, side * fine, side * fine)
-    return cv2.resize(crop, (side, side), interpolation=cv2.INTER_AREA) if fine > 1 else crop  # type: ignore[return-value]
+    # Finer than each pixel of the picture, so that nothing flickers from frame to frame.
+    oversampling = min(8, max(1, ceil(0.75 / max(map_scale(matrix), 1e-6))))
+    return warp(image, matrix, side, oversampling)
 
 
-def alignment(box: NDArray[np.float32], keypoints: NDArray[np.float32]) -> NDArray[np.float64]:
+def alignment(box: NDArray[np.float32], keypoints: NDArray[np.float32]) -> Matrix:
     """The similarity (2, 3) from pixels of the picture to sides of the crop.
 
     Points are complex numbers, so that a similarity is z -> a z + b. The scale is that of the least squares fit of

@@ -1,14 +1,13 @@
-"""What a mobile GPU would not take of a model, by the published rules of LiteRT's GPU delegate for .tflite files.
+"""Operators that a mobile GPU would not run, by the published rules of LiteRT's GPU delegate for .tflite files.
 
 Sources, both read in November 2026:
 - DOCUMENTED: "GPU ML operations support" in LiteRT's documentation of GPU delegates
   (https://developers.google.com/edge/litert/performance/gpu). Arithmetic is in float16 or float32; quantised 8-bit
   models are taken as well, and computed in floating point, where the app has not switched that off.
-- ALSO and the rules for single operators: the check that the delegate itself makes, `CheckGpuDelegateCompatibility` in
+- UNDOCUMENTED and the rules for single operators: the check that the delegate itself makes, `CheckGpuDelegateCompatibility` in
   TensorFlow's tensorflow/lite/tools/versioning/gpu_compatibility.cc (commit 03a5e4e). Tensors have at most four axes:
   tensorflow/lite/delegates/gpu/common/model_builder_helper.cc.
-What is not taken runs on the CPU, and each change of place costs time. What a given phone's driver makes of it, only
-that phone tells.
+What is not taken runs on the CPU, and each transfer between them costs time. Drivers of single phones may differ.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ _ALSO = (
     " RELU_N1_TO_1 RESIZE_NEAREST_NEIGHBOR RSQRT SELECT SELECT_V2 SIGN SIN SLICE SPACE_TO_DEPTH SPLIT SPLIT_V SQRT"
     " SQUARE SQUARED_DIFFERENCE STABLEHLO_CLAMP SUM TANH TILE TRANSPOSE"
 )
-ALSO = set(_ALSO.split())
+UNDOCUMENTED = set(_ALSO.split())
 """Taken by the delegate's own check although the documentation does not list them."""
 
 FLOATS = {"float32", "float16"}
@@ -51,7 +50,7 @@ BOOLEAN = {
 INDICES = {"CAST", "GATHER", "ONE_HOT", "EMBEDDING_LOOKUP", "DYNAMIC_UPDATE_SLICE"}
 MAX_AXES = 4
 
-AS_TFLITE = {
+TFLITE_NAMES = {
     "Conv": "CONV_2D",
     "ConvTranspose": "TRANSPOSE_CONV",
     "Gemm": "FULLY_CONNECTED",
@@ -110,27 +109,27 @@ def refusals(model: ModelFile) -> list[Refusal]:
 
 def undocumented(model: ModelFile) -> list[str]:
     """Operators that the delegate takes though its documentation does not list them."""
-    return sorted(name for name in model.operators if _tflite_name(name, model.format) in ALSO)
+    return sorted(name for name in model.operators if _operator_name(name, model.format) in UNDOCUMENTED)
 
 
 def _faults(graph: Graph, layer: Layer, kind: str) -> list[tuple[str, str]]:
     """The first fault only: one is enough."""
-    name = _tflite_name(layer.operator, kind)
+    name = _operator_name(layer.operator, kind)
     if name.startswith("CUSTOM:") or "." in layer.operator:
         return [("operator", "it is no built-in operator")]
-    if name not in DOCUMENTED | ALSO:
+    if name not in DOCUMENTED | UNDOCUMENTED:
         return [("operator", "it is not among the delegate's operators")]
     tensors = [graph.tensors[number] for number in (*layer.inputs, *layer.outputs) if number >= 0]
     inputs = [graph.tensors[number] for number in layer.inputs if number >= 0]
     moving = [tensor for tensor in tensors if not tensor.constant]
     for tensor in moving:
-        if not _number_taken(name, tensor):
+        if not _dtype_supported(name, tensor):
             return [("dtype", f"tensor {tensor.name!r} is {tensor.dtype}")]
     for tensor in moving:
         if tensor.shape is not None and len(tensor.shape) > MAX_AXES:
             return [("rank", f"tensor {tensor.name!r} has {len(tensor.shape)} axes, of at most {MAX_AXES}")]
     for tensor in moving:
-        if tensor.shape is not None and _is_open(tensor, kind):
+        if tensor.shape is not None and _has_open_shape(tensor, kind):
             return [("shape", f"tensor {tensor.name!r} has an open shape, ({_sizes(tensor)})")]
     if kind == "tflite":
         fault = _option_fault(name, layer, inputs)
@@ -138,7 +137,7 @@ def _faults(graph: Graph, layer: Layer, kind: str) -> list[tuple[str, str]]:
     return []
 
 
-def _number_taken(name: str, tensor: Tensor) -> bool:
+def _dtype_supported(name: str, tensor: Tensor) -> bool:
     if tensor.dtype in FLOATS or (tensor.dtype in EIGHT_BITS and tensor.quantised) or tensor.dtype == "?":
         return True
     if name in ("QUANTIZE", "DEQUANTIZE"):
@@ -148,7 +147,7 @@ def _number_taken(name: str, tensor: Tensor) -> bool:
     return tensor.dtype == "int32" and name in INDICES
 
 
-def _is_open(tensor: Tensor, kind: str) -> bool:
+def _has_open_shape(tensor: Tensor, kind: str) -> bool:
     """A batch that an ONNX file leaves open becomes fixed in a .tflite file."""
     sizes = tensor.shape or ()
     return any(isinstance(size, str) for size in (sizes[1:] if kind == "onnx" else sizes))
@@ -178,8 +177,8 @@ def _option_fault(name: str, layer: Layer, inputs: Sequence[Tensor]) -> str | No
     return None
 
 
-def _tflite_name(operator: str, kind: str) -> str:
-    return operator if kind == "tflite" else AS_TFLITE.get(operator, operator.upper())
+def _operator_name(operator: str, kind: str) -> str:
+    return operator if kind == "tflite" else TFLITE_NAMES.get(operator, operator.upper())
 
 
 def _sizes(tensor: Tensor) -> str:

@@ -1,4 +1,4 @@
-"""A float32 .tflite file made int8: weights per channel, activations by the ranges seen on pictures.
+"""A float32 model made int8: weights per channel, activations by their ranges on calibration pictures.
 
 The rules are those of TensorFlow Lite's quantisation specification: real = scale * (q - zero_point), q from -128 to
 127; weights symmetric, -127 to 127, with a scale for each output channel; biases int32 with the scale of the input
@@ -12,20 +12,28 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from numpy.typing import NDArray
 from tqdm import tqdm
 
 from blazeface.errors import BlazeFaceError
-from blazeface.tflite.schema import kind_names, operator_code, operator_table, pack, quantization, unpack
+from blazeface.tflite.model import Model, Operator, Quantization, Tensor
+from blazeface.tflite.writer import model_bytes
 
 Array = NDArray[Any]
 
 WEIGHTS = {"CONV_2D": 0, "DEPTHWISE_CONV_2D": 3}
 """Operations with weights as their second and a bias as their third input, and the axis of output channels."""
 
-MOVING = {"MAX_POOL_2D", "AVERAGE_POOL_2D", "PAD", "RESHAPE", "TRANSPOSE", "CONCATENATION", "RESIZE_BILINEAR"}
+SHARED_SCALE = {
+    "MAX_POOL_2D",
+    "AVERAGE_POOL_2D",
+    "PAD",
+    "RESHAPE",
+    "TRANSPOSE",
+    "CONCATENATION",
+    "RESIZE_BILINEAR",
+}
 """Operations with one scale for all that goes in and comes out."""
 
 VERSIONS = {
@@ -36,18 +44,18 @@ VERSIONS = {
 
 
 @dataclass(frozen=True)
-class Scale:
+class ActivationScale:
     """real = scale * (q - zero_point)."""
 
     scale: float
     zero_point: int
 
 
-def activation_scale(low: float, high: float) -> Scale:
+def activation_scale(low: float, high: float) -> ActivationScale:
     """The int8 scale for real values from low to high. Zero always has a q of its own, since padding is made of it."""
     low, high = min(low, 0.0), max(high, 0.0)
     scale = float(np.float32((high - low) / 255)) or 1.0
-    return Scale(scale, int(np.clip(round(-128 - low / scale), -128, 127)))
+    return ActivationScale(scale, int(np.clip(round(-128 - low / scale), -128, 127)))
 
 
 def quantise_weights(values: Array, axis: int) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
@@ -65,8 +73,9 @@ def quantise_bias(values: Array, scales: NDArray[np.float64]) -> NDArray[np.int3
     return np.clip(np.round(values.astype(np.float64) / scales), -limit, limit).astype(np.int32)
 
 
-def seen_ranges(data: bytes, batch: Array) -> dict[int, tuple[float, float]]:
-    """Lowest and highest value of each float32 tensor of a file, over pictures (N, S, S, 3), each run alone. The type is that of the file's input."""
+def activation_ranges(data: bytes, batch: Array) -> dict[int, tuple[float, float]]:
+    """Lowest and highest value of each float32 tensor of a file, by its number, over pictures (N, S, S, 3) of the type of
+    the file's input, each run alone."""
     runtime = Interpreter(
         model_content=data,
         experimental_preserve_all_tensors=True,
@@ -87,67 +96,55 @@ def seen_ranges(data: bytes, batch: Array) -> dict[int, tuple[float, float]]:
     return {n: (float(low), float(high)) for n, low, high in zip(numbers, lows, highs, strict=True)}
 
 
-def to_int8(data: bytes, batch: Array, is_float: Callable[[str, str], bool]) -> bytes:
-    """A float32 file for one picture, quantised. The same arguments give the same bytes.
+def quantise(model: Model, batch: Array, is_float: Callable[[str, str], bool]) -> None:
+    """Make a float32 model for one picture int8. The same arguments give the same model.
 
     batch: (N, S, S, 3), pictures as the file takes them. is_float(kind, name): whether the operation of that kind
     whose output has that name stays in float32. Input and output stay float32; QUANTIZE and DEQUANTIZE stand where
     int8 begins and ends.
     """
-    model = unpack(data)
-    _Rewriter(model, seen_ranges(data, batch), is_float).rewrite()
-    return pack(model)
+    _Quantizer(model, activation_ranges(model_bytes(model), batch), is_float).rewrite()
 
 
-class _Rewriter:
+class _Quantizer:
     """Walks the operations in order. A tensor keeps its number in the form in which it is made, float32 or int8; its
-    other form, where an operation wants that, is made by QUANTIZE or DEQUANTIZE and has a number of its own."""
+    other form, where an operation needs that, is made by QUANTIZE or DEQUANTIZE and has a number of its own."""
 
     def __init__(
-        self, model: Any, ranges: Mapping[int, tuple[float, float]], is_float: Callable[[str, str], bool]
+        self, model: Model, ranges: Mapping[int, tuple[float, float]], is_float: Callable[[str, str], bool]
     ):
-        self._model, self._graph = model, model.subgraphs[0]
-        self._kinds = kind_names(model)
-        self._versions = [code.version for code in model.operatorCodes]
-        self._codes: list[tuple[str, int]] = []
+        self._model, self._graph = model, model.graphs[0]
         self._is_float = is_float
-        self._operations: list[Any] = []
+        self._operators: list[Operator] = []
         self._other: dict[int, int] = {}
         self._int8: set[int] = set()
         self._scales = self._share_scales(ranges)
 
     def rewrite(self) -> None:
-        operations = list(self._graph.operators)
-        for operation in operations:
-            kind, inputs = self._kinds[operation.opcodeIndex], [int(number) for number in operation.inputs]
-            version = self._versions[operation.opcodeIndex]
-            if self._stays_float(operation):
-                new = [self._in_float(number) for number in inputs]
+        for step in self._graph.operators:
+            if self._stays_float(step):
+                inputs = [self._in_float(number) for number in step.inputs]
             else:
-                new = [self._in_int8(number) if number in self._scales else number for number in inputs]
-                if kind in WEIGHTS:
-                    self._quantise_constants(new, WEIGHTS[kind])
-                self._mark(int(operation.outputs[0]))
-                version = max(version, VERSIONS.get(kind, 1))
-            self._append(operation, kind, version)
-            operation.inputs = np.array(new, np.int32)
-        self._graph.outputs = np.array([self._in_float(int(n)) for n in self._graph.outputs], np.int32)
-        self._graph.operators = self._operations
-        self._model.operatorCodes = [operator_code(kind, version) for kind, version in self._codes]
+                inputs = [self._in_int8(number) if number in self._scales else number for number in step.inputs]
+                if step.kind in WEIGHTS:
+                    self._quantise_constants(inputs, WEIGHTS[step.kind])
+                self._mark(step.outputs[0])
+                step.version = max(step.version, VERSIONS.get(step.kind, 1))
+            step.inputs = tuple(inputs)
+            self._operators.append(step)
+        self._graph.outputs = tuple(self._in_float(number) for number in self._graph.outputs)
+        self._graph.operators = self._operators
 
-    def _stays_float(self, operation: Any) -> bool:
-        name = self._graph.tensors[operation.outputs[0]].name.decode()
-        return self._is_float(self._kinds[operation.opcodeIndex], name)
+    def _stays_float(self, step: Operator) -> bool:
+        return self._is_float(step.kind, self._graph.tensors[step.outputs[0]].name)
 
-    def _share_scales(self, ranges: Mapping[int, tuple[float, float]]) -> dict[int, Scale]:
-        """A scale for each computed tensor; one for all tensors that an int8 operation of MOVING joins."""
+    def _share_scales(self, ranges: Mapping[int, tuple[float, float]]) -> dict[int, ActivationScale]:
+        """A scale for each computed tensor; one for all tensors that an int8 operation of SHARED_SCALE joins."""
         tensors = self._graph.tensors  # the runtime has temporary ones behind them
         joined = {number: {number} for number in ranges if number < len(tensors) and tensors[number].buffer == 0}
-        for operation in self._graph.operators:
-            if self._kinds[operation.opcodeIndex] in MOVING and not self._stays_float(operation):
-                group = set().union(
-                    *(joined[int(n)] for n in (*operation.inputs, *operation.outputs) if n in joined)
-                )
+        for step in self._graph.operators:
+            if step.kind in SHARED_SCALE and not self._stays_float(step):
+                group = set().union(*(joined[n] for n in (*step.inputs, *step.outputs) if n in joined))
                 joined.update(dict.fromkeys(group, group))
         return {
             number: activation_scale(min(ranges[n][0] for n in group), max(ranges[n][1] for n in group))
@@ -163,42 +160,31 @@ class _Rewriter:
     def _convert(self, number: int, kind: str, version: int) -> int:
         if number not in self._other:
             source = self._graph.tensors[number]
-            target = schema.TensorT()
-            target.name = f"{source.name.decode()}.{'float' if kind == 'DEQUANTIZE' else 'int8'}".encode()
-            target.shape, target.type, target.buffer = source.shape, schema.TensorType.FLOAT32, 0
-            self._graph.tensors.append(target)
+            suffix = "float" if kind == "DEQUANTIZE" else "int8"
+            self._graph.tensors.append(Tensor(f"{source.name}.{suffix}", source.shape))
             self._other[number] = len(self._graph.tensors) - 1
             if kind == "QUANTIZE":
                 self._scales[self._other[number]] = self._scales[number]
                 self._mark(self._other[number])
-            options = schema.DequantizeOptionsT() if kind == "DEQUANTIZE" else schema.QuantizeOptionsT()
-            self._append(operator_table([number], self._other[number], options), kind, version)
+            self._operators.append(Operator(kind, (number,), (self._other[number],), {}, version))
         return self._other[number]
 
     def _mark(self, number: int) -> None:
         """Make a computed tensor int8."""
         self._int8.add(number)
         tensor, scale = self._graph.tensors[number], self._scales[number]
-        tensor.type = schema.TensorType.INT8
-        tensor.quantization = quantization([scale.scale], [scale.zero_point])
+        tensor.dtype, tensor.quantization = "int8", Quantization([scale.scale], [scale.zero_point])
 
     def _quantise_constants(self, inputs: Sequence[int], axis: int) -> None:
         """Weights and bias of a convolution whose input has its scale."""
         weight, bias = (self._graph.tensors[number] for number in inputs[1:])
         values, scales = quantise_weights(self._values(weight), axis)
-        weight.type, weight.quantization = schema.TensorType.INT8, quantization(scales, [0] * len(scales), axis)
-        self._model.buffers[weight.buffer].data = np.frombuffer(values.tobytes(), np.uint8)
+        weight.dtype, weight.quantization = "int8", Quantization(scales.tolist(), [0] * len(scales), axis)
+        self._model.buffers[weight.buffer] = values.tobytes()
         units = np.float32(self._scales[inputs[0]].scale) * scales.astype(np.float64)
         whole = quantise_bias(self._values(bias), units)
-        bias.type, bias.quantization = schema.TensorType.INT32, quantization(units, [0] * len(scales), 0)
-        self._model.buffers[bias.buffer].data = np.frombuffer(whole.tobytes(), np.uint8)
+        bias.dtype, bias.quantization = "int32", Quantization(units.tolist(), [0] * len(scales), 0)
+        self._model.buffers[bias.buffer] = whole.tobytes()
 
-    def _values(self, tensor: Any) -> NDArray[np.float32]:
-        data = np.asarray(self._model.buffers[tensor.buffer].data, np.uint8)
-        return np.frombuffer(data.tobytes(), np.float32).reshape(tensor.shape)
-
-    def _append(self, operation: Any, kind: str, version: int) -> None:
-        if (kind, version) not in self._codes:
-            self._codes.append((kind, version))
-        operation.opcodeIndex = self._codes.index((kind, version))
-        self._operations.append(operation)
+    def _values(self, tensor: Tensor) -> NDArray[np.float32]:
+        return np.frombuffer(self._model.buffers[tensor.buffer], np.float32).reshape(tensor.shape)

@@ -1,99 +1,99 @@
-"""A .tflite file as the schema's objects, and as bytes."""
+"""The tables of a .tflite file, by the format's public schema, version 3 (TensorFlow's schema.fbs).
+
+Both the reader and the writer take field numbers and defaults from here. Tables and fields that no code here asks
+for are left out, from the end of a table on; a field's number is its place.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
 
-import flatbuffers
-import numpy as np
-from ai_edge_litert import schema_py_generated as schema
+MARK = b"TFL3"
+"""The file identifier, at byte 4."""
 
-ALIGNMENT = 16
-"""Bytes: runtimes map the file into memory and compute on the weights where they lie."""
-
-
-def unpack(data: bytes) -> Any:
-    return schema.ModelT.InitFromPackedBuf(data, 0)
+NUMBERS = {"b": "Int8", "B": "Uint8", "?": "Bool", "i": "Int32", "I": "Uint32", "f": "Float32", "q": "Int64", "Q": "Uint64"}  # fmt: skip
+"""Scalar types: the letter of `struct`, and flatbuffers' own name."""
 
 
-def pack(model: Any) -> bytes:
-    """The whole file. The same model gives the same bytes."""
-    model.buffers = [
-        Buffer(b"" if b.data is None else np.asarray(b.data, np.uint8).tobytes()) for b in model.buffers
-    ]
-    builder = flatbuffers.Builder(1 << 16)
-    builder.Finish(model.Pack(builder), b"TFL3")
-    return bytes(builder.Output())
+@dataclass(frozen=True)
+class Field:
+    """type: a letter of NUMBERS, "text", the name of a table, "union" (a table whose type the field before it gives), or
+    one of these in brackets: a vector. default: of a scalar."""
+
+    name: str
+    number: int
+    type: str
+    default: float
 
 
-def operator_code(kind: str, version: int) -> Any:
-    """kind: as in the schema's BuiltinOperator."""
-    table = schema.OperatorCodeT()
-    table.builtinCode = getattr(schema.BuiltinOperator, kind)
-    table.deprecatedBuiltinCode = min(table.builtinCode, 127)  # older runtimes read only this one
-    table.version = version
-    return table
+_TABLES = """
+Model: version I, operator_codes [OperatorCode], subgraphs [SubGraph], description text, buffers [Buffer],
+  metadata_buffer [i], metadata [Metadata]
+OperatorCode: deprecated_builtin_code b, custom_code text, version i=1, builtin_code i
+SubGraph: tensors [Tensor], inputs [i], outputs [i], operators [Operator], name text
+Tensor: shape [i], type b, buffer I, name text, quantization QuantizationParameters, is_variable ?,
+  sparsity SparsityParameters, shape_signature [i]
+QuantizationParameters: min [f], max [f], scale [f], zero_point [q], details_type B, details union,
+  quantized_dimension i
+SparsityParameters:
+Operator: opcode_index I, inputs [i], outputs [i], builtin_options_type B, builtin_options union
+Buffer: data [B], offset Q, size Q
+Metadata: name text, buffer I
+Conv2DOptions: padding b, stride_w i, stride_h i, activation b, dilation_w i=1, dilation_h i=1
+DepthwiseConv2DOptions: padding b, stride_w i, stride_h i, multiplier i, activation b, dilation_w i=1, dilation_h i=1
+Pool2DOptions: padding b, stride_w i, stride_h i, filter_w i, filter_h i, activation b
+SoftmaxOptions: beta f
+ConcatenationOptions: axis i, activation b
+AddOptions: activation b
+ResizeBilinearOptions: new_height i, new_width i, align_corners ?, half_pixel ?
+ReshapeOptions: new_shape [i]
+PadOptions:
+TransposeOptions:
+StridedSliceOptions: begin i, end i, ellipsis i, new_axis i, shrink_axis i
+BatchMatMulOptions: transpose_x ?, transpose_y ?
+DequantizeOptions:
+QuantizeOptions:
+"""
 
 
-def operator_table(inputs: list[int], output: int, options: Any) -> Any:
-    """An operation; its kind is set by whoever numbers the kinds. options: a table of the schema, or None."""
-    table = schema.OperatorT()
-    table.inputs, table.outputs = np.array(inputs, np.int32), np.array([output], np.int32)
-    if options is not None:
-        table.builtinOptionsType = getattr(schema.BuiltinOptions, type(options).__name__.removesuffix("T"))
-        table.builtinOptions = options
-    return table
+def _fields(text: str) -> tuple[Field, ...]:
+    fields = []
+    for number, entry in enumerate(part.split() for part in text.split(",") if part.strip()):
+        name, kind = entry
+        kind, _, default = kind.partition("=")
+        fields.append(Field(name, number, kind, float(default or 0)))
+    return tuple(fields)
 
 
-def kind_names(model: Any) -> list[str]:
-    """The name of each kind of operation, by the number that operations call it by."""
-    names = {value: name for name, value in vars(schema.BuiltinOperator).items() if isinstance(value, int)}
-    return [names[max(code.builtinCode, code.deprecatedBuiltinCode)] for code in model.operatorCodes]
+def _tables(text: str) -> dict[str, tuple[Field, ...]]:
+    lines = text.strip().replace(",\n ", ",").splitlines()
+    return {name: _fields(rest) for name, _, rest in (line.partition(":") for line in lines)}
 
 
-def quantization(scales: Any, zero_points: Any, axis: int = 0) -> Any:
-    """real = scale * (q - zero_point), for the whole tensor or for each place on an axis."""
-    table = schema.QuantizationParametersT()
-    table.scale, table.zeroPoint = np.asarray(scales, np.float32), np.asarray(zero_points, np.int64)
-    table.quantizedDimension = axis
-    return table
+TABLES = _tables(_TABLES)
+"""The fields of each table, by its name."""
 
+OPTIONS = {
+    "CONV_2D": ("Conv2DOptions", 1),
+    "DEPTHWISE_CONV_2D": ("DepthwiseConv2DOptions", 2),
+    "MAX_POOL_2D": ("Pool2DOptions", 5),
+    "AVERAGE_POOL_2D": ("Pool2DOptions", 5),
+    "SOFTMAX": ("SoftmaxOptions", 9),
+    "CONCATENATION": ("ConcatenationOptions", 10),
+    "ADD": ("AddOptions", 11),
+    "RESIZE_BILINEAR": ("ResizeBilinearOptions", 15),
+    "RESHAPE": ("ReshapeOptions", 17),
+    "PAD": ("PadOptions", 22),
+    "TRANSPOSE": ("TransposeOptions", 26),
+    "STRIDED_SLICE": ("StridedSliceOptions", 32),
+    "DEQUANTIZE": ("DequantizeOptions", 38),
+    "QUANTIZE": ("QuantizeOptions", 89),
+    "BATCH_MATMUL": ("BatchMatMulOptions", 101),
+}
+"""The table of an operator's options, and its number in the union BuiltinOptions."""
 
-def with_batch(data: bytes, batch: int) -> bytes:
-    """A file for one picture, made to take `batch` at once: all that is computed from the input grows along its first
-    axis, and so do the shapes that RESHAPE is told."""
-    model = unpack(data)
-    graph, kinds = model.subgraphs[0], kind_names(model)
-    grown = {int(number) for number in graph.inputs}
-    for operation in graph.operators:
-        if grown.isdisjoint(int(number) for number in operation.inputs):
-            continue  # weights being widened
-        grown |= {int(number) for number in operation.outputs}
-        if kinds[operation.opcodeIndex] == "RESHAPE":
-            shape = np.array([batch, *operation.builtinOptions.newShape[1:]], np.int32)
-            operation.builtinOptions.newShape = shape
-            model.buffers[graph.tensors[operation.inputs[1]].buffer].data = shape.view(np.uint8)
-    for number in grown:
-        graph.tensors[number].shape = np.array([batch, *graph.tensors[number].shape[1:]], np.int32)
-    return pack(model)
+PADDINGS = ("SAME", "VALID")
+"""The enum Padding, by number."""
 
-
-class Buffer(schema.BufferT):  # type: ignore[misc]  # the schema is not typed
-    """Bytes at an aligned place, which the schema's own class does not see to."""
-
-    def __init__(self, data: bytes) -> None:
-        super().__init__()
-        self.data = np.frombuffer(data, np.uint8) if data else None
-
-    def Pack(self, builder: Any) -> Any:
-        data = b"" if self.data is None else self.data.tobytes()
-        size = len(data)
-        if size:
-            builder.StartVector(1, size, ALIGNMENT)
-            builder.head -= size
-            builder.Bytes[builder.head : builder.head + size] = data
-            vector = builder.EndVector()
-        schema.BufferStart(builder)
-        if size:
-            schema.BufferAddData(builder, vector)
-        return schema.BufferEnd(builder)
+ACTIVATIONS = ("NONE", "RELU", "RELU_N1_TO_1", "RELU6", "TANH", "SIGN_BIT")
+"""The enum ActivationFunctionType, by number."""

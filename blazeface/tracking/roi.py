@@ -11,13 +11,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from blazeface.blend import blend
 from blazeface.detections import Detections
-from blazeface.geometry import Image, box_iou
+from blazeface.geometry import Image, Matrix, box_iou, inverse_map, map_points, view_matrix, warp
 from blazeface.search import View as Part
 from blazeface.spec import OUR_BLEND_IOU, ModelSpec
 
@@ -168,27 +167,19 @@ class View:
         side = max(2, round(self.side))
         return min(side, LARGEST) if self.angle else side
 
-    def matrix(self) -> NDArray[np.float64]:
-        """(2, 3), from continuous pixels of the crop to those of the picture."""
-        zoom = self.side / self.pixels
-        turn = zoom * np.array(
-            [[np.cos(self.angle), -np.sin(self.angle)], [np.sin(self.angle), np.cos(self.angle)]]
-        )
-        middle = np.array([self.pixels / 2, self.pixels / 2])
-        return np.column_stack([turn, np.array([self.x, self.y]) - turn @ middle])
+    def matrix(self) -> Matrix:
+        """(2, 3), from pixels of the picture to those of the crop."""
+        return view_matrix(np.array([self.x, self.y]), self.side, self.angle, self.pixels)
 
     def cut(self, image: Image) -> Image:
         """The crop, BGR (pixels, pixels, 3), black beyond the picture's edge."""
-        matrix = self.matrix()
-        matrix[:, 2] += matrix[:, :2] @ np.array([0.5, 0.5]) - 0.5  # OpenCV counts from pixel centres
-        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        return cv2.warpAffine(image, matrix, (self.pixels, self.pixels), flags=flags)  # type: ignore[return-value]
+        return warp(image, self.matrix(), self.pixels)
 
     def to_picture(self, faces: Detections) -> Detections:
         """Faces of the crop in pixels of the picture. A box keeps its sides, and is not turned."""
-        matrix = self.matrix()
-        keypoints = faces.keypoints @ matrix[:, :2].T + matrix[:, 2]
-        middles = (faces.boxes[:, :2] + faces.boxes[:, 2:]) / 2 @ matrix[:, :2].T + matrix[:, 2]
+        matrix = inverse_map(self.matrix())
+        keypoints = map_points(matrix, faces.keypoints)
+        middles = map_points(matrix, (faces.boxes[:, :2] + faces.boxes[:, 2:]) / 2)
         half = (faces.boxes[:, 2:] - faces.boxes[:, :2]) / 2 * self.side / self.pixels
         boxes = np.concatenate([middles - half, middles + half], axis=1)
         return Detections(boxes.astype(np.float32), faces.scores, keypoints.astype(np.float32))

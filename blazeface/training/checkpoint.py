@@ -42,15 +42,37 @@ def save_checkpoint(checkpoint: Checkpoint, folder: Path) -> None:
 
     Raises BlazeFaceError otherwise; the one that was there stays.
     """
-    path = folder / FILE
-    weights = (*checkpoint.network.items(), *checkpoint.ema.items())
-    broken = next((name for name, value in weights if not torch.isfinite(value).all()), None)
-    if broken is not None:
-        raise BlazeFaceError(
-            f"{path}: not written: {broken} is no longer finite at step {checkpoint.step}: try a lower --learning-rate;"
-            " the checkpoint before it, if there is one, is kept"
-        )
     data = {**vars(checkpoint), "config": checkpoint.config.to_json()}
+    write_state(data, ("network", "ema"), folder / FILE)
+
+
+def load_checkpoint(folder: Path) -> Checkpoint:
+    """Read folder/checkpoint.pt; no code in it is ever run. Raises BlazeFaceError naming the file."""
+    path = folder / FILE
+    if not path.is_file():
+        raise BlazeFaceError(f"--resume: {folder} holds no {FILE}")
+    data = read_state(path)
+    try:
+        config = TrainConfig.from_json(data.pop("config"), str(path))
+        checkpoint = Checkpoint(config=config, **data)
+        _check(checkpoint)
+        return checkpoint
+    except BlazeFaceError:
+        raise
+    except Exception as error:  # whatever was in the file in place of a checkpoint
+        raise _unreadable(path, error) from error
+
+
+def write_state(data: dict[str, Any], weights: tuple[str, ...], path: Path) -> None:
+    """Write a dictionary, whole or not at all; `weights` names its state dicts that must be finite, data["step"] is named
+    in the error where they are not."""
+    for key in weights:
+        broken = next((name for name, value in data[key].items() if not torch.isfinite(value).all()), None)
+        if broken is not None:
+            raise BlazeFaceError(
+                f"{path}: not written: {broken} is no longer finite at step {data['step']}: try a lower --learning-rate;"
+                " the checkpoint before it, if there is one, is kept"
+            )
     try:
         with staged_file(path) as part, part.open("wb") as file:
             torch.save(data, file)
@@ -63,24 +85,22 @@ def save_checkpoint(checkpoint: Checkpoint, folder: Path) -> None:
         ) from error
 
 
-def load_checkpoint(folder: Path) -> Checkpoint:
-    """Read folder/checkpoint.pt; no code in it is ever run. Raises BlazeFaceError naming the file."""
-    path = folder / FILE
-    if not path.is_file():
-        raise BlazeFaceError(f"--resume: {folder} holds no {FILE}")
+def read_state(path: Path) -> dict[str, Any]:
+    """Read what `write_state` wrote; no code in it is ever run. Raises BlazeFaceError naming the file."""
     if path.stat().st_size > MAX_BYTES:
         raise BlazeFaceError(f"{path}: larger than {MAX_BYTES >> 20} MiB, too large for a checkpoint")
     try:
         data = load_archive(path)
-        config = TrainConfig.from_json(data.pop("config"), str(path))
-        checkpoint = Checkpoint(config=config, **data)
-        _check(checkpoint)
-        return checkpoint
-    except BlazeFaceError:
-        raise
+        if not isinstance(data, dict):
+            raise ValueError(f"it holds a {type(data).__name__}")
+        return data
     except Exception as error:  # each kind of damage surfaces as another class, from zip to struct.error
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise BlazeFaceError(f"{path}: not a readable checkpoint: {reason}") from error
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> BlazeFaceError:
+    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    return BlazeFaceError(f"{path}: not a readable checkpoint: {reason}")
 
 
 def _check(checkpoint: Checkpoint) -> None:

@@ -19,7 +19,7 @@ from blazeface.evaluation.report import figures, make_report
 from blazeface.files.staged import staged_file
 from blazeface.models.network import BlazeFace
 from blazeface.training.calibrate import calibrate
-from blazeface.training.loop import Score
+from blazeface.training.faces import Score
 
 CALIBRATION_PICTURES = 3000
 

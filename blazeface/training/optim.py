@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import copy
 import math
+from typing import Generic, TypeVar
 
 import torch
 from torch import nn
 
-from blazeface.models.network import BlazeFace
 from blazeface.training.config import TrainConfig
+
+Network = TypeVar("Network", bound=nn.Module)
 
 
 def make_optimizer(network: nn.Module, config: TrainConfig) -> torch.optim.AdamW:
@@ -31,18 +33,18 @@ def learning_rate(step: int, total: int, config: TrainConfig) -> float:
     return config.learning_rate * (floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * min(1.0, progress))))
 
 
-class Ema:
+class Ema(Generic[Network]):
     """Exponential moving average of a network's weights and running statistics.
 
     The decay ramps up with the steps, so that the average forgets the random start early on.
     """
 
-    def __init__(self, network: BlazeFace, decay: float):
+    def __init__(self, network: Network, decay: float):
         self.network = copy.deepcopy(network).eval().requires_grad_(False)
         self.decay = decay
 
     @torch.no_grad()
-    def update(self, network: BlazeFace, step: int) -> None:
+    def update(self, network: Network, step: int) -> None:
         decay = min(self.decay, (1 + step) / (10 + step))
         ours, theirs = self.network.state_dict(), network.state_dict()
         floats = [name for name, value in ours.items() if value.is_floating_point()]

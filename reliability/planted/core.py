@@ -40,7 +40,7 @@ CORE: tuple[Fault, ...] = (
             "Letterbox(new_width / width, new_height / height, left, top)",
             "Letterbox(new_width / width, new_width / width, left, top)",
         ),
-        ("no averaging when a picture shrinks", "if scale >= 0.5:", "if scale >= 0.0:"),
+        ("no averaging when a picture shrinks", "return 1 if scale >= 0.5 else 2", "return 1"),
         ("the middle pixel of a cell is missed by one", "middle = step // 2", "middle = step // 2 - 1"),
         (
             "MediaPipe's warp begins half a pixel off",
@@ -153,14 +153,18 @@ CORE: tuple[Fault, ...] = (
         ),
     ),
     *faults(
-        "blazeface/crop.py",
+        "blazeface/geometry.py",
         "test_refine.py",
         (
             "a face is turned the wrong way",
             "np.array([[cosine, sine], [-sine, cosine]])",
             "np.array([[cosine, -sine], [sine, cosine]])",
         ),
-        ("crops are half a pixel off", "whole[:, 2] += whole[:, :2].sum(axis=1) / 2 - 0.5", "pass"),
+        ("views are half a pixel off", "fine[:, 2] += fine[:, :2].sum(axis=1) / 2 - 0.5", "pass"),
+    ),
+    *faults(
+        "blazeface/crop.py",
+        "test_refine.py",
         ("the context around a face is left out", "side = spec.context * math.sqrt(", "side = math.sqrt("),
         ("the second stage sees BGR", "planes = crops[..., ::-1].transpose", "planes = crops.transpose"),
     ),

@@ -121,18 +121,13 @@ TRAINING: tuple[Fault, ...] = (
             "",
             LOOP.format("gradients_do_not_add_up_over_steps"),
         ),
-        (
-            "the raw weights are scored",
-            "**score(self.ema.network)}",
-            "**score(self.network)}",
-            LOOP.format("the_averaged_network_is_the_one_that_is_scored"),
-        ),
-        ("resuming forgets the average", "            self.ema.network.load_state_dict(checkpoint.ema)\n", ""),
-        (
-            "resuming forgets the optimizer",
-            "            self.optimizer.load_state_dict(checkpoint.optimizer)\n",
-            "",
-        ),
+        ("resuming forgets the average", "            self.ema.network.load_state_dict(ema)\n", ""),
+        ("resuming forgets the optimizer", "            self.optimizer.load_state_dict(optimizer)\n", ""),
+    ),
+    *faults(
+        "blazeface/training/faces.py",
+        LOOP.format("the_averaged_network_is_the_one_that_is_scored"),
+        ("the raw weights are scored", "**score(self.ema.network)}", "**score(self.network)}"),
         (
             "the backbone moves though it is frozen",
             "parameter.requires_grad_(id(parameter) in heads)",
@@ -183,27 +178,18 @@ TRAINING: tuple[Fault, ...] = (
         ("a run takes another's folder", "if (out / FILE).exists() and not resumed:", "if False:"),
     ),
     *faults(
-        "blazeface/training/small.py",
-        "training/test_small.py",
+        "blazeface/training/tasks/train.py",
+        "training/test_tasks.py",
         (
-            "small networks: the raw weights are given",
-            "return average if step == total else None",
-            "return network if step == total else None",
+            "tasks: the raw weights are given",
+            "return trainer.ema.network if trainer.run(task, out) else None",
+            "return trainer.network if trainer.run(task, out) else None",
         ),
+        ("tasks: gradients are clipped as the detectors'", "            clip=CLIP,\n", ""),
         (
-            "small networks: gradients are not clipped",
-            "            torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)\n",
-            "",
-        ),
-        (
-            "small networks: resuming forgets the average",
-            '        average.load_state_dict(found["average"])\n',
-            "",
-        ),
-        (
-            "small networks: the average follows by its decay",
-            "value.lerp_(theirs[name], 1 - decay)",
-            "value.lerp_(theirs[name], decay)",
+            "tasks: resuming forgets the average",
+            'trainer.load(found["network"], found["average"], found["optimizer"], found["step"])',
+            'trainer.load(found["network"], found["network"], found["optimizer"], found["step"])',
         ),
     ),
     *faults(
@@ -220,7 +206,6 @@ TRAINING: tuple[Fault, ...] = (
             "ignore = sample.ignore | (",
         ),
         ("specks are asked for", " | (side < recipe.learnable * input_size)", ""),
-        ("a warp is half a pixel off", "enlarged[:, 2] += enlarged[:, :2].sum(axis=1) * 0.5 - 0.5", "pass"),
         (
             "a mosaic's tiles go column by column",
             "np.array([i % tiles, i // tiles], np.float32) * size",

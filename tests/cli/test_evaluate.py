@@ -21,7 +21,7 @@ from blazeface.cli.main import run_command
 from blazeface.evaluation.robustness.conditions import CONDITIONS
 from blazeface.models.weights import save_weights
 from blazeface.training.checkpoint import load_checkpoint
-from blazeface.training.loop import averaged
+from blazeface.training.faces import averaged
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from blazeface.models.weights import load_weights, save_weights
 from blazeface.spec import NAMED_SPECS
 from blazeface.training.checkpoint import Checkpoint
 from blazeface.training.config import TrainConfig
-from blazeface.training.loop import rebuild
+from blazeface.training.faces import rebuild
 
 
 @pytest.fixture(scope="module")

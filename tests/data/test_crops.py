@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from blazeface.data.crops import CropRecipe, draw_crop, draw_view, join_mosaic, move_labels, warp
+from blazeface.data.crops import CropRecipe, draw_crop, draw_view, join_mosaic, move_labels
 from blazeface.data.samples import Sample
-from blazeface.geometry import letterbox_image
+from blazeface.geometry import letterbox_image, network_view
 
 
 def make_sample(boxes: list[list[float]], ignore: list[bool] | None = None) -> Sample:
@@ -50,7 +50,7 @@ def test_warp_moves_pixels_where_the_matrix_says(scale: float, angle: float) -> 
     cos, sin = scale * math.cos(math.radians(angle)), scale * math.sin(math.radians(angle))
     linear = np.array([[cos, -sin], [sin, cos]])
     matrix = np.concatenate([linear, (np.array([60.3, 66.8]) - linear @ point)[:, None]], axis=1)
-    crop = warp(dotted_picture(point[None]), matrix, (128, 128))
+    crop = network_view(dotted_picture(point[None]), matrix, (128, 128))
     assert center_of_light(crop) == pytest.approx([60.3, 66.8], abs=0.05)
 
 
@@ -59,7 +59,7 @@ def test_warp_resamples_like_the_letterbox() -> None:
     image = np.asarray(cv2.GaussianBlur(image, (0, 0), 2), np.uint8)
     matrix = np.array([[0.25, 0, 0], [0, 0.25, 0]])
     expected, _ = letterbox_image(image, 64)
-    assert np.abs(warp(image, matrix, (64, 64)).astype(int) - expected.astype(int)).max() <= 1
+    assert np.abs(network_view(image, matrix, (64, 64)).astype(int) - expected.astype(int)).max() <= 1
 
 
 def test_move_labels_literal() -> None:

@@ -16,7 +16,7 @@ from blazeface.export.format_table import Options
 from blazeface.export.formats import coreml
 from blazeface.export.make import export_network
 from blazeface.export.pictures import synthetic_pictures
-from blazeface.export.verify import plain_copy
+from blazeface.export.verify import inference_copy
 from blazeface.models.network import BlazeFace
 from blazeface.spec import METADATA_KEY
 
@@ -66,7 +66,7 @@ def test_nothing_of_this_machine_is_in_it(package: Path) -> None:
 def test_other_weights_or_another_spec_are_noticed(package: Path, network: BlazeFace, tmp_path: Path) -> None:
     options = Options(json.loads(package.with_name("small.mlpackage.report.json").read_text())["precision"])
     copy = Path(shutil.copytree(package, tmp_path / "x.mlpackage"))
-    plain = plain_copy(network)
+    plain = inference_copy(network)
     coreml.check(plain, copy, options)
     weights = copy / "Data" / "com.apple.CoreML" / "weights" / "weight.bin"
     data = bytearray(weights.read_bytes())
@@ -80,5 +80,5 @@ def test_other_weights_or_another_spec_are_noticed(package: Path, network: Blaze
 
 @pytest.mark.parametrize("package", ["float32"], indirect=True)
 def test_the_same_call_gives_the_same_bytes(package: Path, network: BlazeFace, tmp_path: Path) -> None:
-    coreml.write(plain_copy(network).folded(), tmp_path / "again.mlpackage", Options())
+    coreml.write(inference_copy(network).folded(), tmp_path / "again.mlpackage", Options())
     assert digest(tmp_path / "again.mlpackage") == digest(package)

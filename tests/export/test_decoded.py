@@ -21,7 +21,7 @@ from blazeface.errors import BlazeFaceError
 from blazeface.export.format_table import Options
 from blazeface.export.formats.onnx_decode import add_decoding
 from blazeface.export.make import export_network
-from blazeface.export.verify import plain_copy
+from blazeface.export.verify import inference_copy
 from blazeface.geometry import Image
 from blazeface.models.network import BlazeFace
 from blazeface.spec import METADATA_KEY, ModelSpec
@@ -34,7 +34,7 @@ def square(network: BlazeFace, photographs: list[Image]) -> np.ndarray:
 def by_hand(network: BlazeFace, batch: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Boxes, keypoints, scores by PyTorch and `blazeface.decode`."""
     with torch.no_grad():
-        logits, regressions = plain_copy(network)(torch.from_numpy(batch))
+        logits, regressions = inference_copy(network)(torch.from_numpy(batch))
     centers = anchor_centers(network.spec.anchor_maps)
     each = [decode(row, centers, network.spec.decode_scale) for row in regressions.numpy()]
     return (

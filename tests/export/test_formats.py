@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from blazeface.errors import BlazeFaceError
-from blazeface.export.format_table import FORMATS, Format, Options, load_format, refuse_what_cannot_be
+from blazeface.export.format_table import FORMATS, Format, Options, check_options, load_format
 
 
 @pytest.mark.parametrize(
@@ -23,7 +23,7 @@ from blazeface.export.format_table import FORMATS, Format, Options, load_format,
 )
 def test_what_cannot_be_is_refused_by_the_name_of_the_flag(name: str, options: Options, sentence: str) -> None:
     with pytest.raises(BlazeFaceError) as caught:
-        refuse_what_cannot_be(name, options)
+        check_options(name, options)
     assert str(caught.value) == sentence
 
 
@@ -31,9 +31,9 @@ def test_what_cannot_be_is_refused_by_the_name_of_the_flag(name: str, options: O
 def test_what_can_be_passes(name: str) -> None:
     kind = FORMATS[name]
     for precision in kind.precisions:
-        refuse_what_cannot_be(name, Options(precision))
+        check_options(name, Options(precision))
     if kind.dynamic:
-        refuse_what_cannot_be(name, Options(batch=None))
+        check_options(name, Options(batch=None))
 
 
 def test_a_missing_package_is_one_sentence_with_the_command(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,7 @@ from blazeface.backends.tflite_backend import TfliteBackend
 from blazeface.errors import BlazeFaceError
 from blazeface.export.formats.onnx import export_onnx
 from blazeface.export.formats.tflite import export_tflite, to_tflite
-from blazeface.export.formats.tflite_modules import walk
+from blazeface.export.formats.tflite_modules import append_block
 from blazeface.geometry import Image
 from blazeface.models.layouts import Block, Layout
 from blazeface.models.network import BlazeFace, build
@@ -101,4 +101,4 @@ def test_an_operation_that_is_not_known_is_named() -> None:
             return torch.sin(x)
 
     with pytest.raises(BlazeFaceError, match=r"b\.sin: there is no TensorFlow Lite operation"):
-        walk(None, 0, Sine(), "b")  # type: ignore[arg-type]
+        append_block(None, 0, Sine(), "b")  # type: ignore[arg-type]

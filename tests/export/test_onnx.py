@@ -16,9 +16,9 @@ from small_network import small_network
 from blazeface.anchors import anchor_centers
 from blazeface.backends.onnx_backend import MULTIPLE_KEY, OnnxBackend
 from blazeface.errors import BlazeFaceError
-from blazeface.export.format_table import Options, refuse_what_cannot_be
+from blazeface.export.format_table import Options, check_options
 from blazeface.export.formats import onnx as export
-from blazeface.export.formats.onnx import export_onnx, folders_named
+from blazeface.export.formats.onnx import export_onnx, local_paths
 from blazeface.export.make import export_network
 from blazeface.export.verify import Differences
 from blazeface.geometry import Image
@@ -117,7 +117,7 @@ def test_a_file_of_one_shape_runs_the_square_alone(
             network, tmp_path / "x.onnx", "onnx", Options(batch=None, free_shape=True, decode=True), photographs
         )
     with pytest.raises(BlazeFaceError, match="--shape dynamic is not written as openvino, only as onnx"):
-        refuse_what_cannot_be("openvino", Options(batch=None, free_shape=True))
+        check_options("openvino", Options(batch=None, free_shape=True))
 
 
 @pytest.mark.parametrize("precision", ["float16", "int8"])
@@ -136,13 +136,13 @@ def test_no_trace_of_the_builders_machine(written: tuple[Path, Differences]) -> 
         assert word.encode() not in data, word
     model = onnx.load(written[0])
     assert not any(node.doc_string or node.metadata_props for node in model.graph.node)
-    assert folders_named(model) == []
+    assert local_paths(model) == []
     model.graph.node[3].doc_string = f"File {Path.cwd() / 'network.py'}, line 7"
-    assert folders_named(model) == [str(Path.cwd())]
+    assert local_paths(model) == [str(Path.cwd())]
     model.graph.node[3].doc_string = ""
     weights = model.graph.initializer[0]
     weights.raw_data = f"{Path.cwd()}/".encode() + weights.raw_data  # numbers that happen to read like a folder
-    assert folders_named(model) == []
+    assert local_paths(model) == []
 
 
 def test_notes_that_the_simplifier_leaves_are_taken_out(
@@ -150,7 +150,7 @@ def test_notes_that_the_simplifier_leaves_are_taken_out(
 ) -> None:
     monkeypatch.setattr("onnxslim.slim", lambda model: model)
     model = export.to_onnx(network.folded())
-    assert folders_named(model) == []
+    assert local_paths(model) == []
     assert b"site-packages" not in model.SerializeToString()
 
 

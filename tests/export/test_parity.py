@@ -22,7 +22,7 @@ from blazeface.export.format_table import Options
 from blazeface.export.labelled import LabelledSet
 from blazeface.export.make import export_network
 from blazeface.export.parity import LIMITS, Limit, ParityReport
-from blazeface.export.verify import Differences, plain_copy, torch_run
+from blazeface.export.verify import Differences, inference_copy, torch_run
 from blazeface.geometry import Image
 from blazeface.models.network import BlazeFace
 
@@ -71,14 +71,14 @@ def test_a_fault_says_how_much_and_on_what() -> None:
 def labelled(network: BlazeFace, tmp_path_factory: pytest.TempPathFactory) -> LabelledSet:
     data = write_data(tmp_path_factory.mktemp("data") / "faces", train=1, val=6)
     (data / "WIDER_val" / "images" / "drawn" / "4.jpg").write_bytes(b"broken")
-    return LabelledSet(plain_copy(network), load_split(data, "val"))
+    return LabelledSet(inference_copy(network), load_split(data, "val"))
 
 
 def test_an_exam_scores_as_evaluate_does_and_names_what_it_could_not_read(
     network: BlazeFace, labelled: LabelledSet
 ) -> None:
     assert labelled.pictures == 5 and len(labelled.left_out) == 1 and "4.jpg" in labelled.left_out[0]
-    assert labelled.figures(torch_run(plain_copy(network)), "again") == labelled.expected
+    assert labelled.figures(torch_run(inference_copy(network)), "again") == labelled.expected
     # A runtime that sees no face at all finds none.
     blind = labelled.figures(
         lambda batch: (np.full((len(batch), 144), -9.0), np.zeros((len(batch), 144, 16))), "blind"

@@ -24,7 +24,7 @@ from blazeface.detector import FaceDetector, prepare
 from blazeface.errors import BlazeFaceError
 from blazeface.export.formats import tflite as export
 from blazeface.export.formats.onnx import export_onnx
-from blazeface.export.formats.tflite import export_tflite, to_tflite
+from blazeface.export.formats.tflite import export_tflite, to_model, to_tflite
 from blazeface.geometry import Image
 from blazeface.models.google_weights import fingerprint, import_tflite
 from blazeface.models.layouts import Block, Layout
@@ -32,6 +32,7 @@ from blazeface.models.network import BlazeFace
 from blazeface.models.weights import load_weights
 from blazeface.spec import METADATA_KEY, AnchorMap, ModelSpec
 from blazeface.tflite.graph import read_graph
+from blazeface.tflite.model import Model
 
 ROOT = Path(__file__).parents[2]
 FRONT = ROOT / "blazeface" / "weights" / "front-128.safetensors"
@@ -177,13 +178,13 @@ def test_a_file_that_differs_too_much_is_not_written(
     path = tmp_path / "model.tflite"
     path.write_bytes(b"the one before")
 
-    def unfaithful(plain: BlazeFace, precision: str, decode: bool) -> bytes:
+    def unfaithful(plain: BlazeFace, precision: str, decode: bool) -> Model:
         altered = small_network().folded()
         with torch.no_grad():
             altered.get_parameter("score_heads.0.bias").add_(0.01)
-        return to_tflite(altered, precision)
+        return to_model(altered, precision)
 
-    monkeypatch.setattr(export, "to_tflite", unfaithful)
+    monkeypatch.setattr(export, "to_model", unfaithful)
     with pytest.raises(BlazeFaceError, match=r"not written: LiteRT: it and PyTorch differ by more than 1e-04"):
         export_tflite(network, path, photographs)
     assert path.read_bytes() == b"the one before"

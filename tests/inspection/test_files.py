@@ -13,7 +13,7 @@ import pytest
 from blazeface.cli.main import run_command
 from blazeface.errors import BlazeFaceError
 from blazeface.inspection import open_model
-from blazeface.tflite.gpu_delegate import ALSO, DOCUMENTED, refusals, undocumented
+from blazeface.tflite.gpu_delegate import DOCUMENTED, UNDOCUMENTED, refusals, undocumented
 from blazeface.tflite.names import DTYPES, OPERATORS
 
 sys.path.append(str(Path(__file__).parents[1] / "models"))
@@ -190,7 +190,7 @@ def test_the_tables_of_names_are_the_schemas() -> None:
     for names, numbers in ((OPERATORS, schema.BuiltinOperator), (DTYPES, schema.TensorType)):
         expected = {value: name for name, value in vars(numbers).items() if isinstance(value, int)}
         assert [name.upper() for name in names] == [expected[i] for i in range(len(names))]
-    assert not DOCUMENTED & ALSO and set(OPERATORS) >= DOCUMENTED | ALSO
+    assert not DOCUMENTED & UNDOCUMENTED and set(OPERATORS) >= DOCUMENTED | UNDOCUMENTED
 
 
 @pytest.mark.parametrize("name", ["x.tflite", "x.onnx"])

@@ -17,7 +17,7 @@ from blazeface.export.refine import export_refine
 from blazeface.models.cost import count
 from blazeface.models.refine import KINDS, RefineNet, build_refine, lightened_refine, load_refine, save_refine
 from blazeface.refine import KeypointRefiner
-from blazeface.training.refine import keypoint_loss, refine_config, train_refine
+from blazeface.training.tasks.refine import keypoint_loss, refine_config, train_refine
 
 COSTS = {"dense": (145_294, 15_040_512), "separable": (26_174, 3_457_536)}
 
@@ -102,7 +102,7 @@ def made_up_crops(count: int = 12) -> FaceCrops:
 def test_both_kinds_learn(kind: str, tmp_path: Path) -> None:
     config = refine_config(kind, epochs=8, batch=12, warmup=2, ema=0.0)
     losses: list[float] = []
-    import blazeface.training.refine as room
+    import blazeface.training.tasks.refine as room
 
     def noted(*args: torch.Tensor) -> torch.Tensor:
         losses.append(keypoint_loss(*args).item())  # type: ignore[arg-type]
@@ -116,7 +116,7 @@ def test_both_kinds_learn(kind: str, tmp_path: Path) -> None:
 
 
 def test_a_run_in_two_pieces_is_the_run_in_one(tmp_path: Path) -> None:
-    import blazeface.training.refine as room
+    import blazeface.training.tasks.refine as room
 
     crops, config = made_up_crops(8), refine_config("dense", epochs=4, batch=4, warmup=2)
     whole = train_refine(crops, config, tmp_path / "whole", log=lambda _: None)

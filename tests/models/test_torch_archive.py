@@ -18,14 +18,15 @@ from blazeface.models.torch_archive import check_archive, load_archive
 from blazeface.training.checkpoint import FILE, load_checkpoint, save_checkpoint
 from blazeface.training.config import TrainConfig
 from blazeface.training.distributed import Processes
-from blazeface.training.loop import Machine, Trainer, rebuild
+from blazeface.training.faces import FaceTrainer, rebuild
+from blazeface.training.loop import Machine
 from reliability.material import tiny_network
 
 
 @pytest.fixture(scope="module")
 def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("checkpoint")
-    save_checkpoint(Trainer(tiny_network(0), TrainConfig(), Machine(), Processes()).checkpoint(9), folder)
+    save_checkpoint(FaceTrainer(tiny_network(0), TrainConfig(), Machine(), Processes()).checkpoint(9), folder)
     return folder / FILE
 
 
@@ -168,7 +169,7 @@ from pathlib import Path
 from blazeface.errors import BlazeFaceError
 from blazeface.models.weights import load_weights
 from blazeface.training.checkpoint import load_checkpoint
-from blazeface.training.loop import rebuild
+from blazeface.training.faces import rebuild
 good, *others = map(Path, sys.argv[1:])
 rebuild(load_checkpoint(good))
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -13,11 +13,12 @@ from blazeface.models.network import build
 from blazeface.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from blazeface.training.config import TrainConfig
 from blazeface.training.distributed import Processes
-from blazeface.training.loop import Machine, Trainer
+from blazeface.training.faces import FaceTrainer
+from blazeface.training.loop import Machine
 
 
 def make_checkpoint() -> Checkpoint:
-    return Trainer(build("front-128"), TrainConfig(), Machine(), Processes()).checkpoint(100)
+    return FaceTrainer(build("front-128"), TrainConfig(), Machine(), Processes()).checkpoint(100)
 
 
 def test_round_trip(tmp_path: Path) -> None:

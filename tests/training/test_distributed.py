@@ -18,7 +18,8 @@ from blazeface.data.samples import load_split
 from blazeface.models.network import build
 from blazeface.training.config import TrainConfig
 from blazeface.training.distributed import join_processes
-from blazeface.training.loop import Machine, Trainer
+from blazeface.training.faces import FaceTrainer
+from blazeface.training.loop import Machine
 import blazeface.training.loop as loop
 
 loop.LOG_EVERY = 1
@@ -26,7 +27,7 @@ torch.set_num_threads(1)
 data, out = map(Path, sys.argv[1:3])
 processes = join_processes()
 torch.manual_seed(0)
-trainer = Trainer(build("front-128"), TrainConfig(epochs=2, batch=8, warmup=2),
+trainer = FaceTrainer(build("front-128"), TrainConfig(epochs=2, batch=8, warmup=2),
                   Machine(workers=0, quiet=True, evaluate_every=100), processes)
 ranks = torch.tensor([float(processes.rank), 10.0])
 assert processes.mean(ranks).tolist() == [0.5, 10.0], "the mean of 0 and 1, and of 10 and 10"

@@ -14,8 +14,9 @@ from blazeface.models.network import BlazeFace, build
 from blazeface.training.checkpoint import load_checkpoint
 from blazeface.training.config import TrainConfig
 from blazeface.training.distributed import Processes
+from blazeface.training.faces import FaceTrainer, rebuild
 from blazeface.training.log import read_rows
-from blazeface.training.loop import Machine, Trainer, rebuild
+from blazeface.training.loop import Machine, Task
 
 MACHINE = Machine(workers=0, quiet=True, evaluate_every=100)  # curves are drawn at the end alone
 CONFIG = TrainConfig(epochs=4, batch=8, warmup=2, seed=3)  # 24 pictures: 3 steps an epoch, 12 in all
@@ -25,9 +26,9 @@ def no_score(network: BlazeFace) -> dict[str, float]:
     return {"AP": 0.5}
 
 
-def start(config: TrainConfig = CONFIG) -> Trainer:
+def start(config: TrainConfig = CONFIG) -> FaceTrainer:
     torch.manual_seed(config.seed)
-    return Trainer(build(config.model), config, MACHINE, Processes())
+    return FaceTrainer(build(config.model), config, MACHINE, Processes())
 
 
 @pytest.fixture(autouse=True)
@@ -70,7 +71,7 @@ def test_killed_and_resumed_gives_the_same_losses(tiny_data: Path, tmp_path: Pat
     assert checkpoint.step == stop_after
 
     torch.manual_seed(99)  # what the generator says on resuming must not matter
-    second = Trainer(rebuild(checkpoint), checkpoint.config, MACHINE, Processes())
+    second = FaceTrainer(rebuild(checkpoint), checkpoint.config, MACHINE, Processes())
     second.restore(checkpoint)
     assert second.train(samples, broken, no_score)
 
@@ -131,10 +132,11 @@ def test_the_averaged_network_is_the_one_that_is_scored(tiny_data: Path, tmp_pat
 def test_gradients_do_not_add_up_over_steps(tiny_data: Path) -> None:
     """The same batch twice, without a step between that moves anything, leaves the same gradients."""
     trainer = start(TrainConfig(epochs=1, batch=8, clip=1e6))
-    batch = next(iter(trainer._loader(load_split(tiny_data, "train"), 3)))
+    batch = next(iter(trainer._loader(load_split(tiny_data, "train"), 0, 3)))
+    task = Task(3, 3, lambda start: [batch], trainer._losses, save=lambda: None, log=lambda row: None)
     norms = []
     for _ in range(2):
-        trainer._step(trainer.network, batch, 0.0)
+        trainer._step(task, trainer.network, batch, 0.0)
         gradients = [p.grad.flatten() for p in trainer.network.parameters() if p.grad is not None]
         norms.append(float(torch.cat(gradients).norm()))
     assert norms[1] == pytest.approx(norms[0], rel=1e-3)

@@ -12,7 +12,7 @@ import torch
 from blazeface.data.face_masks import MaskedPictures
 from blazeface.errors import BlazeFaceError
 from blazeface.models.light.unet import SEGMENT_SIZE, UNet, build_segmenter, load_segmenter, save_segmenter
-from blazeface.training.segment import inputs, mask_iou, mask_loss, segment_config, train_segmenter
+from blazeface.training.tasks.segment import inputs, mask_iou, mask_loss, segment_config, train_segmenter
 
 
 def discs(count: int = 4) -> MaskedPictures:

@@ -33,7 +33,8 @@ from blazeface.tflite.graph import read_graph
 from blazeface.training.checkpoint import load_checkpoint, save_checkpoint
 from blazeface.training.config import TrainConfig
 from blazeface.training.distributed import Processes
-from blazeface.training.loop import Machine, Trainer, rebuild
+from blazeface.training.faces import FaceTrainer, rebuild
+from blazeface.training.loop import Machine
 from reliability.material import tiny_network
 
 PORTRAIT = Path(__file__).parents[2] / "data" / "pictures" / "astronaut.png"
@@ -343,7 +344,7 @@ def test_pickles_by_their_own_names_are_not_even_opened(
 
 
 def checkpoint_with(folder: Path, **changes: object) -> None:
-    whole = Trainer(NETWORK, TrainConfig(), Machine(), Processes()).checkpoint(9)
+    whole = FaceTrainer(NETWORK, TrainConfig(), Machine(), Processes()).checkpoint(9)
     torch.save({**vars(whole), "config": whole.config.to_json(), **changes}, folder / "checkpoint.pt")
 
 
@@ -387,14 +388,14 @@ def test_bad_checkpoints_are_refused(kind: str, tmp_path: Path) -> None:
     spoil(tmp_path)
     with pytest.raises(BlazeFaceError) as caught:
         checkpoint = load_checkpoint(tmp_path)
-        Trainer(rebuild(checkpoint), checkpoint.config, Machine(), Processes()).restore(checkpoint)
+        FaceTrainer(rebuild(checkpoint), checkpoint.config, Machine(), Processes()).restore(checkpoint)
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "owned").exists()
 
 
 def test_weights_that_are_not_finite_never_replace_a_checkpoint(tmp_path: Path) -> None:
-    trainer = Trainer(tiny_network(0), TrainConfig(), Machine(), Processes())
+    trainer = FaceTrainer(tiny_network(0), TrainConfig(), Machine(), Processes())
     save_checkpoint(trainer.checkpoint(9), tmp_path)
     good = (tmp_path / "checkpoint.pt").read_bytes()
     with torch.no_grad():

@@ -34,7 +34,8 @@ from blazeface.models.weights import load_weights, save_weights
 from blazeface.training.checkpoint import load_checkpoint, save_checkpoint
 from blazeface.training.config import TrainConfig
 from blazeface.training.distributed import Processes
-from blazeface.training.loop import Machine, Trainer
+from blazeface.training.faces import FaceTrainer
+from blazeface.training.loop import Machine
 from reliability.material import drawn_face, tiny_network
 
 ROOT = Path(__file__).parents[2]
@@ -47,8 +48,8 @@ def no_score(network: BlazeFace) -> dict[str, float]:
     return {}
 
 
-def trainer(machine: Machine = QUIET, seed: int = 0) -> Trainer:
-    return Trainer(tiny_network(seed), CONFIG, machine, Processes())
+def trainer(machine: Machine = QUIET, seed: int = 0) -> FaceTrainer:
+    return FaceTrainer(tiny_network(seed), CONFIG, machine, Processes())
 
 
 @contextmanager
@@ -169,7 +170,7 @@ def test_nan_is_dated_although_it_is_seen_later(tiny_data: Path, tmp_path: Path)
 
 
 def test_the_death_of_a_worker_is_reported_and_nothing_hangs(tiny_data: Path, tmp_path: Path) -> None:
-    run = Trainer(
+    run = FaceTrainer(
         tiny_network(0), TrainConfig(epochs=2000, batch=8, warmup=2), Machine(workers=1, quiet=True), Processes()
     )
 

@@ -22,8 +22,9 @@ from blazeface.geometry import Image
 from blazeface.models.weights import save_weights
 from blazeface.training.config import TrainConfig
 from blazeface.training.distributed import Processes
+from blazeface.training.faces import FaceTrainer
 from blazeface.training.log import read_rows
-from blazeface.training.loop import Machine, Trainer
+from blazeface.training.loop import Machine
 from reliability.camera import BadCamera, taken_at
 from reliability.material import tiny_network
 from reliability.mutate import mutant
@@ -83,7 +84,7 @@ def test_the_same_seed_gives_the_same_losses(tiny_data: Path, tmp_path: Path) ->
         config = TrainConfig(epochs=7, batch=8, warmup=2, seed=11)  # 21 steps
         machine = Machine(workers=processes, quiet=True, evaluate_every=100)
         (tmp_path / name).mkdir()
-        trainer = Trainer(tiny_network(5), config, machine, Processes())
+        trainer = FaceTrainer(tiny_network(5), config, machine, Processes())
         trainer.train(load_split(tiny_data, "train"), tmp_path / name, lambda network: {})
         losses = read_rows(tmp_path / name / "log.csv")
         rows.append([{k: v for k, v in row.items() if k != "images_per_second"} for row in losses])
@@ -94,7 +95,7 @@ def test_the_same_seed_gives_the_same_losses(tiny_data: Path, tmp_path: Path) ->
 def test_another_seed_gives_other_losses(tiny_data: Path, tmp_path: Path) -> None:
     losses = []
     for seed in (1, 2):
-        trainer = Trainer(
+        trainer = FaceTrainer(
             tiny_network(5), TrainConfig(epochs=1, batch=8, seed=seed), Machine(workers=0, quiet=True), Processes()
         )
         (tmp_path / str(seed)).mkdir()

@@ -132,8 +132,8 @@ def _open(args: argparse.Namespace) -> tuple[FaceDetector, Path, str]:
         import torch
 
         from blazeface.training.checkpoint import FILE, load_checkpoint
+        from blazeface.training.faces import averaged
         from blazeface.training.finish import NetworkBackend
-        from blazeface.training.loop import averaged
     except ImportError as error:
         raise BlazeFaceError(
             f"a training run is opened with PyTorch: pip install 'blazeface[train]' ({error})"

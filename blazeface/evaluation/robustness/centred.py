@@ -17,7 +17,7 @@ from blazeface.data.samples import Sample, chosen_evenly
 from blazeface.evaluation.bootstrap import rounded
 from blazeface.evaluation.matching import match
 from blazeface.evaluation.record import Detect, Read, Record
-from blazeface.geometry import Floats, Image
+from blazeface.geometry import Floats, Image, warp
 
 SIDE = 320
 """Pixels of the square picture that is made."""
@@ -68,12 +68,11 @@ def place_face(image: Image, box: Floats, place: Floats) -> tuple[Image, NDArray
         return place_face(image, np.array([x1, y1, x2, y2]) / 2, place)
     middle = np.array([x1 + x2, y1 + y2]) / 2
     shift = np.asarray(place, np.float64) * SIDE - scale * middle
-    # OpenCV counts from pixel centres, the boxes from pixel corners.
-    matrix = np.array([[scale, 0, shift[0] + scale / 2 - 0.5], [0, scale, shift[1] + scale / 2 - 0.5]])
-    moved = cv2.warpAffine(image, matrix, (SIDE, SIDE), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    matrix = np.array([[scale, 0, shift[0]], [0, scale, shift[1]]])
+    moved = warp(image, matrix, SIDE, border=cv2.BORDER_REPLICATE)
     half = np.array([x2 - x1, y2 - y1]) * scale / 2
     at = np.asarray(place, np.float64) * SIDE
-    return moved, np.concatenate([at - half, at + half])  # type: ignore[return-value]
+    return moved, np.concatenate([at - half, at + half])
 
 
 def centred_scores(image: Image, box: Floats, detect: Detect) -> NDArray[np.float64]:

@@ -13,9 +13,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from blazeface.data.crops import move_labels, warp
+from blazeface.data.crops import move_labels
 from blazeface.data.samples import Sample
-from blazeface.geometry import Image
+from blazeface.geometry import Image, network_view
 
 BLUR = 1 / 80
 """Standard deviation of the Gaussian blur, over the picture's long side: 1.6 pixels of an input of 128."""
@@ -56,7 +56,7 @@ def roll(degrees: float) -> Condition:
         middle = (boxes[:, :2] + boxes[:, 2:]) / 2
         gone = ((middle < 0) | (middle >= side)).any(axis=1)
         turned = replace(sample, boxes=boxes, keypoints=keypoints, ignore=sample.ignore | cut | gone)
-        return warp(image, matrix, (side, side)), turned
+        return network_view(image, matrix, side), turned
 
     return apply
 

@@ -104,7 +104,7 @@ def check(network: BlazeFace, path: Path, options: Options) -> str:
 
 
 def _check_description(description: Any, spec: ModelSpec) -> None:
-    """The promises that an app relies on."""
+    """Check the names, types and shapes of inputs and outputs, on which an app relies."""
     found = {
         "inputs": [
             (entry.name, entry.type.WhichOneof("Type"), entry.type.imageType.width, entry.type.imageType.height)

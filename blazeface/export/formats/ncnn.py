@@ -24,7 +24,7 @@ def write(network: BlazeFace, path: Path, options: Options) -> None:
     """See `formats`. Input "in0" (3, S, S) float32, outputs "out0", the logits (A), and "out1", the regressions
     (A, 4 + 2K). float16: of the weights. The ModelSpec is the last line of the .param file, which ncnn does not read.
 
-    pnnx leaves seven files, two of which are handed over.
+    pnnx leaves seven files, two of which are kept.
     """
     side = network.spec.input_size
     with tempfile.TemporaryDirectory(prefix="blazeface-") as name:

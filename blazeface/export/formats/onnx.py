@@ -50,7 +50,7 @@ def write(network: BlazeFace, path: Path, options: Options, float_stem: bool = T
     if options.decode:
         model = add_decoding(model, spec, options.nms)
     onnx.checker.check_model(model, full_check=True)
-    leaked = folders_named(model)
+    leaked = local_paths(model)
     if leaked:
         raise BlazeFaceError(f"the graph names folders of this machine: {', '.join(leaked)}")
     path.write_bytes(model.SerializeToString(deterministic=True))
@@ -59,19 +59,19 @@ def write(network: BlazeFace, path: Path, options: Options, float_stem: bool = T
 def check_nms_parity(
     network: BlazeFace, path: Path, pictures: list[Image], options: Options, labelled: LabelledSet | None
 ) -> ParityReport:
-    """Prove a file with suppression: its twin without is run and compared as any file, and what it keeps of the same
+    """Verify a file with suppression: the same file without it is compared with PyTorch, and what suppression keeps of the same
     candidates is held against hard suppression."""
-    twin = replace(options, nms=False)
+    without = replace(options, nms=False)
     with tempfile.TemporaryDirectory(prefix="blazeface-") as folder:
         plain = Path(folder) / path.name
-        write(network.folded(), plain, twin)
-        proof = check_parity(network, OnnxBackend(plain, 1).run, pictures, twin, labelled, "onnxruntime")
+        write(network.folded(), plain, without)
+        report = check_parity(network, OnnxBackend(plain, 1).run, pictures, without, labelled, "onnxruntime")
         check_suppression(path, plain, network.spec, pictures)
-    return proof
+    return report
 
 
 def export_onnx(network: BlazeFace, path: Path, pictures: Sequence[Image]) -> ParityReport:
-    """A float32 file for any batch size, height and width, proved on `pictures`, without a report: see `make.export_network`."""
+    """A float32 file for any batch size, height and width, verified on `pictures`, without a report: see `make.export_network`."""
     return export_network(network, path, "onnx", Options(batch=None, free_shape=True), pictures, report=False)
 
 
@@ -167,12 +167,12 @@ def _drop_unused(graph: onnx.GraphProto) -> None:
 
 
 def _finish(model: onnx.ModelProto, network: BlazeFace, free_shape: bool) -> None:
-    """Say what the file is, and nothing else: the tools on the way leave notes, each its own."""
+    """Set the file's own metadata and remove what the export tools left in it."""
     spec, multiple = network.spec, max(network.layout.strides)
     strip_origin(model)
     model.graph.name = spec.name
     model.producer_name, model.producer_version = "blazeface", __version__
-    model.doc_string = _explanation(spec, multiple if free_shape else None)
+    model.doc_string = _description(spec, multiple if free_shape else None)
     about = {METADATA_KEY: spec.to_json()} | ({MULTIPLE_KEY: str(multiple)} if free_shape else {})
     onnx.helper.set_model_props(model, about)
 
@@ -186,7 +186,7 @@ def _floating(model: onnx.ModelProto, float_stem: bool) -> list[str]:
     return [stem, *names] if float_stem else names
 
 
-def folders_named(model: onnx.ModelProto) -> list[str]:
+def local_paths(model: onnx.ModelProto) -> list[str]:
     """Folders of this machine whose names stand somewhere in a model that is to be published."""
     folders = {Path.cwd(), Path.home(), Path(sys.prefix), Path(sys.base_prefix)}
     folders |= {Path(torch.__file__).parents[1], Path(__file__).resolve().parents[2]}
@@ -208,7 +208,7 @@ def strip_origin(model: onnx.ModelProto) -> None:
         del part.metadata_props[:]
 
 
-def _explanation(spec: ModelSpec, multiple: int | None) -> str:
+def _description(spec: ModelSpec, multiple: int | None) -> str:
     size, anchors = str(spec.input_size), str(spec.num_anchors)
     shape = f"{size}, {size}"
     if multiple is not None:

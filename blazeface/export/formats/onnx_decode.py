@@ -60,7 +60,7 @@ def add_decoding(model: onnx.ModelProto, spec: ModelSpec, nms: bool) -> onnx.Mod
         graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, shape))
     if nms:
         graph.output.append(helper.make_tensor_value_info("picture", TensorProto.INT64, ["faces"]))
-    model.doc_string = _explanation(spec, nms)
+    model.doc_string = _description(spec, nms)
     properties = {entry.key: entry.value for entry in model.metadata_props} | {IMAGE_KEY: IMAGE_VALUE}
     if nms:
         properties[NMS_KEY] = f"score >= {spec.score_threshold:g}, IoU <= {spec.blend_iou:g}"
@@ -144,7 +144,7 @@ def _rename(graph: onnx.GraphProto, names: dict[str, str]) -> None:
             node.input[i] = names.get(name, name)
 
 
-def _explanation(spec: ModelSpec, nms: bool) -> str:
+def _description(spec: ModelSpec, nms: bool) -> str:
     size, rows = spec.input_size, "faces" if nms else f"batch, {spec.num_anchors}"
     end = (
         "picture: (faces,) number of the picture in the batch. Of overlapping candidates the best is kept."
@@ -158,7 +158,7 @@ def _explanation(spec: ModelSpec, nms: bool) -> str:
 
 
 def check_suppression(suppressed: Path, plain: Path, spec: ModelSpec, pictures: Sequence[Image]) -> None:
-    """Hold a file with suppression against its twin without, and `blend.hard_nms` on what that gives.
+    """Compare a file with suppression with `blend.hard_nms` applied to the outputs of the same file without it.
 
     Raises BlazeFaceError where they keep other faces.
     """

@@ -37,7 +37,7 @@ def to_int8(
     model: onnx.ModelProto, spec: ModelSpec, pictures: Sequence[Image], floating: Sequence[str]
 ) -> onnx.ModelProto:
     """Static quantisation by onnxruntime: QuantizeLinear and DequantizeLinear around each operation, weights int8
-    with a scale for each output channel, activations uint8 by the ranges seen on `pictures`.
+    with a scale for each output channel, activations uint8 by their ranges on `pictures`.
 
     floating: names of the nodes that stay in float32. (uint8, since onnxruntime's kernels for int8 activations take
     more than twice as long on x86.)

@@ -1,14 +1,12 @@
-"""Blocks that are plain chains of operations, walked as torch.fx sees them: the light networks' blocks, and whatever
-`models.lighten` has made of them."""
+"""Blocks that are chains of operations, traced by torch.fx: the light networks' blocks, and what `models.light.lighten`
+makes of any block."""
 
 from __future__ import annotations
 
 import operator
 from typing import Any, Protocol
 
-import numpy as np
 import torch
-from ai_edge_litert import schema_py_generated as schema
 from torch import fx, nn
 from torch.nn import functional as F
 
@@ -27,15 +25,13 @@ class Graph(Protocol):
 
     def convolution(self, x: int, layer: nn.Module, name: str, activation: str = "NONE") -> int: ...
 
-    def add(self, one: int, other: int, name: str, activation: str = "NONE") -> int: ...
-
 
 class _Tracer(fx.Tracer):
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         return isinstance(m, (nn.Conv2d, Shuffle))
 
 
-def walk(graph: Graph, x: int, block: nn.Module, name: str) -> int:
+def append_block(graph: Graph, x: int, block: nn.Module, name: str) -> int:
     """Append a folded block of one input to the graph; the number of its output.
 
     An activation that is the only reader of a convolution or a sum is fused into it
@@ -75,18 +71,18 @@ def _append(
         return graph.convolution(x, layer, name, activation)
     if node.target in (operator.add, torch.add):
         one, other = (numbers[_node(a)] for a in node.args)
-        return graph.add(one, other, name, activation)
+        return graph.writer.add(one, other, name, activation)
     if node.target is torch.cat:
         parts = node.args[0]
         assert isinstance(parts, (list, tuple))
-        return _concatenate(graph.writer, [numbers[_node(a)] for a in parts], name)
+        return graph.writer.concatenate([numbers[_node(a)] for a in parts], 3, name)
     x = numbers[_node(node.args[0])]
     if node.target in ACTIVATIONS:
-        return graph.writer.operation(ACTIVATIONS[node.target], [x], name, graph.writer.shape(x))
+        return graph.writer.elementwise(ACTIVATIONS[node.target], x, name)
     if node.target in POOLS:
         numbers_of = {**dict(zip(("kernel_size", "stride"), node.args[1:], strict=False)), **node.kwargs}
         if numbers_of.get("kernel_size") == 3 and numbers_of.get("stride") == 2 and numbers_of.get("ceil_mode"):
-            return _pool(graph.writer, x, POOLS[node.target], name)
+            return graph.writer.pool(POOLS[node.target], x, name, size=3, stride=2)
     raise BlazeFaceError(f"{name}: there is no TensorFlow Lite operation for {node.target}")
 
 
@@ -106,33 +102,6 @@ def _shuffle(writer: GraphWriter, x: int, groups: int, name: str) -> int:
     """RESHAPE, TRANSPOSE, RESHAPE: exact and without a multiplication, where a permuting 1 x 1 convolution would
     cost as much as a dense layer. Rows and columns become one axis, since GPU delegates stop at four axes."""
     _, height, width, channels = writer.shape(x)
-    split, dealt = (1, height * width, groups, channels // groups), (1, height * width, channels // groups, groups)
-    x = _reshape(writer, x, split, f"{name}.split")
-    order = writer.constant(f"{name}.order", np.array([0, 1, 3, 2], np.int32))
-    x = writer.operation("TRANSPOSE", [x, order], f"{name}.dealt", dealt, schema.TransposeOptionsT())
-    return _reshape(writer, x, (1, height, width, channels), name)
-
-
-def _reshape(writer: GraphWriter, x: int, shape: tuple[int, ...], name: str) -> int:
-    options = schema.ReshapeOptionsT()
-    options.newShape = np.array(shape, np.int32)
-    size = writer.constant(f"{name}.shape", np.array(shape, np.int32))
-    return writer.operation("RESHAPE", [x, size], name, shape, options)
-
-
-def _concatenate(writer: GraphWriter, parts: list[int], name: str) -> int:
-    options = schema.ConcatenationOptionsT()
-    options.axis = 3
-    shapes = [writer.shape(part) for part in parts]
-    shape = (*shapes[0][:3], sum(shape[3] for shape in shapes))
-    return writer.operation("CONCATENATION", parts, name, shape, options)
-
-
-def _pool(writer: GraphWriter, x: int, kind: str, name: str) -> int:
-    """3 x 3 of stride 2, SAME: padding neither wins a maximum nor counts in a mean."""
-    options = schema.Pool2DOptionsT()
-    options.padding = schema.Padding.SAME
-    options.strideH = options.strideW = 2
-    options.filterHeight = options.filterWidth = 3
-    _, height, width, channels = writer.shape(x)
-    return writer.operation(kind, [x], name, (1, -(-height // 2), -(-width // 2), channels), options)
+    x = writer.reshape(x, (1, height * width, groups, channels // groups), f"{name}.split")
+    x = writer.transpose(x, (0, 1, 3, 2), f"{name}.dealt", f"{name}.order")
+    return writer.reshape(x, (1, height, width, channels), name)

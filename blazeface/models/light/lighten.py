@@ -162,7 +162,7 @@ def exchange(
         assert isinstance(old, nn.Conv2d)
         new = _build(old, rule, groups, norm)
         new.to(old.weight.device, old.weight.dtype).train(old.training)
-        error = _start_near(old, new, rule) if init == "svd" else None
+        error = _start_nearest(old, new, rule) if init == "svd" else None
         new.requires_grad_(old.weight.requires_grad)
         replacement[old] = new
         done[name] = (old, new, error)
@@ -207,7 +207,7 @@ def _like(old: nn.Conv2d, wide: int, out: int, groups: int, axes: tuple[bool, bo
 
 
 @torch.no_grad()
-def _start_near(old: nn.Conv2d, new: nn.Module, rule: str) -> float:
+def _start_nearest(old: nn.Conv2d, new: nn.Module, rule: str) -> float:
     """Give the new layer the weights nearest to the old kernel; what is left over, relative to the old."""
     layers = [m for m in new.modules() if isinstance(m, nn.Conv2d)]
     for layer in layers:

@@ -94,11 +94,11 @@ def build_unet(step: int, widths: tuple[int, ...] = WIDTHS, padded: bool = False
         raise BlazeFaceError(f"U-Net is made light in steps 0 to {len(STEPS) - 1}, there is no step {step}")
     network = UNet(widths, padded=padded, spare=spare, wide_encoder=step >= 1, narrow_decoder=step >= 2)
     if step >= 3:
-        lighten(network, "grouped", where=lambda name, _: _late(name), groups=GROUPS)
+        lighten(network, "grouped", where=lambda name, _: _late_layers(name), groups=GROUPS)
     if step >= 4:
         lighten(network, "factorized", where=lambda name, _: not name.startswith("tail"), stem=True, norm=True)
     if step >= 5:
-        lighten(network, "depthwise", where=lambda name, _: _late(name))
+        lighten(network, "depthwise", where=lambda name, _: _late_layers(name))
     return network
 
 
@@ -124,7 +124,7 @@ def load_segmenter(path: Path) -> UNet:
     return network.eval()
 
 
-def _late(name: str) -> bool:
+def _late_layers(name: str) -> bool:
     """The encoder blocks' last convolution (their layers 6 to 8) and everything in the decoder blocks."""
     parts = name.split(".")
     return parts[0] == "decoder" or (parts[0] == "encoder" and parts[2] == "6")

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from blazeface.errors import BlazeFaceError
-from blazeface.export.auxiliary import export_small
+from blazeface.export.auxiliary import export_auxiliary
 from blazeface.models.light.classifiers import (
     CLASSIFIERS,
     SHUFFLE_WIDTHS,
@@ -108,7 +108,9 @@ def test_each_exports_and_runs(name: str, tmp_path: Path) -> None:
     torch.manual_seed(0)
     network = build_classifier(name)
     path = tmp_path / f"{name}.onnx"
-    difference = export_small(network, path, 64, ("image", "classes"), {}, name)  # held against PyTorch on noise
+    difference = export_auxiliary(
+        network, path, 64, ("image", "classes"), {}, name
+    )  # held against PyTorch on noise
     (found,) = onnxruntime.InferenceSession(path).run(None, {"image": np.zeros((1, 3, 64, 64), np.float32)})
     assert difference <= 1e-4
     assert np.asarray(found).shape == (1, 1000)

@@ -1,4 +1,4 @@
-"""Training and scoring of the small U-Nets (`models.unet`) that tell faces from background."""
+"""Training and scoring of the small U-Nets (`models.light.unet`) that tell faces from background."""
 
 from __future__ import annotations
 
@@ -12,28 +12,29 @@ from torch.nn import functional as F
 
 from blazeface.data.face_masks import MaskedPictures
 from blazeface.models.light.unet import UNet, build_segmenter
-from blazeface.training.small import SmallConfig, TrainingTask, train_small
+from blazeface.training.loop import Model
+from blazeface.training.tasks.train import EpochOrder, TaskConfig, train_task
 
 MEAN = STD = 127.5
 
 
-def segment_config(kind: str, epochs: int = 10, batch: int = 32, seed: int = 0) -> SmallConfig:
+def segment_config(kind: str, epochs: int = 10, batch: int = 32, seed: int = 0) -> TaskConfig:
     """The recipe of the small U-Net, "dense" or "light"."""
-    return SmallConfig("segment", kind, epochs, batch, seed=seed)
+    return TaskConfig("segment", kind, epochs, batch, seed=seed)
 
 
 def train_segmenter(
-    pictures: MaskedPictures, config: SmallConfig, out: Path, log: Callable[[str], None] = print
+    pictures: MaskedPictures, config: TaskConfig, out: Path, log: Callable[[str], None] = print
 ) -> UNet | None:
-    """See `small.train_small`. Pictures are mirrored half the time, in other light."""
-    orders = TrainingTask(len(pictures), config.seed)
+    """See `train.train_task`. Pictures are mirrored half the time, in other light."""
+    order = EpochOrder(len(pictures), config.seed)
 
     def batches(step: int) -> tuple[Tensor, ...]:
         """Images (B, 3, S, S), masks (B, S, S) in [0, 1], known (B, S, S)."""
         chosen, lights, turned = [], [], []
         for position in range(step * config.batch, (step + 1) * config.batch):
             random = np.random.default_rng([config.seed, position])
-            chosen.append(orders[position])
+            chosen.append(order[position])
             lights.append(np.exp(random.normal(0, 0.2)) * np.exp(random.normal(0, 0.05, 3)))
             turned.append(random.random() < 0.5)
         images = inputs(pictures.images[chosen])
@@ -46,11 +47,11 @@ def train_segmenter(
             for part in (images, masks, known)
         )
 
-    def loss_of(network: UNet, batch: tuple[Tensor, ...]) -> Tensor:
+    def loss(model: Model, batch: tuple[Tensor, ...]) -> Tensor:
         images, masks, known = batch
-        return mask_loss(network(images), masks, known)
+        return mask_loss(model(images).float(), masks, known)
 
-    return train_small(lambda: build_segmenter(config.kind), len(pictures), batches, loss_of, config, out, log)
+    return train_task(lambda: build_segmenter(config.kind), len(pictures), batches, loss, config, out, log)
 
 
 def inputs(images: np.ndarray) -> Tensor:

@@ -12,7 +12,8 @@ from torch import Tensor
 from blazeface.crop import CropSpec
 from blazeface.data.face_crops import FaceCrops, Jitter, jittered
 from blazeface.models.refine import RefineNet, build_refine, lightened_refine
-from blazeface.training.small import SmallConfig, TrainingTask, train_small
+from blazeface.training.loop import Model
+from blazeface.training.tasks.train import EpochOrder, TaskConfig, train_task
 
 TRUST = torch.tensor([0.0, 0.5, 1.0])
 """Weight of a keypoint in the loss by its visibility: unknown, predicted by a teacher, annotated by a person."""
@@ -20,25 +21,25 @@ TRUST = torch.tensor([0.0, 0.5, 1.0])
 
 def refine_config(
     kind: str, epochs: int = 30, batch: int = 64, warmup: int = 200, ema: float = 0.998, seed: int = 0
-) -> SmallConfig:
+) -> TaskConfig:
     """The recipe of the second stage, "dense" or "separable"."""
-    return SmallConfig("refine", kind, epochs, batch, warmup=warmup, ema=ema, seed=seed)
+    return TaskConfig("refine", kind, epochs, batch, warmup=warmup, ema=ema, seed=seed)
 
 
 def train_refine(
     crops: FaceCrops,
-    config: SmallConfig,
+    config: TaskConfig,
     out: Path,
     log: Callable[[str], None] = print,
     init: RefineNet | None = None,
 ) -> RefineNet | None:
-    """See `small.train_small`. init: a trained network to start from, made light for another kind than its own."""
-    spec, orders = CropSpec(), TrainingTask(len(crops), config.seed)
+    """See `train.train_task`. init: a trained network to start from, made light for another kind than its own."""
+    spec, order = CropSpec(), EpochOrder(len(crops), config.seed)
 
     def batches(step: int) -> tuple[Tensor, ...]:
         """Images (B, 3, S, S), keypoints (B, 6, 2), weights (B, 6)."""
         made = [
-            jittered(crops, orders[position], spec, Jitter(), np.random.default_rng([config.seed, position]))
+            jittered(crops, order[position], spec, Jitter(), np.random.default_rng([config.seed, position]))
             for position in range(step * config.batch, (step + 1) * config.batch)
         ]
         images, points, visibility = (np.stack(part) for part in zip(*made, strict=True))
@@ -49,16 +50,16 @@ def train_refine(
             TRUST[torch.from_numpy(visibility).long()],
         )
 
-    def loss_of(network: RefineNet, batch: tuple[Tensor, ...]) -> Tensor:
+    def loss(model: Model, batch: tuple[Tensor, ...]) -> Tensor:
         images, points, weights = batch
-        return keypoint_loss(network(images), points, weights, config.beta)
+        return keypoint_loss(model(images).float(), points, weights, config.beta)
 
-    def fresh() -> RefineNet:
+    def initial() -> RefineNet:
         if init is None:
             return build_refine(config.kind)
         return init if init.kind == config.kind else lightened_refine(init)
 
-    return train_small(fresh, len(crops), batches, loss_of, config, out, log)
+    return train_task(initial, len(crops), batches, loss, config, out, log)
 
 
 def keypoint_loss(found: Tensor, expected: Tensor, weights: Tensor, beta: float) -> Tensor:

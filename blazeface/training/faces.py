@@ -1,0 +1,173 @@
+"""Training of the face detectors: crops of labelled pictures, the loss over anchors, logs and checkpoints."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from blazeface.data.augment import FLIP_AND_LIGHT
+from blazeface.data.crops import square_views
+from blazeface.data.dataset import Batch, CropDataset, StepSampler, collate, init_worker
+from blazeface.data.pictures import PictureCache
+from blazeface.data.samples import Sample
+from blazeface.errors import BlazeFaceError
+from blazeface.models.layouts import Layout
+from blazeface.models.network import BlazeFace
+from blazeface.spec import ModelSpec
+from blazeface.training.checkpoint import FILE, Checkpoint, load_checkpoint, save_checkpoint
+from blazeface.training.config import TrainConfig
+from blazeface.training.distributed import Processes
+from blazeface.training.log import STEP_COLUMNS, TrainingLog
+from blazeface.training.loop import Machine, Model, Task, Trainer
+from blazeface.training.losses import DetectionLoss
+
+Score = Callable[[BlazeFace], dict[str, float]]
+
+
+class FaceTrainer(Trainer[BlazeFace]):
+    """A face detector's run in progress: `train` takes it to its end, or to a checkpoint when it is asked to stop."""
+
+    def __init__(self, network: BlazeFace, config: TrainConfig, machine: Machine, processes: Processes):
+        if config.freeze:
+            heads = {id(p) for m in (network.score_heads, network.regression_heads) for p in m.parameters()}
+            for parameter in network.parameters():
+                parameter.requires_grad_(id(parameter) in heads)
+        super().__init__(network, config, machine, processes)
+        self.loss = DetectionLoss(network.spec, config.loss, processes.mean).to(self.device)
+        self.history: list[dict[str, float]] = []
+
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """Take over the state of an earlier run of the same configuration.
+
+        Raises BlazeFaceError for a checkpoint of another network.
+        """
+        self.load(checkpoint.network, checkpoint.ema, checkpoint.optimizer, checkpoint.step)
+        self.history = checkpoint.history
+
+    def checkpoint(self, total: int) -> Checkpoint:
+        """The state as it is now; total: steps of the whole run."""
+        network = self.network
+        return Checkpoint(
+            config=self.config,
+            step=self.step,
+            total=total,
+            spec=network.spec.to_json(),
+            layout=network.layout.to_json(),
+            network=network.state_dict(),
+            ema=self.ema.network.state_dict(),
+            optimizer=self.optimizer.state_dict(),
+            history=self.history,
+        )
+
+    def train(self, samples: list[Sample], out: Path, score: Score) -> bool:
+        """Train to the last step of the configuration; false when a signal stopped it before.
+
+        Writes checkpoints, logs and curves into `out`. `score` gives the figures of a network in eval
+        mode; keys that begin with "AP" are drawn. Raises BlazeFaceError when the loss is no longer finite;
+        the last checkpoint then stays.
+        """
+        steps_per_epoch = math.ceil(len(samples) / self.config.batch)
+        total = self.config.epochs * steps_per_epoch
+        log = TrainingLog(out, self.step) if self.processes.leads else None
+
+        def write_means(row: dict[str, float]) -> None:
+            if log:
+                log.steps({name: row[name] for name in STEP_COLUMNS})
+
+        def evaluate(epoch: float) -> dict[str, float]:
+            figures = {"step": self.step, "epoch": epoch, **score(self.ema.network)}
+            self.history.append(figures)
+            if log:
+                log.evaluation(figures)
+            return figures
+
+        task = Task(
+            total=total,
+            steps_per_epoch=steps_per_epoch,
+            batches=lambda start: self._loader(samples, start, total),
+            losses=self._losses,
+            save=lambda: save_checkpoint(self.checkpoint(total), out),
+            log=write_means,
+            evaluate=evaluate,
+            close=log.close if log else lambda: None,
+            advice="try a lower --learning-rate",
+            resume=f"go on with --resume {out}",
+        )
+        return self.run(task, out)
+
+    def _losses(self, model: Model, batch: Batch) -> dict[str, Tensor]:
+        batch = batch.to(self.device)
+        # uint8 travels, floats are made here: a quarter of the memory traffic.
+        spec = self.network.spec
+        images = batch.images.float().sub_(spec.mean).div_(spec.std)
+        logits, regressions = model(images)
+        found = self.loss(logits.float(), regressions.float(), batch)
+        return {"loss": found.total, "score": found.score, "box": found.box, "keypoint": found.keypoint}
+
+    def _loader(self, samples: list[Sample], start: int, total: int) -> DataLoader[Any]:
+        config, machine = self.config, self.machine
+        quiet = machine.quiet or not self.processes.leads
+        pictures = PictureCache([sample.path for sample in samples], machine.cache_mb, quiet)
+        # Other shapes are whole eighths of the square's side, which the strides must divide.
+        eighth = self.network.spec.input_size / 8
+        crops = config.crops if eighth % max(self.network.layout.strides) == 0 else square_views(config.crops)
+        dataset = CropDataset(
+            samples,
+            pictures,
+            self.network.spec.input_size,
+            crops,
+            FLIP_AND_LIGHT,
+            config.seed,
+            config.batch,
+        )
+        return DataLoader(
+            dataset,
+            batch_sampler=StepSampler(start, total, config.batch, self.processes.rank, self.processes.world),
+            num_workers=machine.workers,
+            collate_fn=functools.partial(collate, size=self.network.spec.input_size),
+            worker_init_fn=init_worker,
+            prefetch_factor=6 if machine.workers else None,
+        )
+
+
+def train_in_folder(
+    network: BlazeFace, config: TrainConfig, samples: list[Sample], out: Path, machine: Machine
+) -> BlazeFace | None:
+    """Train a network, without evaluations on the way, or go on with the run of the same recipe that `out` holds.
+
+    The averaged network in eval mode; None when a signal stopped the run before its end. Raises BlazeFaceError where the
+    folder holds a run of another recipe or network.
+    """
+    found = load_checkpoint(out) if (out / FILE).is_file() else None
+    if found and (found.config != config or found.layout != network.layout.to_json()):
+        raise BlazeFaceError(f"{out} holds a run of another recipe; name another folder")
+    trainer = FaceTrainer(rebuild(found) if found else network, config, machine, Processes())
+    if found:
+        trainer.restore(found)
+    return trainer.ema.network if trainer.train(samples, out, lambda _: {}) else None
+
+
+def averaged(checkpoint: Checkpoint) -> BlazeFace:
+    """The network of a checkpoint with its averaged weights, which are what a run ends with."""
+    network = rebuild(checkpoint)
+    network.load_state_dict(checkpoint.ema)
+    return network
+
+
+def rebuild(checkpoint: Checkpoint) -> BlazeFace:
+    """The network of a checkpoint, without its weights."""
+    spec, layout = ModelSpec.from_json(checkpoint.spec), Layout.from_json(checkpoint.layout)
+    norm = "stem.1.weight" in checkpoint.network
+    with torch.device("meta"):  # without memory: a lying layout may ask for gigabytes
+        expected = {name: tensor.shape for name, tensor in BlazeFace(spec, layout, norm).state_dict().items()}
+    for state in (checkpoint.network, checkpoint.ema):
+        if {name: tensor.shape for name, tensor in state.items()} != expected:
+            raise BlazeFaceError("its checkpoint does not fit its own network: other tensors, or other shapes")
+    return BlazeFace(spec, layout, norm)
