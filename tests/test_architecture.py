@@ -71,6 +71,7 @@ ALLOWED = {
     },
     "__init__": DETECTOR | {"privacy", "refine", "sinks", "tracking"},
     "__main__": {"cli"},
+    "pyinstaller": set(),
 }
 """Which rooms each room may import."""
 

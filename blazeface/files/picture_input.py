@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from blazeface.errors import PictureError
 from blazeface.files.pictures import read_picture
@@ -23,7 +24,7 @@ class PilPicture(Protocol):
     def convert(self, mode: str, /) -> Any: ...
 
 
-ImageLike = str | os.PathLike[str] | PilPicture | Image
+ImageLike = str | os.PathLike[str] | PilPicture | NDArray[Any]
 """A picture: the path of a file, a PIL picture, or an array (H, W, 3) uint8."""
 
 

@@ -51,8 +51,8 @@ def test_both_hold_the_same_network(onnx: Backend) -> None:
 def test_both_see_the_same_face() -> None:
     image = cv2.imread(str(PORTRAIT))
     assert image is not None
-    by_onnx = FaceDetector("front-128").detect(image)  # type: ignore[arg-type]
-    by_torch = FaceDetector("front-128", backend="torch").detect(image)  # type: ignore[arg-type]
+    by_onnx = FaceDetector("front-128").detect(image)
+    by_torch = FaceDetector("front-128", backend="torch").detect(image)
     assert len(by_onnx) == len(by_torch) == 1
     np.testing.assert_allclose(by_onnx.boxes, by_torch.boxes, atol=0.01)
     np.testing.assert_allclose(by_onnx.keypoints, by_torch.keypoints, atol=0.01)

@@ -155,7 +155,7 @@ def test_finds_the_face_that_mediapipe_finds(name: str, tmp_path: Path) -> None:
     image = cv2.imread(str(ASTRONAUT))
     assert image is not None
     piece = image[PIECE]
-    faces = detector.detect(piece)  # type: ignore[arg-type]
+    faces = detector.detect(piece)
     score, (x, y, width, height), keypoints = MEDIAPIPE[name]
     side = [piece.shape[1], piece.shape[0]]
     assert faces.scores.tolist() == pytest.approx([score], abs=1e-5)

@@ -196,7 +196,7 @@ def test_a_face_that_shrinks_and_turns_stays_found() -> None:
         middle = np.array([600, 400])
         face = np.concatenate([middle - half, middle + half])[None].astype(np.float32)
         assert box_iou(roi.detect(frame).boxes, face).max(initial=0.0) > 0.4  # type: ignore[arg-type]
-    assert len(plain.detect(frame)) == 0  # type: ignore[arg-type]
+    assert len(plain.detect(frame)) == 0
 
 
 def test_a_second_face_comes_in_with_the_next_whole_search() -> None:
