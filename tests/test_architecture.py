@@ -91,6 +91,7 @@ DETECTING_COMMANDS = {
     "cli/__init__.py",
     "cli/main.py",
     "cli/parser.py",
+    "cli/interrupt.py",
     "cli/detect/__init__.py",
     "cli/detect/flags.py",
     "cli/detect/plan.py",
