@@ -29,7 +29,6 @@ def second_signal_ends() -> Iterator[None]:
     before = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
     if before != -1:
         signal.set_wakeup_fd(before)
-    os.register_at_fork(after_in_child=_forget)  # Ctrl-C reaches children as well, and counts once
     done = threading.Event()
     threading.Thread(target=_watch, args=(reading, done), name="signals", daemon=True).start()
     try:
@@ -53,6 +52,10 @@ def _watch(reading: int, done: threading.Event) -> None:
 def _forget() -> None:
     with suppress(ValueError, OSError):  # not the main thread
         signal.set_wakeup_fd(-1)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)  # Ctrl-C reaches children as well, and counts once
 
 
 @contextmanager
