@@ -154,7 +154,7 @@ class Pipeline:
         delay = 0.0 if self.cover is None else self.cover.delay
         with ExitStack() as stack:
             source = self._open(item, stack)
-            sinks = _Sinks(self, source, output, stack)
+            sinks = _Sinks(self, source, output, stack, recording=item.kind in ("camera", "stream"))
             waiting: deque[tuple[Frame, Detections | None]] = deque()
             for frame, candidates, faces in self._look_through(item, source, stack):
                 if coverer is not None:
@@ -266,7 +266,7 @@ class Pipeline:
             self.cover.log.end(coverer.parts)
 
     @contextmanager
-    def _writer(self, output: Path, source: VideoSource, image: Image) -> Iterator[VideoWriter]:
+    def _writer(self, output: Path, source: VideoSource, image: Image, recording: bool) -> Iterator[VideoWriter]:
         height, width = image.shape[:2]
         sound = source.audio if self.write.sound else None
         if isinstance(sound, NoSound):
@@ -284,6 +284,7 @@ class Pipeline:
             self.write.overwrite,
             source.pixel_aspect,
             self.write.sound_as == "aac",
+            recording,
         ) as writer:
             if writer.soundless is not None:
                 say(f"{writer.soundless}; {printable(str(output))} is written without it")
@@ -309,7 +310,15 @@ class Pipeline:
 class _Sinks:
     """Where the frames of one video go: its copy and the window."""
 
-    def __init__(self, pipeline: Pipeline, source: VideoSource, output: Path | None, stack: ExitStack):
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        source: VideoSource,
+        output: Path | None,
+        stack: ExitStack,
+        recording: bool = False,
+    ):
+        self._recording = recording
         self._pipeline, self._source, self._output, self._stack = pipeline, source, output, stack
         self._writer: VideoWriter | None = None
         if pipeline.viewer is not None:
@@ -320,7 +329,9 @@ class _Sinks:
         image = line._redacted(frame, covers)
         if self._output is not None:
             if self._writer is None:  # only now is the size known
-                self._writer = self._stack.enter_context(line._writer(self._output, self._source, image))
+                self._writer = self._stack.enter_context(
+                    line._writer(self._output, self._source, image, self._recording)
+                )
             self._writer.write(line._copy(image, faces), frame.time)
         if line.viewer is not None:
             line._quit = not line.viewer.show(frame, image, faces or NOTHING)

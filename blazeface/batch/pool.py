@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
@@ -14,6 +15,13 @@ from blazeface.batch.run import Key, Outcome, WorkerExit
 from blazeface.batch.worker import outcomes
 from blazeface.detector import FaceDetector
 from blazeface.options import LookOptions
+
+CHUNK_SECONDS = 60.0
+"""What a worker has for the names that it was given; then it is ended, and they are tried one by one, with as much time
+for each. Sixteen photographs take a second or two."""
+
+LOAD_SECONDS = 240.0
+"""And for its start, with the model, on a slow and busy machine."""
 
 
 class ProcessPool:
@@ -35,7 +43,7 @@ class ProcessPool:
         if worker is None:
             worker = self._start()
             self._workers.append(worker)
-        worker.key = key
+        worker.key, worker.since = key, time.monotonic()
         with suppress(OSError):  # it died while idle; wait() will see that it is gone
             worker.connection.send(names)
 
@@ -49,9 +57,24 @@ class ProcessPool:
             try:
                 back.append((key, worker.connection.recv()))
                 worker.key = None
+                worker.loaded = True
             except (EOFError, OSError):
                 self._workers.remove(worker)
                 back.append((key, WorkerExit(worker.wait_for_exit())))
+        back += self._late()
+        return back
+
+    def _late(self) -> list[tuple[Key, list[Outcome] | WorkerExit]]:
+        """End the workers that have had their names for too long."""
+        back: list[tuple[Key, list[Outcome] | WorkerExit]] = []
+        for worker in list(self._workers):
+            allowed = CHUNK_SECONDS + (0 if worker.loaded else LOAD_SECONDS)
+            if worker.key is None or time.monotonic() - worker.since < allowed or worker.connection.poll():
+                continue
+            worker.process.kill()
+            worker.wait_for_exit()
+            self._workers.remove(worker)
+            back.append((worker.key, WorkerExit(f"took longer than {CHUNK_SECONDS:g} seconds", late=True)))
         return back
 
     def close(self) -> None:
@@ -75,6 +98,8 @@ class _Worker:
     process: BaseProcess
     connection: Connection
     key: Key | None = None
+    since: float = 0.0
+    loaded: bool = False
 
     def wait_for_exit(self) -> str:
         """Wait for the end of the process; why it ended."""

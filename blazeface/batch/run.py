@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -21,7 +21,7 @@ from typing import IO, Any, NamedTuple, Protocol
 
 from blazeface.errors import BlazeFaceError
 from blazeface.files.names import printable
-from blazeface.files.staged import EXISTS, cannot_write
+from blazeface.files.staged import EXISTS, cannot_write, staged_file
 
 CHUNK = 16
 """Pictures handed to a worker at once."""
@@ -33,6 +33,10 @@ MAX_WORKER_EXITS = 10
 """Workers that may die one after the other, with no picture done in between, until a run gives up."""
 
 
+BEGINNING = b'{"source": "'
+"""How each line begins (`sinks.records.record`): what else stands where a line was torn is not ours to cut off."""
+
+
 class Outcome(NamedTuple):
     """What became of one picture: its line, or what is wrong with it. faces: how many were found."""
 
@@ -42,9 +46,10 @@ class Outcome(NamedTuple):
 
 
 class WorkerExit(NamedTuple):
-    """A worker died before it was done with its chunk."""
+    """A worker died before it was done with its chunk. late: it was ended, since it took too long."""
 
     reason: str
+    late: bool = False
 
 
 class WorkerPool(Protocol):
@@ -101,7 +106,7 @@ def outcomes_in_order(names: Iterable[str], pool: WorkerPool, stop: Callable[[],
         for (number, place), back in pool.wait(0.2):
             chunk_of = chunks[number]
             if isinstance(back, WorkerExit):
-                deaths += 1
+                deaths += not back.late
                 if deaths > MAX_WORKER_EXITS:
                     raise BlazeFaceError(f"the workers die one after the other: {back.reason}")
                 again.extend(_tried_again(number, place, chunk_of, back))
@@ -121,12 +126,13 @@ def _tried_again(number: int, place: int, chunk: _Chunk, death: WorkerExit) -> I
             yield (number, position), [name]
         return
     name = printable(chunk.names[place])
-    chunk.outcomes[place] = Outcome(None, f"{name}: the process that read it died: {death.reason}", 0)
+    told = death.reason if death.late else f"the process that read it died: {death.reason}"
+    chunk.outcomes[place] = Outcome(None, f"{name}: {told}", 0)
 
 
 @contextmanager
 def resumable(
-    target: Path, resume: bool, overwrite: bool = False
+    target: Path, resume: bool, overwrite: bool = False, made_by: Mapping[str, Any] | None = None
 ) -> Iterator[tuple[IO[bytes], Callable[[str], bool]]]:
     """The file of an unfinished run, open for appending, and whether it has the line of a source.
 
@@ -135,14 +141,26 @@ def resumable(
     last line that was torn by a kill is cut off, and its picture is done again. overwrite: a finished file may be
     replaced. Raises BlazeFaceError for a finished file otherwise, for a part without resume, for one that another run
     has open, and for one that holds something else.
+
+    made_by: the model and the flags on which the lines depend. They stand in a hidden file beside it, and going on with
+    others, or with a file of which nothing is known, raises BlazeFaceError.
     """
     part = target.with_name(f"{target.name}.part")
+    beside = target.with_name(f".{target.name}.run")
     shown = printable(str(part))
+    begun = (
+        next((path for path in (part, target) if path.exists() and path.stat().st_size), None) if resume else None
+    )
     if target.exists() and not overwrite and (part.exists() or not resume):
         raise BlazeFaceError(f"{printable(str(target))}: {EXISTS}")
     if not resume and part.exists() and part.stat().st_size:
         raise BlazeFaceError(f"{shown}: from a run that was cut short: go on with --resume, or remove it")
+    if made_by is not None and begun is not None:
+        _refuse_other_run(begun, beside, made_by)
     try:
+        if made_by is not None and begun is None:
+            with staged_file(beside) as staged:
+                staged.write_text(json.dumps(made_by, sort_keys=True), encoding="ascii")
         if resume and target.exists() and not part.exists():
             os.replace(target, part)
         with part.open("ab+") as file:
@@ -156,6 +174,23 @@ def resumable(
         raise cannot_write(part, error) from error
 
 
+def _refuse_other_run(begun: Path, beside: Path, made_by: Mapping[str, Any]) -> None:
+    """Raise BlazeFaceError unless the lines that are there were made by the same model with the same flags."""
+    shown = printable(str(begun))
+    try:
+        before = json.loads(beside.read_text(encoding="ascii"))
+        changed = sorted(key for key in made_by.keys() | before.keys() if before.get(key) != made_by.get(key))
+    except FileNotFoundError as error:
+        raise BlazeFaceError(
+            f"--resume: {shown}: what made it is not known ({beside.name} is not beside it); it is left as it is"
+        ) from error
+    except (OSError, ValueError, AttributeError, RecursionError) as error:
+        raise BlazeFaceError(f"--resume: {printable(str(beside))}: cannot be read; nothing was changed") from error
+    if changed:
+        told = ", ".join(f"{key} {before.get(key)!s:.40} (now {made_by.get(key)!s:.40})" for key in changed)
+        raise BlazeFaceError(f"--resume: {shown}: made with another {printable(told)}; it is left as it is")
+
+
 def _sources(file: IO[bytes], shown: str) -> set[int]:
     """Digests of the sources that have a line, eight bytes each; a torn last line is cut off the file."""
     done: set[int] = set()
@@ -163,6 +198,8 @@ def _sources(file: IO[bytes], shown: str) -> set[int]:
     end = 0
     for number, line in enumerate(file, 1):
         if not line.endswith(b"\n"):
+            if not (line.startswith(BEGINNING) or BEGINNING.startswith(line)):
+                raise BlazeFaceError(f"{shown}:{number}: not a line that detect wrote; it is left as it is")
             break
         try:
             done.add(_digest(json.loads(line)["source"]))

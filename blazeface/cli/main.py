@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import NoReturn
 
+from blazeface.cli.interrupt import second_signal_ends
 from blazeface.cli.parser import CommandParser
 from blazeface.errors import BlazeFaceError
 from blazeface.files.names import printable
@@ -81,7 +82,8 @@ def run_command(name: str, argv: Sequence[str] | None = None, prog: str | None =
     module.add_arguments(parser)
     args = parser.parse_args(argv)
     try:
-        return int(module.run(args))
+        with second_signal_ends():
+            return int(module.run(args))
     except BlazeFaceError as error:
         print(f"{parser.prog}: {printable(str(error))}", file=sys.stderr)
         return 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -31,7 +32,8 @@ def staging_folder(path: Path) -> Iterator[Path]:
 
 def place(entries: list[Path], folder: Path) -> None:
     """Copy files and folders into `folder`: all under hidden names first, which takes time, then renamed at once."""
-    hidden = {entry: folder / f".{entry.stem[:40]}-{os.getpid()}.part{entry.suffix}" for entry in entries}
+    token = secrets.token_hex(4)  # two containers that share a folder have the same process numbers
+    hidden = {entry: folder / f".{entry.stem[:40]}-{token}.part{entry.suffix}" for entry in entries}
     try:
         for entry, part in hidden.items():
             if entry.is_dir():
@@ -51,7 +53,7 @@ def _replace(part: Path, target: Path) -> None:
     if not target.is_dir() or target.is_symlink():
         part.replace(target)
         return
-    aside = target.with_name(f".{target.stem[:40]}-{os.getpid()}.before{target.suffix}")
+    aside = target.with_name(f".{target.stem[:40]}-{secrets.token_hex(4)}.before{target.suffix}")
     target.rename(aside)
     try:
         part.replace(target)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import errno
-import itertools
 import os
 import re
+import secrets
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -20,8 +20,7 @@ EXISTS = "exists already (--overwrite replaces it)"
 STALE = 3600.0
 """Seconds after which a part that nobody writes to any more is removed."""
 
-_PART = re.compile(r"\..*-\d+(-\d+)?\.part(\.[^.]*)?")
-_numbers = itertools.count()
+_PART = re.compile(r"\..*-[0-9a-f]+(-\d+)?\.part(\.[^.]*)?")
 _cleaned: set[Path] = set()
 
 
@@ -30,19 +29,24 @@ class NameTooLong(BlazeFaceError):
 
 
 @contextmanager
-def staged_file(path: Path, replace: bool = True) -> Iterator[Path]:
+def staged_file(path: Path, replace: bool = True, keep: bool = False) -> Iterator[Path]:
     """A hidden path in the same folder to write to; it takes the name `path` when the block ends well.
 
     When the block raises, the part that was written is removed and a file that stood at `path` before
     stays untouched. The suffix is kept, since writers choose the format by it. Parts that a killed
-    process left in the folder long ago are removed.
+    process left in the folder long ago are removed; those that a living one writes are locked, and stay.
 
     replace: whether a file that stands at `path` by then is replaced; False raises BlazeFaceError instead.
+    keep: for what cannot be made again, a recording: the part can be seen (NAME.unfinished-..), is never removed but
+    when it is empty, and an error tells where it is.
     """
     target = Path(os.path.realpath(path))
     _remove_stale_parts(target.parent)
-    # The number tells apart what two threads write at once.
-    part = target.with_name(f".{target.stem[:40]}-{os.getpid()}-{next(_numbers)}.part{target.suffix}")
+    # By chance, and not by the number of the process: two containers that share a folder have the same numbers.
+    token = secrets.token_hex(4)
+    name = f"{target.stem[:40]}.unfinished-{token}" if keep else f".{target.stem[:40]}-{token}.part"
+    part = target.with_name(name + target.suffix)
+    lock = _hold(part)
     try:
         yield part
         try:
@@ -51,9 +55,47 @@ def staged_file(path: Path, replace: bool = True) -> Iterator[Path]:
             raise BlazeFaceError(f"{printable(str(path))}: {EXISTS}") from error
         except OSError as error:
             raise cannot_write(path, error) from error
-    except BaseException:
-        part.unlink(missing_ok=True)
+    except BaseException as error:
+        if not (keep and part.exists() and part.stat().st_size):
+            part.unlink(missing_ok=True)
+        elif isinstance(error, BlazeFaceError):
+            raise BlazeFaceError(f"{error}; what was written until then is in {printable(str(part))}") from error
         raise
+    finally:
+        if lock is not None:
+            os.close(lock)
+
+
+def _hold(part: Path) -> int | None:
+    """Make the part, empty, and lock it for as long as the descriptor is open, which the system closes with the process.
+    None where that cannot be done; why not, the writer will say."""
+    try:
+        import fcntl
+    except ImportError:  # Windows, which does not remove files that are open
+        return None
+    try:
+        descriptor = os.open(part, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o666)
+    except OSError:
+        return None
+    with suppress(OSError):  # a file system without locks
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    return descriptor
+
+
+def _is_held(path: str) -> bool:
+    """Whether a living process writes a part, perhaps in another container."""
+    try:
+        import fcntl
+    except ImportError:
+        return False
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
 
 
 def write_text(path: Path, text: str, replace: bool = True) -> None:
@@ -90,7 +132,8 @@ def _remove_stale_parts(folder: Path) -> None:
         for entry in os.scandir(folder):
             if _PART.fullmatch(entry.name):
                 with suppress(OSError):
-                    if time.time() - entry.stat(follow_symlinks=False).st_mtime > STALE:
+                    old = time.time() - entry.stat(follow_symlinks=False).st_mtime > STALE
+                    if old and entry.is_file(follow_symlinks=False) and not _is_held(entry.path):
                         os.unlink(entry.path)
 
 

@@ -36,6 +36,20 @@ MPEG4_TICKS = 65_535
 """The largest number that MPEG-4 Part 2 can write as its ticks per second (16 bits)."""
 
 
+EACH_SECOND = {"flush_packets": "1", "cluster_time_limit": "1000"}
+FRAGMENTS = {"flush_packets": "1", "movflags": "hybrid_fragmented", "frag_duration": "1000000"}
+RECORDING = {
+    ".mp4": FRAGMENTS,
+    ".m4v": FRAGMENTS,
+    ".mov": FRAGMENTS,
+    ".mkv": EACH_SECOND,
+    ".webm": EACH_SECOND,
+    ".avi": {"flush_packets": "1"},
+}
+"""What a recording is written with, so that all but its last second plays whenever the process dies. (An MP4 is in
+fragments until it is finished, and then an ordinary one.)"""
+
+
 class AvWriter:
     """Writes one video (see `video_writer.VideoWriter`) to `part`; `path` names it in errors."""
 
@@ -50,6 +64,7 @@ class AvWriter:
         sound: AudioTrack | None = None,
         pixel_aspect: Fraction = Fraction(1),
         encode_sound: bool = False,
+        recording: bool = False,
     ):
         self._shown = printable(str(path))
         self._rate = rate
@@ -60,7 +75,7 @@ class AvWriter:
         with self._saying():
             codec = _first_codec(CODECS.get(suffix, DEFAULT_CODECS), odd=bool(width % 2 or height % 2))
             self._tick = common_tick(suffix, rate, tick, MPEG4_TICKS if codec == "mpeg4" else MAX_TICKS)
-            self._container = av.open(str(part), "w")
+            self._container = av.open(str(part), "w", options=RECORDING.get(suffix, {}) if recording else {})
             try:
                 self._stream = self._add_stream(codec, width, height)
                 self._stream.sample_aspect_ratio = pixel_aspect

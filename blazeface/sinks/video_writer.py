@@ -46,16 +46,18 @@ def open_video_writer(
     replace: bool = True,
     pixel_aspect: Fraction = Fraction(1),
     encode_sound: bool = False,
+    recording: bool = False,
 ) -> Iterator[VideoWriter]:
     """Write a video of the size given; it gets its name when the block ends without an exception.
 
     rate: frames per second. tick: unit of the times that will come, in seconds. The suffix, one of
     WRITABLE_VIDEOS, decides the container. sound: whose sound is copied; only PyAV can. replace: as in
     `staged_file`. pixel_aspect: width of a pixel over its height. encode_sound: sound that the container does not
-    take is encoded as AAC. Raises BlazeFaceError when it cannot be written.
+    take is encoded as AAC. recording: of something that does not come again: it is written so that what is there plays
+    at any moment, and stays where the block is left by an exception or the process is killed. Raises BlazeFaceError when it cannot be written.
     """
-    with staged_file(path, replace) as part:
-        writer = _writer(part, path, width, height, rate, tick, sound, pixel_aspect, encode_sound)
+    with staged_file(path, replace, recording) as part:
+        writer = _writer(part, path, width, height, rate, tick, sound, pixel_aspect, encode_sound, recording)
         try:
             yield _Fitting(writer, width, height)
             writer.finish()
@@ -105,12 +107,13 @@ def _writer(
     sound: AudioTrack | None,
     pixel_aspect: Fraction,
     encode_sound: bool,
+    recording: bool,
 ) -> VideoWriter:
     # Imported here: each writer loads a library that the other does not need.
     if have_av():
         from blazeface.sinks.av_writer import AvWriter
 
-        return AvWriter(part, path, width, height, rate, tick, sound, pixel_aspect, encode_sound)
+        return AvWriter(part, path, width, height, rate, tick, sound, pixel_aspect, encode_sound, recording)
     from blazeface.sources.cv2_reader import Cv2Writer
 
     return Cv2Writer(part, path, width, height, rate, tick)

@@ -29,29 +29,45 @@ LISTS = (b"#EXTM3U", b"ffconcat", b"<?xml", b"<MPD", b"[playlist]", b"[Reference
 
 VARIABLE = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
 _changing = threading.Lock()
+_opening: list[str | None] = []
+"""What stood in the variable before, once for each stream that is being opened just now."""
 
 
-def set_stream_options() -> None:
+@contextmanager
+def stream_options() -> Iterator[None]:
     """Hand the options for streams to libavformat behind OpenCV, which reads them from the environment each time it
-    opens a video. Those that the user has set there stay where they do not contradict."""
+    opens a video. Those that the user has set there stay where they do not contradict, and come back afterwards."""
     with _changing:
+        before = _opening[0] if _opening else os.environ.get(VARIABLE)
+        _opening.append(before)
         os.environ[VARIABLE] = _with({"protocol_whitelist": STREAM_PROTOCOLS, "max_pixels": str(most_pixels())})
+    try:
+        yield  # without the lock: opening a stream may hang
+    finally:
+        with _changing:
+            _opening.pop()
+            if not _opening:
+                _put_back(before)
 
 
 @contextmanager
 def file_options() -> Iterator[None]:
-    """The options for files, while one is opened. (No stream should be opened in that moment by another thread; one
-    that is lost by it is opened again.)"""
+    """The options for files, while one is opened. (A stream that another thread opens in that moment does not open, and
+    is tried again.)"""
     with _changing:
         before = os.environ.get(VARIABLE)
         os.environ[VARIABLE] = _with({**FILE_OPTIONS, "max_pixels": str(most_pixels())})
         try:
             yield
         finally:
-            if before is None:
-                del os.environ[VARIABLE]
-            else:
-                os.environ[VARIABLE] = before
+            _put_back(before)
+
+
+def _put_back(before: str | None) -> None:
+    if before is None:
+        os.environ.pop(VARIABLE, None)
+    else:
+        os.environ[VARIABLE] = before
 
 
 def _with(options: dict[str, str]) -> str:

@@ -16,8 +16,11 @@ from blazeface.sources.av_reader import open_container
 from blazeface.sources.source import AudioTrack
 from blazeface.sources.timestamps import continuous
 
-PROBED = 3
+PROBED = 8
 """Packets of a track that a container must take in a trial: some refuse the header, others the first packet."""
+
+MOST_MOVED = Fraction(6, 100)
+"""Seconds by which the end of these may have moved when they are read back."""
 
 AAC_RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350)
 """Samples per second that AAC knows (ISO/IEC 14496-3, table 1.18)."""
@@ -157,19 +160,35 @@ def _track(address: str, source: Any, target: Any, encode: bool) -> _Track | Non
 
 
 def _fits(address: str, index: int, container: str) -> bool:
-    """Whether a container takes a track, tried in memory: the list of codecs it takes is right by name alone."""
+    """Whether a container takes a track, tried in memory: the list of codecs it takes is right by name alone.
+
+    What was written is read back: AVI takes AAC that comes from an AVI, but loses its times.
+    """
+    file = io.BytesIO()
     try:
-        with open_container(address) as source, av.open(io.BytesIO(), "w", format=container) as target:
+        with open_container(address) as source, av.open(file, "w", format=container) as target:
             stream = source.streams[index]
             made = _add_like(stream, target)
             sized = (packet for packet in source.demux(stream) if packet.size and packet.dts is not None)
+            first: Fraction | None = None
+            end = Fraction(0)
             for packet in islice(sized, PROBED):
+                first = packet.dts * packet.time_base if first is None else first
+                end = (packet.dts + (packet.duration or 0)) * packet.time_base - first
                 packet.stream = made
                 target.mux(packet)
             target.start_encoding()
+        file.seek(0)
+        reading: Any = av.open(file)
+        with reading as written:
+            packets = [packet for packet in written.demux(audio=0) if packet.size and packet.dts is not None]
+            if not packets:
+                return first is None
+            last = packets[-1]
+            found = (last.dts + (last.duration or 0) - packets[0].dts) * last.time_base
+            return bool(abs(found - end) < MOST_MOVED)
     except Exception:  # whatever a muxer has against it
         return False
-    return True
 
 
 def _add_like(source: Any, target: Any) -> Any:

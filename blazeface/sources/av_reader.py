@@ -104,6 +104,8 @@ class AvReader:
     def _describe(self, picture: Any, start: Fraction) -> None:
         """What is known with the first picture, which stands at `start` seconds in the container."""
         if self._container.streams.audio:
+            # AVI has decoding times alone, which FFmpeg delays by what it thinks the decoder reorders.
+            start = self._decoding_start if self._container.format.name == "avi" else start
             self.audio = AudioTrack(self._path, self._address, start, self._progress)
         aspect = Fraction(self._stream.sample_aspect_ratio or 0) or Fraction(1)
         self.pixel_aspect = 1 / aspect if self._orientation(picture).swaps_sides else aspect
@@ -137,6 +139,8 @@ class AvReader:
         self._lost = Fraction(0)
         resuming = self._container.format.name == RESUMING
         packets = continuous(self._container.demux())
+        self._decoding_start = Fraction(0)
+        first = True
         reached: int | None = None
         newest: int | None = None
         hole = begun = False
@@ -152,6 +156,8 @@ class AvReader:
             reached = packet.pos + packet.size if packet.pos is not None and packet.size else reached
             if packet.stream is not self._stream:
                 continue
+            if first and packet.dts is not None:
+                self._decoding_start, first = packet.dts * self.tick, False
             if packet.pts is not None:
                 # Bytes between packets, and a leap in time: suspicious, and looked into at the end.
                 gap = Fraction(0) if newest is None else (packet.pts - newest) * self.tick - 1 / self.rate

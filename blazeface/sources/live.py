@@ -21,7 +21,7 @@ import cv2
 from blazeface.errors import BlazeFaceError
 from blazeface.geometry import Image
 from blazeface.sources import READER_THREAD_PREFIX
-from blazeface.sources.allowed import set_stream_options
+from blazeface.sources.allowed import stream_options
 from blazeface.sources.cv2_reader import exact_rate, silence_opencv
 from blazeface.sources.frames import Frame, steady_time
 from blazeface.sources.inputs import Input
@@ -90,8 +90,8 @@ def open_stream(
     limits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, patience, cv2.CAP_PROP_READ_TIMEOUT_MSEC, patience]
 
     def capture() -> Capture:
-        set_stream_options()
-        return cv2.VideoCapture(item.address, cv2.CAP_FFMPEG, limits)
+        with stream_options():
+            return cv2.VideoCapture(item.address, cv2.CAP_FFMPEG, limits)
 
     def why() -> str | None:
         return refusal(item.address, timeout / 2)

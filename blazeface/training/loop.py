@@ -270,7 +270,7 @@ def _end_workers() -> None:
 
 @contextmanager
 def stop_signals() -> Iterator[list[int]]:
-    """Ctrl-C and SIGTERM asked for, gently: the list fills, the loop looks at it. A second one stops at once."""
+    """Ctrl-C, SIGTERM and SIGHUP asked for, gently: the list fills, the loop looks at it. A second one stops at once."""
     received: list[int] = []
 
     def note(number: int, _: object) -> None:
@@ -278,7 +278,10 @@ def stop_signals() -> Iterator[list[int]]:
             raise KeyboardInterrupt
         received.append(number)
 
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if getattr(signal, "SIGHUP", None) and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as under nohup
+        numbers.append(signal.SIGHUP)
+    before = {number: signal.signal(number, note) for number in numbers}
     try:
         yield received
     finally:

@@ -106,15 +106,19 @@ def test_a_frame_that_grows_on_the_way_is_not_decoded(
 
 def test_streams_may_name_addresses_but_no_files(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(allowed.VARIABLE, "rtsp_transport;udp|protocol_whitelist;file")
-    allowed.set_stream_options()
-    pairs = dict(pair.split(";", 1) for pair in os.environ[allowed.VARIABLE].split("|"))
+    before = os.environ[allowed.VARIABLE]
+    with allowed.stream_options(), allowed.stream_options():
+        pairs = dict(pair.split(";", 1) for pair in os.environ[allowed.VARIABLE].split("|"))
+        with allowed.file_options():
+            assert "|protocol_whitelist;file,subfile|" in f"|{os.environ[allowed.VARIABLE]}|"
     assert pairs["rtsp_transport"] == "udp"
     assert {"file", "pipe", "unix", "concat", "subfile"} & set(pairs["protocol_whitelist"].split(",")) == set()
     assert {"rtsp", "https", "udp", "srt"} <= set(pairs["protocol_whitelist"].split(","))
-    before = os.environ[allowed.VARIABLE]
-    with allowed.file_options():
-        assert "protocol_whitelist;file,subfile|" in os.environ[allowed.VARIABLE] + "|"
     assert os.environ[allowed.VARIABLE] == before
+    monkeypatch.delenv(allowed.VARIABLE)
+    with allowed.stream_options():
+        pass
+    assert allowed.VARIABLE not in os.environ  # other users of OpenCV in this process are not concerned
 
 
 def progressive(scans: int, side: int = 64) -> bytes:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
 
 from blazeface.cli.detect.batch import run_batch
 from blazeface.cli.detect.covers import NOWHERE, NoDetector, covering, refuse_others, tell_covers
 from blazeface.cli.detect.flags import add_arguments, options_from
 from blazeface.cli.detect.plan import Plan, make_plan
+from blazeface.cli.interrupt import stop_on_signal
 from blazeface.detector import FaceDetector
 from blazeface.options import DetectOptions
 from blazeface.pipeline import Pipeline, RunCounts, say
@@ -46,7 +45,7 @@ def detect(options: DetectOptions) -> int:
     read, look, cover, write = options.read, options.look, options.cover, options.write
     try:
         if options.batch.jobs is not None:
-            with _stop_on_signal() as stop:
+            with stop_on_signal() as stop:
                 seconds = run_batch(options, counts, stop)
             return _exit_status(write.quiet, counts, seconds, stop)
         plan = make_plan(options, counts.report)
@@ -58,7 +57,7 @@ def detect(options: DetectOptions) -> int:
         refuse_others(plan, given, str(cover.given))
     detector, shown = _open_detector(options)
     with ExitStack() as stack:
-        stop = stack.enter_context(_stop_on_signal())
+        stop = stack.enter_context(stop_on_signal())
         moving = any(item.kind != "picture" for item in plan.inputs)
         # Nothing but to look was asked for.
         alone = write.output is None and write.json is None and not (plan.files or plan.folders)
@@ -149,28 +148,3 @@ def _window(
     window = Window(plan.inputs[0].name)
     stack.callback(window.close)
     return window, None
-
-
-@contextmanager
-def _stop_on_signal() -> Iterator[Callable[[], bool]]:
-    """Within the block the first Ctrl-C (or SIGTERM) only sets the answer of the function given to True.
-
-    So it never falls between the two halves of a write, and all files are completed. A second one ends
-    the program as usual. In a thread other than the main one, signals stay as they are.
-    """
-    came = False
-    if threading.current_thread() is not threading.main_thread():
-        yield lambda: came
-        return
-
-    def note(number: int, _: object) -> None:
-        nonlocal came
-        came = True
-        signal.signal(number, before[number] or signal.SIG_DFL)
-
-    before = {number: signal.signal(number, note) for number in map(int, (signal.SIGINT, signal.SIGTERM))}
-    try:
-        yield lambda: came
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler or signal.SIG_DFL)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -9,8 +10,9 @@ from typing import Any
 
 from tqdm import tqdm
 
+from blazeface.backends import backend_for
 from blazeface.batch.run import WorkerPool, outcomes_in_order, resumable
-from blazeface.detector import FaceDetector
+from blazeface.detector import FaceDetector, model_path
 from blazeface.errors import BlazeFaceError
 from blazeface.options import DetectOptions
 from blazeface.pipeline import RunCounts, say
@@ -33,7 +35,10 @@ def run_batch(options: DetectOptions, counts: RunCounts, stop: Callable[[], bool
     start = time.monotonic()
     pool = _make_pool(options)
     try:
-        with resumable(target, options.batch.resume, write.overwrite) as (file, done), _bar(total) as bar:
+        with (
+            resumable(target, options.batch.resume, write.overwrite, _made_by(options)) as (file, done),
+            _bar(total) as bar,
+        ):
             for outcomes in outcomes_in_order(_left(inputs, counts, done, bar), pool, stop):
                 file.write("".join(f"{out.line}\n" for out in outcomes if out.line is not None).encode("ascii"))
                 file.flush()
@@ -48,6 +53,21 @@ def run_batch(options: DetectOptions, counts: RunCounts, stop: Callable[[], bool
     finally:
         pool.close()
     return time.monotonic() - start
+
+
+def _made_by(options: DetectOptions) -> dict[str, Any]:
+    """On what the lines depend: the model, byte for byte, and the flags that change what is found."""
+    look = options.look
+    backend = look.backend or backend_for(look.model)
+    path = model_path(look.model, backend)
+    digest = hashlib.sha256(path.read_bytes())
+    if path.suffix in (".xml", ".param"):  # whose weights lie beside them
+        digest.update(path.with_suffix(".bin").read_bytes())
+    left_out = ("model", "backend", "threads", "trust")
+    others = {name: value if isinstance(value, float) else str(value) for name, value in vars(look).items()}
+    return {"model": digest.hexdigest(), "backend": backend} | {
+        name: value for name, value in others.items() if name not in left_out
+    }
 
 
 def _refuse_others(options: DetectOptions) -> None:
