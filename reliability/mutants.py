@@ -71,3 +71,47 @@ def _change_constant(graph: Any, rng: random.Random) -> None:
         place = 8 * rng.randrange(len(values) // 8)
         values[place : place + 8] = rng.choice(NUMBERS).to_bytes(8, "little", signed=True)
         tensor.raw_data = bytes(values)
+
+
+def mutate_tflite(data: bytes, seed: int, number: int) -> bytes:
+    """The same of a .tflite file: kinds, tensors' numbers, shapes, types, scales, options and constants."""
+    from blazeface.tflite.reader import parse_model
+    from blazeface.tflite.writer import model_bytes
+
+    rng = random.Random(seed * 1_000_003 + number)
+    model = parse_model(data)
+    for _ in range(rng.randint(1, 4)):
+        _change_tflite(model, rng)
+    return bytes(model_bytes(model))
+
+
+def _change_tflite(model: Any, rng: random.Random) -> None:
+    from blazeface.tflite.schema import OPTIONS
+
+    graph = model.graphs[0]
+    operator, tensor = rng.choice(graph.operators), rng.choice(graph.tensors)
+    numbers = list(operator.inputs)
+    match rng.randrange(9):
+        case 0:
+            operator.kind = rng.choice([*OPTIONS, "RELU", "LOGISTIC", "GATHER", "WHILE", "TOPK_V2"])
+        case 1 if numbers:
+            numbers[rng.randrange(len(numbers))] = rng.randrange(-1, len(graph.tensors))
+            operator.inputs = tuple(numbers)
+        case 2 if numbers:
+            del numbers[rng.randrange(len(numbers))]
+            operator.inputs = tuple(numbers)
+        case 3:
+            operator.inputs = (*numbers, rng.randrange(len(graph.tensors)))
+        case 4 if tensor.shape:
+            shape = list(tensor.shape)
+            shape[rng.randrange(len(shape))] = rng.choice([0, 1, 2, 3, 7, 64, 1 << 12, 1 << 20])
+            tensor.shape = tuple(shape)
+        case 5:
+            tensor.dtype = rng.choice(["float32", "float16", "int8", "uint8", "int32", "int64", "bool", "string"])
+        case 6 if operator.options:
+            name = rng.choice(list(operator.options))
+            operator.options = dict(operator.options) | {name: rng.choice([0, 1, 2, 3, 64, 127])}
+        case 7:
+            tensor.buffer = rng.randrange(len(model.buffers))
+        case 8 if tensor.quantization is not None:
+            tensor.quantization.axis = rng.randrange(4)

@@ -104,6 +104,7 @@ OPTIONAL = {
     "detections/faces.py": {"supervision"},
     "backends/torch_backend.py": {"torch", "blazeface.models"},
     "backends/tflite_backend.py": {"ai_edge_litert", "blazeface.tflite"},
+    "guard/tflite_check.py": {"blazeface.tflite"},
     "backends/openvino_backend.py": {"openvino"},
     "backends/ncnn_backend.py": {"ncnn"},
     "files/heif.py": {"pi_heif", "pillow_heif"},

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blazeface.errors import BlazeFaceError
+from blazeface.guard.layer_lists import check_ncnn
 from blazeface.spec import METADATA_KEY, ModelSpec
 
 MAGIC = "7767517"
@@ -36,7 +37,10 @@ class NcnnBackend:
     """
 
     def __init__(self, path: Path, threads: int, check: bool = True):
-        self.spec = ModelSpec.from_json(_spec_line(path), str(path))
+        text, layers = _read_param(path)
+        if check:
+            check_ncnn(path, layers)
+        self.spec = ModelSpec.from_json(text, str(path))
         self.input_multiple: int | None = None
         weights = path.with_suffix(".bin")
         if not weights.is_file():
@@ -80,8 +84,9 @@ class NcnnBackend:
         return outputs[0], outputs[1]
 
 
-def _spec_line(path: Path) -> str:
-    """The ModelSpec of a .param file, as JSON. Damage that ncnn would not survive is found here."""
+def _read_param(path: Path) -> tuple[str, list[str]]:
+    """The ModelSpec of a .param file, as JSON, and the lines of its layers. Damage that ncnn would not survive is found
+    here."""
     try:
         if path.stat().st_size > MAX_BYTES:
             raise BlazeFaceError(f"{path}: expected an ncnn .param file of at most {MAX_BYTES >> 20} MiB")
@@ -108,7 +113,7 @@ def _spec_line(path: Path) -> str:
     blobs = {name for line in layers for name in _outputs(line)}
     if len(blobs) != int(counts[1]):
         raise BlazeFaceError(f"{path}: a damaged ncnn file: {len(blobs)} blobs, where it announces {counts[1]}")
-    return lines[-1][len(SPEC_MARK) :]
+    return lines[-1][len(SPEC_MARK) :], layers
 
 
 def with_spec(param: str, spec: ModelSpec) -> str:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from blazeface.backends.decoded import in_batches_of
 from blazeface.errors import BlazeFaceError
+from blazeface.guard.layer_lists import check_openvino
 from blazeface.spec import METADATA_KEY, ModelSpec
 
 # Importing OpenVINO reports to its makers over the network, by way of a package that it can do without.
@@ -62,6 +63,8 @@ class OpenvinoBackend:
     """
 
     def __init__(self, path: Path, threads: int, check: bool = True):
+        if check:
+            check_openvino(path)
         self._core = openvino.Core()
         try:
             self._model = self._core.read_model(str(path))

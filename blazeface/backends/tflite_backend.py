@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from blazeface.anchors import anchor_centers
 from blazeface.backends.decoded import IMAGE_KEY, as_pictures, as_raw, in_batches_of
 from blazeface.errors import BlazeFaceError
+from blazeface.guard.tflite_check import check_tflite
 from blazeface.spec import METADATA_KEY, ModelSpec
 from blazeface.tflite.graph import Graph, read_graph
 
@@ -25,7 +26,9 @@ class TfliteBackend:
     (`backends.decoded`) or not. It takes as many pictures at once as it was exported for; more run in turn."""
 
     def __init__(self, path: Path, threads: int, check: bool = True):
-        graph = read_graph(path)  # it finds damage that would take LiteRT, and Python with it, down
+        graph = read_graph(path)
+        if check:  # LiteRT takes the process down where a file's numbers do not go together
+            check_tflite(path)
         if METADATA_KEY not in graph.metadata:
             raise BlazeFaceError(f"{path}: it has no {METADATA_KEY} metadata, so it was not exported by blazeface")
         try:
