@@ -15,6 +15,8 @@ export const RULES = {
   brief: 0.2,
   established: 3,
   coast: 0.5,
+  largest_coast: 1.0,
+  largest_exit: 3.0,
   memory: 0.25,
   growth: 0.6,
   largest_growth: 0.8,
