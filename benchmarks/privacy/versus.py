@@ -1,6 +1,6 @@
 """What covers leave open and what they cover needlessly: ours beside deface 1.5 with its defaults.
 
-    python -m benchmarks.privacy.versus --videos FOLDER --deface PYTHON [--model front-128] [--clips made]
+    python -m benchmarks.privacy.versus --videos FOLDER --deface PYTHON [--model front-128] [--clips NAME ...]
 
 Made clips (made.py) have a known truth, those of --videos the one in truth/ (truth.py). A face is open in a frame when less than
 nine tenths of the ellipse in its box are covered. Needless is what is covered beside those ellipses, as a share of the
@@ -76,13 +76,17 @@ def main() -> None:
     )
     parser.add_argument("--deface", type=Path, help="a Python that has deface 1.5 installed")
     parser.add_argument("--model", default="front-128")
+    parser.add_argument("--min-face", default="auto", help='pixels, "auto" as with --blur, or "none"')
     parser.add_argument("--clips", nargs="*", help="these alone")
     parser.add_argument("--out", type=Path, default=RESULTS / "privacy.json")
     args = parser.parse_args()
     cv2.setNumThreads(1)
-    detector = FaceDetector(args.model, RULES.faint)
+    smallest = {"none": None, "auto": "auto"}.get(args.min_face, args.min_face)
+    detector = FaceDetector(
+        args.model, RULES.faint, min_face=float(smallest) if smallest not in (None, "auto") else smallest
+    )
     digest = hashlib.sha256(model_path(args.model).read_bytes()).hexdigest()
-    result: dict[str, Any] = {"model": args.model, "sha256": digest, "clips": {}}
+    result: dict[str, Any] = {"model": args.model, "min_face": args.min_face, "sha256": digest, "clips": {}}
     for name, frames, times, truth, made in clips(args.videos):
         if args.clips and name not in args.clips:
             continue
@@ -93,8 +97,8 @@ def main() -> None:
             **{key: vars(value) | {"worst": value.worst[:3]} for key, value in figures.items()},
         }
         write_text(args.out, json.dumps(result, indent=1) + "\n")
+        write_text(args.out.with_suffix(".md"), markdown(result))
         print(name, {key: (value.open, round(value.needless, 4)) for key, value in figures.items()}, flush=True)
-    write_text(args.out.with_suffix(".md"), markdown(result))
     print(markdown(result))
     write_picture(ROOT / "docs" / "images" / "privacy-worst.jpg", worst_frames(result, detector))
 
@@ -234,7 +238,7 @@ def markdown(result: dict[str, Any]) -> str:
     """A table of the made clips and of the real ones, with sums."""
     lines = [
         "# Faces left open, and what is covered needlessly",
-        f"Model {result['model']}, SHA-256 {result['sha256'][:12]}...; written by `benchmarks/privacy/versus.py`.",
+        f"Model {result['model']}, --min-face {result['min_face']}, SHA-256 {result['sha256'][:12]}...; written by `benchmarks/privacy/versus.py`.",
         "Open: face-frames of which less than nine tenths are covered. Needless: covered beside faces, share of the picture.",
     ]
     for title, made in (("Made clips", True), ("Real clips", False)):

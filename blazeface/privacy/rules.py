@@ -36,7 +36,7 @@ class CoverRules:
     cells: colours along the longer side of a cover that is no plain field.
     """
 
-    score: float = 0.2
+    score: float = 0.3
     faint: float = 0.1
     large: float = 0.5
     large_score: float = 0.5

@@ -1,7 +1,7 @@
 // Written by tools/page_rules.py from blazeface/privacy/rules.py, which says what each number means.
 
 export const RULES = {
-  score: 0.2,
+  score: 0.3,
   faint: 0.1,
   large: 0.5,
   large_score: 0.5,
