@@ -39,7 +39,9 @@ def main() -> None:
         start = time.perf_counter()
         found, _ = network(np.ascontiguousarray(image[:, :, ::-1]), threshold=THRESHOLD)
         seconds = time.perf_counter() - start
-        print(json.dumps({"boxes": np.asarray(found)[:, :5].tolist(), "seconds": seconds}), file=answers, flush=True)
+        print(
+            json.dumps({"boxes": np.asarray(found)[:, :5].tolist(), "seconds": seconds}), file=answers, flush=True
+        )
 
 
 if __name__ == "__main__":

@@ -121,7 +121,7 @@ def with_face(image: Image, portrait: Image, pose: Pose) -> Image:
         head = cv2.GaussianBlur(head, (0, 0), max(0.3, pose.blur * pose.side))
         share = cv2.GaussianBlur(share, (0, 0), max(0.3, pose.blur * pose.side))
     mixed = image * (1 - share[..., None]) + head * np.float32(pose.light) * share[..., None]
-    return mixed.round().clip(0, 255).astype(np.uint8)  # type: ignore[no-any-return]
+    return mixed.round().clip(0, 255).astype(np.uint8)
 
 
 def background() -> Image:
