@@ -91,7 +91,7 @@ def _of_track(track: Track, time: float, tracks: CoverTracks) -> Cover | None:
     seconds = min(away, limit if sides == rules.largest_exit else rules.coast, sides / max(speed, 1e-9))
     ahead = widened(moved(box, velocity[0] * seconds, velocity[1] * seconds), rules.margin)
     # It may have gone on, and it may have stopped.
-    whole = _grown(_union(widened(box, rules.margin), ahead), box, away, tracks)
+    whole = _grown(_union(widened(box, rules.margin), ahead), box, away, tracks, rules.slack)
     return Cover(track.number, whole, "held", 0.0)
 
 
@@ -125,10 +125,10 @@ def _between(first: Box, start: float, second: Box, end: float, time: float, tra
     return _grown(widened(box, tracks.rules.margin), box, min(time - start, end - time), tracks)
 
 
-def _grown(region: Box, face: Box, seconds: float, tracks: CoverTracks) -> Box:
+def _grown(region: Box, face: Box, seconds: float, tracks: CoverTracks, slack: float = 0.0) -> Box:
     """A region with what its face may have moved in some seconds."""
     rules = tracks.rules
-    sides = min(rules.growth * seconds, rules.largest_growth)
+    sides = min(slack + rules.growth * seconds, rules.largest_growth)
     pixels = min(sides * side(face), rules.picture_growth * min(tracks.width, tracks.height))
     return region[0] - pixels, region[1] - pixels, region[2] + pixels, region[3] + pixels
 

@@ -29,7 +29,9 @@ class CoverRules:
         linger for one that another has gone on from.
     coast: for so long a lost face is expected to keep its velocity, which is measured over `memory`. largest_coast:
         sides that a cover reaches ahead of it at most; largest_exit: the same on the way to the picture's edge.
-    growth: sides a second by which a cover grows with the time to the nearest sighting; largest_growth: sides that it
+    slack: sides by which a cover grows at once where the face is not seen and not seen again, or not yet: the first and
+        last sightings, often at the picture's edge, are the least exact. growth: sides a second by which a cover grows
+        with the time to the nearest sighting; largest_growth: sides that it
         grows by at most; picture_growth: the same as a share of the picture's shorter side.
     reach, speed, ratio: a face that appears is the one that was lost if its middle is no further from where that is
         expected than reach plus speed for each second, and neither is more than `ratio` times as large.
@@ -53,6 +55,7 @@ class CoverRules:
     largest_coast: float = 1.0
     largest_exit: float = 3.0
     memory: float = 0.25
+    slack: float = 0.1
     growth: float = 0.6
     largest_growth: float = 0.8
     picture_growth: float = 0.15

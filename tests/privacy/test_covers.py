@@ -142,7 +142,7 @@ def test_covers_grow_with_the_time_since_the_face_was_seen_but_not_without_end()
     given = live([found((100, 100, 40, 0.9))] * 10 + [NOTHING] * 40)
     widths = [frame[0].box[2] - frame[0].box[0] for frame in given[9:35]]
     assert widths[0] == 64
-    assert widths[10] == pytest.approx(64 + 2 * 40 * RULES.growth * 10 / RATE)
+    assert widths[10] == pytest.approx(64 + 2 * 40 * (RULES.slack + RULES.growth * 10 / RATE))
     assert all(a <= b for a, b in pairwise(widths))
     (huge,) = live([found((100, 20, 300, 0.9))] * 10 + [NOTHING] * 20)[29]
     assert huge.box[2] - huge.box[0] == pytest.approx(1.6 * 300 + 2 * RULES.picture_growth * HEIGHT)

@@ -18,6 +18,7 @@ export const RULES = {
   largest_coast: 1.0,
   largest_exit: 3.0,
   memory: 0.25,
+  slack: 0.1,
   growth: 0.6,
   largest_growth: 0.8,
   picture_growth: 0.15,
