@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from blazeface.errors import BlazeFaceError
+from blazeface.errors import BlazeFaceError, install_command
 from blazeface.geometry import Image
 
-INSTALL_HEIC = "pip install 'blazeface[heic]'"
+INSTALL_HEIC = install_command("heic")
 
 _HEIC_BRANDS = (b"hei", b"hev", b"mif", b"msf")
 _MOST_BOXES = 10_000

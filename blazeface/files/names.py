@@ -16,14 +16,18 @@ def without_secrets(address: str) -> str:
     """A URL without user, password, query and fragment: all the places where cameras carry a secret.
 
     Everything up to the last @ is taken for user and password, since people do not escape the "/",
-    "?" and "@" in theirs; a text without a scheme is given back as it is.
+    "?" and "@" in theirs; without a scheme, that is so where a colon stands before an @. Other texts are given back
+    as they are.
 
     >>> without_secrets("rtsp://admin:p@ss/w0rd@camera.lan:554/live?token=abc")
     'rtsp://***@camera.lan:554/live?***'
     """
     match = _SCHEME.match(address)
     if not match:
-        return address
+        known, _, rest = address.rpartition("@")
+        if ":" not in known:
+            return address
+        return f"***@{re.split(r'[?#]', rest, maxsplit=1)[0]}"  # the scheme was forgotten
     rest = address[match.end() :]
     _, at, rest = rest.rpartition("@")
     bare = re.split(r"[?#]", rest, maxsplit=1)[0]

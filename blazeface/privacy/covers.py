@@ -9,6 +9,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable
+from math import hypot, inf
 from typing import Literal, NamedTuple
 
 from blazeface.privacy.tracks import Box, CoverTracks, Track, moved, side, widened
@@ -53,7 +54,7 @@ def by_second(tracks: CoverTracks) -> dict[int, list[Track]]:
     for track in tracks.tracks:
         if track.confirmed:
             first = track.times[0] if track.link is None else track.link[0].times[track.link[1] - 1]
-            start, end = min(first, track.times[0] - tracks.rules.hold), track.times[-1] + tracks.rules.hold
+            start, end = min(first, track.times[0] - tracks.rules.bridge), track.times[-1] + tracks.rules.bridge
             for second in range(int(start) - 1, int(end) + 2):
                 found[second].append(track)
     return found
@@ -76,16 +77,32 @@ def _of_track(track: Track, time: float, tracks: CoverTracks) -> Cover | None:
     else:
         away, box, velocity = time - track.times[-1], track.boxes[-1], track.velocity_at_end(rules.memory)
         known = tracks.ended or tracks.known_until - track.times[-1] > rules.bridge
-    limit = rules.linger if known else rules.hold
-    if len(track.times) < rules.established and max(track.scores) < rules.sure:
+    limit, sides = (rules.linger if known else rules.hold), rules.largest_coast
+    weak = len(track.times) < rules.established and max(track.scores) < rules.sure
+    if weak or (known and last >= 0 and track.continued):
         limit = min(limit, rules.brief)
+    elif known and max(track.scores) >= rules.sure and track.times[-1] - track.times[0] >= rules.memory:
+        exit_after = _seconds_to_edge(box, velocity, tracks)
+        if exit_after <= rules.bridge:  # it came in, or leaves: all the way from the edge, or to it
+            limit, sides = max(limit, exit_after), rules.largest_exit
     if away > limit:
         return None
-    seconds = min(away, rules.coast)
+    speed = hypot(*velocity)
+    seconds = min(away, limit if sides == rules.largest_exit else rules.coast, sides / max(speed, 1e-9))
     ahead = widened(moved(box, velocity[0] * seconds, velocity[1] * seconds), rules.margin)
     # It may have gone on, and it may have stopped.
-    whole = _grown(_union(widened(box, rules.margin), ahead), box, away, tracks)
+    whole = _grown(_union(widened(box, rules.margin), ahead), box, away, tracks, rules.slack)
     return Cover(track.number, whole, "held", 0.0)
+
+
+def _seconds_to_edge(box: Box, velocity: tuple[float, float], tracks: CoverTracks) -> float:
+    """Until a box that keeps its velocity, in sides a second, is out of the picture; infinite for one at rest."""
+    times = []
+    for axis, speed, length in ((0, velocity[0], tracks.width), (1, velocity[1], tracks.height)):
+        if speed:
+            way = length - box[axis] if speed > 0 else box[axis + 2]
+            times.append(max(way, 0.0) / (abs(speed) * side(box)))
+    return min(times, default=inf)
 
 
 def _of_link(track: Track, time: float, tracks: CoverTracks) -> Cover | None:
@@ -108,10 +125,10 @@ def _between(first: Box, start: float, second: Box, end: float, time: float, tra
     return _grown(widened(box, tracks.rules.margin), box, min(time - start, end - time), tracks)
 
 
-def _grown(region: Box, face: Box, seconds: float, tracks: CoverTracks) -> Box:
+def _grown(region: Box, face: Box, seconds: float, tracks: CoverTracks, slack: float = 0.0) -> Box:
     """A region with what its face may have moved in some seconds."""
     rules = tracks.rules
-    sides = min(rules.growth * seconds, rules.largest_growth)
+    sides = min(slack + rules.growth * seconds, rules.largest_growth)
     pixels = min(sides * side(face), rules.picture_growth * min(tracks.width, tracks.height))
     return region[0] - pixels, region[1] - pixels, region[2] + pixels, region[3] + pixels
 

@@ -23,17 +23,22 @@ class CoverRules:
     overlap: IoU with the box in which a track expects its face, from which a candidate is taken for it.
     bridge: the longest gap between two sightings of a face that is covered whole.
     hold: for so long a face that is lost is covered while nobody knows whether it comes back.
-    linger: for so long it is covered before its first sighting and after its last, where the frames beside are known.
-    brief: takes the place of hold and linger for a track of fewer than `established` candidates under `sure`.
-    coast: for so long a lost face is expected to keep its velocity, which is measured over `memory`.
-    growth: sides a second by which a cover grows with the time to the nearest sighting; largest_growth: sides that it
+    linger: for so long it is covered before its first sighting and after its last, where the frames beside are known;
+        longer, up to `bridge`, if it is sure, and its motion takes it over the picture's edge by then.
+    brief: takes the place of hold and linger for a track of fewer than `established` candidates under `sure`, and of
+        linger for one that another has gone on from.
+    coast: for so long a lost face is expected to keep its velocity, which is measured over `memory`. largest_coast:
+        sides that a cover reaches ahead of it at most; largest_exit: the same on the way to the picture's edge.
+    slack: sides by which a cover grows at once where the face is not seen and not seen again, or not yet: the first and
+        last sightings, often at the picture's edge, are the least exact. growth: sides a second by which a cover grows
+        with the time to the nearest sighting; largest_growth: sides that it
         grows by at most; picture_growth: the same as a share of the picture's shorter side.
     reach, speed, ratio: a face that appears is the one that was lost if its middle is no further from where that is
         expected than reach plus speed for each second, and neither is more than `ratio` times as large.
     cells: colours along the longer side of a cover that is no plain field.
     """
 
-    score: float = 0.2
+    score: float = 0.3
     faint: float = 0.1
     large: float = 0.5
     large_score: float = 0.5
@@ -47,7 +52,10 @@ class CoverRules:
     brief: float = 0.2
     established: int = 3
     coast: float = 0.5
+    largest_coast: float = 1.0
+    largest_exit: float = 3.0
     memory: float = 0.25
+    slack: float = 0.1
     growth: float = 0.6
     largest_growth: float = 0.8
     picture_growth: float = 0.15

@@ -27,6 +27,7 @@ class Track:
     """Sightings of one face, in order: frame numbers, times in seconds, boxes in pixels, scores.
 
     confirmed: it is covered. link: the track that was lost where this one began, and how many sightings it had then.
+    heirs: those that are linked to this one.
     """
 
     number: int
@@ -36,6 +37,12 @@ class Track:
     scores: list[float] = field(default_factory=list)
     confirmed: bool = False
     link: tuple[Track, int] | None = None
+    heirs: list[Track] = field(default_factory=list, repr=False)
+
+    @property
+    def continued(self) -> bool:
+        """Another track has gone on where this one was lost, and this one was not seen any more."""
+        return any(heir.confirmed and heir.times[0] > self.times[-1] for heir in self.heirs)
 
     def velocity_at_end(self, memory: float) -> tuple[float, float]:
         """Sides a second, (x, y), over the last `memory` seconds; (0, 0) for a single sighting."""
@@ -89,6 +96,8 @@ class CoverTracks:
                 before = self._lost_near(lost, box, time)
                 track = Track(self.next_number, link=None if before is None else (before, len(before.times)))
                 self.next_number += 1
+                if before is not None:
+                    before.heirs.append(track)
                 self._alive.append(track)
                 self.tracks.append(track)
             track.frames.append(frame)

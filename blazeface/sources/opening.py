@@ -6,7 +6,7 @@ import importlib.util
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
-from blazeface.errors import BlazeFaceError
+from blazeface.errors import BlazeFaceError, install_command
 from blazeface.files.pictures import PICTURE_SUFFIXES
 from blazeface.files.staged import require_regular_file
 from blazeface.sources.animations import clip_start, open_animation
@@ -51,7 +51,7 @@ def open_source(
 
         return AvReader(item.address, start)
     if start:
-        raise BlazeFaceError(f"{item.name}: the clip of a motion photo needs PyAV: pip install 'blazeface[video]'")
+        raise BlazeFaceError(f"{item.name}: the clip of a motion photo needs PyAV: {install_command('video')}")
     from blazeface.sources.cv2_reader import Cv2Reader
 
     return Cv2Reader(item.address)

@@ -114,7 +114,7 @@ CORE: tuple[Fault, ...] = (
     ),
     *faults(
         "blazeface/detections.py",
-        "test_detections.py",
+        "detections/test_detections.py",
         ("scores in any order pass", "(self.scores[1:] <= self.scores[:-1]).all()", "True"),
         ("values that are not finite pass", "if not np.isfinite(value).all():", "if False:"),
         ("scores above one pass", "self.scores[-1] >= 0 and self.scores[0] <= 1", "self.scores[-1] >= 0"),

@@ -70,7 +70,8 @@ def test_what_is_covered_is_looked_for_from_a_lower_score(
     detect(path, "--blur", "solid", "--output", tmp_path / "b.png")
     detect(path, "--blur", "solid", "--output", tmp_path / "c.png", "--score-threshold", "0.05")
     detect(path, "--blur", "solid", "--output", tmp_path / "d.png", "--score-threshold", "0.9")
-    assert [args[1] for args in made] == [RULES.faint, 0.05, RULES.faint]
+    assert [call[1] for call in made] == [RULES.faint, 0.05, RULES.faint]
+    assert {call[4] for call in made} == {"auto"}
     assert [bool(reddest(tmp_path / f"{name}.png")[0] > 40) for name in "bcd"] == [False, False, True]
 
 
@@ -111,7 +112,7 @@ def test_the_report_is_written_edited_and_applied(
     content = json.loads(report.read_text())
     assert [len(source["people"]) for source in content["sources"]] == [1]
 
-    def broken(*_: object) -> None:
+    def broken(*_: object, **__: object) -> None:
         raise AssertionError("looked again")
 
     monkeypatch.setattr(command, "FaceDetector", broken)

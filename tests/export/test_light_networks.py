@@ -18,7 +18,7 @@ from ai_edge_litert.interpreter import Interpreter
 
 from blazeface.backends.tflite_backend import TfliteBackend
 from blazeface.errors import BlazeFaceError
-from blazeface.export.formats.onnx import export_onnx
+from blazeface.export.formats.onnx import export_onnx, to_onnx
 from blazeface.export.formats.tflite import export_tflite, to_tflite
 from blazeface.export.formats.tflite_modules import append_block
 from blazeface.geometry import Image
@@ -68,6 +68,11 @@ def test_each_runs_in_litert(name: str, photographs: list[Image], tmp_path: Path
 def test_every_kind_of_block_runs_in_onnxruntime(photographs: list[Image], tmp_path: Path) -> None:
     differences = export_onnx(small_light_network(), tmp_path / "x.onnx", photographs).differences
     assert differences and 0 < differences.largest < 1e-5
+
+
+def test_a_shuffle_is_not_written_for_any_shape() -> None:
+    with pytest.raises(BlazeFaceError, match="--shape dynamic: a network that shuffles channels"):
+        to_onnx(small_light_network().folded(), free_shape=True)
 
 
 @pytest.mark.slow

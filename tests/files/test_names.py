@@ -2,7 +2,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from blazeface.errors import BlazeFaceError
 from blazeface.files.names import printable, without_secrets
+from blazeface.sources.inputs import find_input
 
 
 @pytest.mark.parametrize(
@@ -16,6 +18,8 @@ from blazeface.files.names import printable, without_secrets
         ("rtsp:/admin:secret@camera.lan/live", "rtsp://***@camera.lan/live"),  # a slash forgotten
         ("udp://@239.0.0.1:1234", "udp://***@239.0.0.1:1234"),
         ("photos/me@home.jpg", "photos/me@home.jpg"),
+        ("admin:secret@camera.lan/live?key=secret", "***@camera.lan/live"),  # the scheme forgotten
+        ("admin:se/cr@et@camera.lan", "***@camera.lan"),
     ],
 )
 def test_secrets_are_left_out(address: str, shown: str) -> None:
@@ -29,3 +33,10 @@ def test_no_password_passes(secret: str, scheme: str) -> None:
 
 def test_control_characters_and_stray_bytes_are_escaped() -> None:
     assert printable("a\nb\x1b[31m\udcff é.jpg") == "a\\nb\\x1b[31m\\udcff é.jpg"
+
+
+@pytest.mark.parametrize("text", ["admin:secret@camera.lan/live", "'rtsp://admin:secret@camera.lan/live'", '"rtsp://admin:secret@camera.lan', "admin:se/secret@cam"])  # fmt: skip
+def test_a_mistyped_address_does_not_show_its_password(text: str) -> None:
+    with pytest.raises(BlazeFaceError, match="an address must begin with") as caught:
+        find_input(text)
+    assert "secret" not in str(caught.value)

@@ -295,3 +295,9 @@ def test_messages_are_read_as_protobuf_has_them() -> None:
     assert integers(b"\x01\xac\x02") == [1, 300]
     with pytest.raises(Malformed):
         list(fields(b"\x80" * 11 + b"\x01"))
+
+
+def test_exports_of_free_height_and_width_are_accepted(network: BlazeFace, tmp_path: Path) -> None:
+    path = tmp_path / "x.onnx"
+    load_format("onnx").write(network.folded(), path, Options(batch=None, free_shape=True))
+    check_onnx(path.read_bytes(), "x")

@@ -142,7 +142,7 @@ def test_covers_grow_with_the_time_since_the_face_was_seen_but_not_without_end()
     given = live([found((100, 100, 40, 0.9))] * 10 + [NOTHING] * 40)
     widths = [frame[0].box[2] - frame[0].box[0] for frame in given[9:35]]
     assert widths[0] == 64
-    assert widths[10] == pytest.approx(64 + 2 * 40 * RULES.growth * 10 / RATE)
+    assert widths[10] == pytest.approx(64 + 2 * 40 * (RULES.slack + RULES.growth * 10 / RATE))
     assert all(a <= b for a, b in pairwise(widths))
     (huge,) = live([found((100, 20, 300, 0.9))] * 10 + [NOTHING] * 20)[29]
     assert huge.box[2] - huge.box[0] == pytest.approx(1.6 * 300 + 2 * RULES.picture_growth * HEIGHT)
@@ -157,7 +157,7 @@ def test_a_moving_face_is_covered_where_it_was_and_where_it_is_expected() -> Non
 
 
 def test_a_single_weak_answer_is_not_held_for_long() -> None:
-    given = [bool(frame) for frame in live([found((100, 100, 40, 0.3))] + [NOTHING] * 20)]
+    given = [bool(frame) for frame in live([found((100, 100, 40, 0.35))] + [NOTHING] * 20)]
     assert given == [n <= 5 for n in range(21)]
 
 
@@ -190,7 +190,7 @@ def test_where_the_pictures_change_their_size_tracks_begin_anew() -> None:
 
 
 def test_a_fainter_answer_on_the_same_face_is_no_second_one() -> None:
-    both = found((100, 100, 40, 0.9), (96, 104, 38, 0.3), (160, 100, 40, 0.3))
+    both = found((100, 100, 40, 0.9), (96, 104, 38, 0.4), (160, 100, 40, 0.4))
     assert [cover.track for cover in covers(followed([both] * 5), 2)] == [1, 2]
     sure = found((100, 100, 40, 0.9), (96, 104, 38, 0.6))
     assert [cover.track for cover in covers(followed([sure] * 5), 2)] == [1, 2]

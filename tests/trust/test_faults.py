@@ -80,7 +80,7 @@ def write_records(path: Path, seed: int) -> None:
     pictures.mkdir(exist_ok=True)
     for number in range(30):
         cv2.imwrite(str(pictures / f"{number}.png"), np.full((9, 9 + seed, 3), 50, np.uint8))
-    if run_command("detect", [str(pictures), "--json", str(path), "--quiet", "--no-window"]):
+    if run_command("detect", [str(pictures), "--json", str(path), "--overwrite", "--quiet", "--no-window"]):
         raise BlazeFaceError(f"{path}: cannot be written")
 
 

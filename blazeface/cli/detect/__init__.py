@@ -97,7 +97,8 @@ def _open_detector(options: DetectOptions) -> tuple[Detector, float]:
     if options.cover.given is not None:
         return NoDetector(), 0.0
     if options.cover.faces is not None:
-        look = replace(look, score_threshold=RULES.with_score(look.score_threshold).faint)
+        smallest = "auto" if look.min_face is None else look.min_face
+        look = replace(look, score_threshold=RULES.with_score(look.score_threshold).faint, min_face=smallest)
     detector = FaceDetector(**look.arguments)
     shown = detector.spec.score_threshold if options.look.score_threshold is None else options.look.score_threshold
     if look.refine is not None:

@@ -30,6 +30,7 @@ from blazeface.export.make import export_network
 from blazeface.export.parity import ParityReport, check_parity
 from blazeface.geometry import Image
 from blazeface.models.blocks import Shortcut
+from blazeface.models.light.blocks import Shuffle
 from blazeface.models.network import BlazeFace
 from blazeface.spec import METADATA_KEY, ModelSpec
 from blazeface.version import __version__
@@ -71,8 +72,16 @@ def check_nms_parity(
 
 
 def export_onnx(network: BlazeFace, path: Path, pictures: Sequence[Image]) -> ParityReport:
-    """A float32 file for any batch size, height and width, verified on `pictures`, without a report: see `make.export_network`."""
-    return export_network(network, path, "onnx", Options(batch=None, free_shape=True), pictures, report=False)
+    """A float32 file for any batch size, height and width, verified on `pictures`, without a report: see `make.export_network`.
+
+    A network that shuffles channels has the height and width of its square: the exporter writes the shuffle for one size.
+    """
+    options = Options(batch=None, free_shape=not _shuffles(network))
+    return export_network(network, path, "onnx", options, pictures, report=False)
+
+
+def _shuffles(network: BlazeFace) -> bool:
+    return any(isinstance(module, Shuffle) for module in network.modules())
 
 
 def to_onnx(network: BlazeFace, batch: int | None = None, free_shape: bool = False) -> onnx.ModelProto:
@@ -81,6 +90,8 @@ def to_onnx(network: BlazeFace, batch: int | None = None, free_shape: bool = Fal
     batch: pictures at once, None for any number. free_shape: any height and width that the strides divide.
     """
     spec, multiple = network.spec, max(network.layout.strides)
+    if free_shape and _shuffles(network):
+        raise BlazeFaceError("--shape dynamic: a network that shuffles channels is written for its square alone")
     network = with_padding_convolutions(network)
     # A batch of 1 would be taken for a constant where the batch is to stay open; so would sides that are equal.
     example = torch.zeros(batch or 2, 3, spec.input_size, spec.input_size + multiple * free_shape)

@@ -118,8 +118,10 @@ function coverOf(track, time, width, height, rules) {
   if (away === 0) return [{ box: own, kind: "seen" }];
   const weak = track.count < rules.established && track.best < rules.sure;
   if (away > (weak ? Math.min(rules.hold, rules.brief) : rules.hold)) return [];
-  const ahead = widened(expected(track, time, rules), rules.margin); // it may have gone on, and it may have stopped
-  const sides = Math.min(rules.growth * away, rules.largest_growth);
+  const [x, y] = velocity(track, rules);
+  const seconds = Math.min(away, rules.coast, rules.largest_coast / Math.max(Math.hypot(x, y), 1e-9));
+  const ahead = widened(moved(box, x * seconds, y * seconds), rules.margin); // it may have gone on, and it may have stopped
+  const sides = Math.min(rules.slack + rules.growth * away, rules.largest_growth);
   const pixels = Math.min(sides * side(box), rules.picture_growth * Math.min(width, height));
   const grown = [0, 1].map((i) => Math.min(own[i], ahead[i]) - pixels);
   return [{ box: [...grown, ...[2, 3].map((i) => Math.max(own[i], ahead[i]) + pixels)], kind: "held" }];

@@ -1,7 +1,7 @@
 // Written by tools/page_rules.py from blazeface/privacy/rules.py, which says what each number means.
 
 export const RULES = {
-  score: 0.2,
+  score: 0.3,
   faint: 0.1,
   large: 0.5,
   large_score: 0.5,
@@ -15,7 +15,10 @@ export const RULES = {
   brief: 0.2,
   established: 3,
   coast: 0.5,
+  largest_coast: 1.0,
+  largest_exit: 3.0,
   memory: 0.25,
+  slack: 0.1,
   growth: 0.6,
   largest_growth: 0.8,
   picture_growth: 0.15,
