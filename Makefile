@@ -10,6 +10,7 @@
 # make benchmark DATA=ROOT   ours and other people's detectors on val   make benchmark-speed   how fast all are
 #     PEERFILES=FOLDER: of yunet_n_dynamic.onnx and centerface.onnx, which no package carries; CLIPS=...: videos of a face
 # make tables     the README's tables from the reports (YUNET=FILE: its model, which no package carries)
+# make model-mutants COUNT=100000 SEED=7   structured mutants of model files through the list of operators
 # make fuzz SECONDS=600   wrong bytes by the hundred thousand       make chaos ROUNDS=50   kill -9 at random moments
 # make soak MINUTES=60    a camera that misbehaves                make mutants    which planted faults the tests miss
 #                 these four write a report each into docs/reliability
@@ -29,6 +30,8 @@ PEERFILES ?=
 CLIPS ?=
 SECONDS ?= 600
 ROUNDS ?= 50
+COUNT ?= 100000
+SEED ?= 7
 ONLY ?=
 MINUTES ?= 60
 PARITY := .venv-parity
@@ -37,7 +40,7 @@ PEERS := .venv-peers-opencv .venv-peers-centerface .venv-peers-mtcnn
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: web browser-check formats-check lightweight-report help demo test test-slow lint evaluate parity export-report benchmark benchmark-speed tables pictures fuzz chaos soak mutants lock audit clean
+.PHONY: web browser-check formats-check lightweight-report help demo test test-slow lint evaluate parity export-report benchmark benchmark-speed tables pictures fuzz chaos soak mutants model-mutants lock audit clean
 
 help:
 	@sed -n 's/^# \{0,1\}//; /^$$/q; p' Makefile
@@ -112,6 +115,9 @@ tables: $(VENV)/.dev
 fuzz: $(VENV)/.dev
 	@$(PIP) install --only-binary :all: atheris==3.0.0 || echo "make: no atheris for this Python: mutants alone" >&2
 	$(RUN) -m reliability.fuzz --seconds $(SECONDS)
+
+model-mutants: $(VENV)/.dev
+	$(RUN) -m reliability.model_mutants --count $(COUNT) --seed $(SEED)
 
 chaos: $(VENV)/.dev
 	$(RUN) -m reliability.chaos --rounds $(ROUNDS)

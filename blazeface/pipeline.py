@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -140,7 +140,9 @@ class Pipeline:
             covers = None if self.cover is None else self.cover.of_picture(frame, candidates)
         image = self._redacted(frame, covers)
         if output is not None:
-            stored = Path(item.address).read_bytes()
+            stored = b""
+            with suppress(OSError):  # one that has gone since it was read
+                stored = Path(item.address).read_bytes()
             for loss in set(copy_losses(stored, output.suffix)) - self._said:
                 say(f"{printable(item.name)}: its {loss} (and so of others of this run, if any)")
                 self._said.add(loss)
