@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import socket
 import ssl
 import sys
+import threading
+from contextlib import suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import PurePosixPath
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from blazeface.errors import BlazeFaceError
@@ -35,6 +37,9 @@ HEADERS = {
     "Cache-Control": "no-cache",
 }
 
+MAX_CONNECTIONS = 64
+"""Connections at once. A page takes a handful of a browser's."""
+
 IDLE_SECONDS = 30
 """A connection that says nothing for so long is closed."""
 
@@ -58,22 +63,22 @@ class _Handler(BaseHTTPRequestHandler):
         if content is None:
             return self.send_error(HTTPStatus.NOT_FOUND)
         try:
-            data = content.read()
+            tag, size = content.tag_and_size()
         except OSError as error:
             print(f"blazeface web: {content.source!s} cannot be read: {error}", file=sys.stderr)
             return self.send_error(HTTPStatus.INTERNAL_SERVER_ERROR)
-        tag = f'"{hashlib.sha256(data).hexdigest()[:32]}"'
         if tag in self.headers.get("If-None-Match", ""):
             self.send_response(HTTPStatus.NOT_MODIFIED)
             self.send_header("ETag", tag)
             return self.end_headers()
         self.send_response(HTTPStatus.OK)
         self.send_header("Content-Type", TYPES.get(PurePosixPath(address).suffix, "application/octet-stream"))
-        self.send_header("Content-Length", str(len(data)))
+        self.send_header("Content-Length", str(size))
         self.send_header("ETag", tag)
         self.end_headers()
         if with_body:
-            self.wfile.write(data)
+            for piece in content.pieces(size):  # piece by piece: a slow reader costs no memory
+                self.wfile.write(piece)
         return None
 
     def end_headers(self) -> None:
@@ -92,11 +97,14 @@ class PageServer(ThreadingHTTPServer):
     """
 
     daemon_threads = True
+    request_queue_size = 128
     allow_reuse_address = sys.platform != "win32"  # there it would let two servers share a port
 
     def __init__(self, site: Site, host: str, port: int, tls: ssl.SSLContext | None = None):
         self.site = site
         self._tls = tls
+        self._connections: dict[socket.socket, None] = {}
+        self._changing = threading.Lock()
         try:
             self.address_family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
             super().__init__((host, port), _Handler)
@@ -117,6 +125,22 @@ class PageServer(ThreadingHTTPServer):
             # says nothing would hold up everybody else.
             connection = self._tls.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
         return connection, client
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Beyond MAX_CONNECTIONS the oldest connection makes room: silent clients keep nobody out for long."""
+        with self._changing:
+            if len(self._connections) >= MAX_CONNECTIONS:
+                oldest = next(iter(self._connections))
+                del self._connections[oldest]
+                with suppress(OSError):
+                    oldest.shutdown(socket.SHUT_RDWR)  # its thread ends by that, and closes it
+            self._connections[request] = None
+        super().process_request(request, client_address)
+
+    def close_request(self, request: Any) -> None:
+        with self._changing:
+            self._connections.pop(request, None)
+        super().close_request(request)
 
     def handle_error(self, request: object, client_address: object) -> None:
         """A browser that leaves, or distrusts our certificate, is no error of the server's."""

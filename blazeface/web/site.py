@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,11 +32,32 @@ TYPES = {
 """Said here and not asked of the system, whose tables differ: a module with another type does not run."""
 
 
+PIECE = 1 << 16
+
+
 @dataclass(frozen=True)
 class Content:
     """What lies at one address: a file on disk, or bytes that were made."""
 
     source: Path | bytes
+
+    def tag_and_size(self) -> tuple[str, int]:
+        """What tells this content from an older one, and its size in bytes."""
+        if isinstance(self.source, bytes):
+            return f'"{hashlib.sha256(self.source).hexdigest()[:32]}"', len(self.source)
+        with self.source.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            return f'"{digest[:32]}"', file.tell()
+
+    def pieces(self, size: int) -> Iterator[bytes]:
+        """The first `size` bytes, in pieces; more must not follow what was announced."""
+        if isinstance(self.source, bytes):
+            yield self.source[:size]
+            return
+        with self.source.open("rb") as file:
+            while size > 0 and (piece := file.read(min(size, PIECE))):
+                size -= len(piece)
+                yield piece
 
     def read(self) -> bytes:
         return self.source if isinstance(self.source, bytes) else self.source.read_bytes()
