@@ -126,6 +126,8 @@ def decode_picture(data: bytes) -> tuple[Image | None, str]:
     if image is not None:
         return (turned(image, data) if is_avif(data) else image), ""  # type: ignore[arg-type,return-value]
     reason = printable(said[0].strip().splitlines()[-1]) if said[0].strip() else ""
+    if data[:4] == b"GIF8" and not cv2.haveImageWriter("a.gif"):  # what reads GIF, writes it
+        return None, f"this OpenCV ({cv2.__version__}) reads no GIF: 4.11 does"
     return None, "not a picture, or a damaged one" + (f" ({reason})" if reason else "")
 
 

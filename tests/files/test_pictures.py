@@ -44,7 +44,12 @@ def save(path: Path, mode: str = "RGB", **options: Any) -> Path:
     ],
 )
 def test_colours(tmp_path: Path, name: str, mode: str) -> None:
-    image = read_picture(str(save(tmp_path / name, mode)))
+    path = save(tmp_path / name, mode)
+    if name.endswith(".gif") and not can_write_picture(".gif"):
+        with pytest.raises(BlazeFaceError, match=r"a\.gif: this OpenCV .* reads no GIF: 4\.11 does"):
+            read_picture(str(path))
+        return
+    image = read_picture(str(path))
     assert image.dtype == np.uint8
     assert image.shape == (32, 48, 3)
     for (y, x), rgb in {(8, 12): (220, 30, 20), (8, 36): (20, 200, 40), (24, 12): (30, 40, 210)}.items():
