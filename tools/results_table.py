@@ -109,10 +109,10 @@ PLACES: dict[str, Callable[[], str]] = {
 
 def load() -> dict[str, Content]:
     """Reports by title: of those that were measured on the pictures of the first, front-128's."""
-    found = {
+    found: dict[str, Content] = {
         title: json.loads(path.read_text(encoding="utf-8")) for title, path in REPORTS.items() if path.exists()
     }
-    pictures = next(iter(found.values()), {}).get("pictures")
+    pictures = found[next(iter(found))]["pictures"] if found else 0
     return {title: report for title, report in found.items() if report["pictures"] == pictures}
 
 
