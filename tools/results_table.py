@@ -12,8 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from blazeface.evaluation.columns import BINS
-from blazeface.evaluation.table import HEADINGS, markdown_table, number
+from blazeface.evaluation.columns import BINS, KEYPOINTS
+from blazeface.evaluation.table import markdown_table, number
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
@@ -24,6 +24,7 @@ PEERS = RESULTS / "peers"
 REPORTS = {
     "**front-128** (this project, 128 px)": WEIGHTS / "front-128.report.json",
     "**back-256** (this project, 256 px)": WEIGHTS / "back-256.report.json",
+    "paper-128, the paper's network (this project, 128 px)": WEIGHTS / "paper-128.report.json",
     "MediaPipe short range, imported (128 px)": RESULTS / "short-range.report.json",
     "MediaPipe short range, fine-tuned here (128 px)": RESULTS / "short-range-finetuned.report.json",
     "MediaPipe full range dense, imported (192 px)": RESULTS / "full-range-dense.report.json",
@@ -40,24 +41,32 @@ REPORTS = {
     "MTCNN (whole picture)": PEERS / "mtcnn.report.json",
     "Haar cascade (whole picture)": PEERS / "haar.report.json",
 }
-"""Row title and the report of `blazeface evaluate`, or of benchmarks/accuracy/peers.py, behind it; a row without its report is
-left out."""
+"""Row title and the report of `blazeface evaluate`, or of benchmarks/accuracy/peers.py, behind it; a row without its report, or
+with one of other pictures than the first, is left out."""
 
 Content = dict[str, Any]
 
 
+COLUMNS = {
+    "H >=.1": ("general", "houses", ">=.1"),
+    "H >=.05": ("general", "houses", ">=.05"),
+    "A >=.1": ("general", "animals and objects", ">=.1"),
+    "A >=.05": ("general", "animals and objects", ">=.05"),
+    "crowds H >=.05": ("crowds", "houses", ">=.05"),
+}
+"""Heading of a recall, and where it stands in a report's headline."""
+
+
 def table(reports: dict[str, Content]) -> str:
-    """The table in Markdown: what was counted, then a row a model, a column a figure."""
-    first = next(iter(reports.values()))
+    """The table in Markdown: a row a model, a column a figure."""
+    rows = []
     for title, report in reports.items():
-        if (report["pictures"], report["faces"]) != (first["pictures"], first["faces"]):
-            sys.exit(f"{title}: was measured on other pictures than the first row")
-    counted = [*first["faces"].values(), first["faceless_pictures"], first["measured_keypoints"]]
-    rows = [
-        [f"counted, in {first['pictures']:,} pictures", *(f"{count:,}" for count in counted)],
-        *([title, *(number(report["figures"][key]) for key in HEADINGS)] for title, report in reports.items()),
-    ]
-    return markdown_table(["", *HEADINGS.values()], rows)
+        recall, figures = report["headline"]["recall"], report["figures"]
+        values = [recall[faces]["recall"][faceless][size] for faces, faceless, size in COLUMNS.values()]
+        values += [figures[name] for name in ("AP .1-.2", "AP >=.1", "AP >=.05", KEYPOINTS)]
+        rows.append([title, *map(number, values)])
+    heads = ["", *COLUMNS, "AP .1-.2", "AP >=.1", "AP >=.05", "keypoints"]
+    return markdown_table(heads, rows)
 
 
 def accuracy() -> str:
@@ -99,9 +108,12 @@ PLACES: dict[str, Callable[[], str]] = {
 
 
 def load() -> dict[str, Content]:
-    return {
+    """Reports by title: of those that were measured on the pictures of the first, front-128's."""
+    found = {
         title: json.loads(path.read_text(encoding="utf-8")) for title, path in REPORTS.items() if path.exists()
     }
+    pictures = next(iter(found.values()), {}).get("pictures")
+    return {title: report for title, report in found.items() if report["pictures"] == pictures}
 
 
 def rewritten(readme: str) -> str:

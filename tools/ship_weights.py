@@ -94,10 +94,7 @@ def main() -> None:
         if (args.run / f"model{suffix}").is_file():
             shutil.copyfile(args.run / f"model{suffix}", WEIGHTS / f"{args.name}{suffix}")
     shutil.copyfile(args.report, WEIGHTS / f"{args.name}.report.json")
-    text = "\n".join(
-        line if line.startswith(("|", "    ")) else textwrap.fill(line, 115)
-        for line in card(args.name, args.trained, args.history).split("\n")
-    )
+    text = filled(card(args.name, args.trained, args.history))
     (WEIGHTS / f"{args.name}.md").write_text(text, encoding="utf-8")
 
 
@@ -135,6 +132,26 @@ def card(name: str, trained: str, history: str) -> str:
         history=history,
         hashes="\n".join(hashes),
     )
+
+
+def filled(text: str) -> str:
+    """Markdown with its paragraphs broken at 115 characters."""
+    blocks = text.strip().split("\n\n")
+    parts = [
+        block if block.startswith(("|", "    ")) else "\n".join(_paragraph(part) for part in _lines(block))
+        for block in blocks
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _lines(block: str) -> list[str]:
+    """A heading by itself, and the paragraph below it."""
+    head, _, rest = block.partition("\n")
+    return [head, *([rest] if rest else [])] if head.startswith("#") else [block]
+
+
+def _paragraph(text: str) -> str:
+    return text if text.startswith(("|", "#")) else textwrap.fill(" ".join(text.split()), 115)
 
 
 def headline_table(report: dict[str, Any]) -> str:

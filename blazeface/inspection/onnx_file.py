@@ -123,6 +123,11 @@ class _Reader:
         place = len(self.graphs)
         layers, bodies = [], []
         for index, node in enumerate(graph.node):
+            if any(
+                isinstance(name, bytes)
+                for name in (node.name, node.domain, node.op_type, *node.input, *node.output)
+            ):
+                raise ValueError(f"a name in node {index} is not UTF-8")
             attributes = {entry.name: entry for entry in node.attribute}
             for output in node.output:
                 if output not in numbers:

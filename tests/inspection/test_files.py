@@ -75,9 +75,9 @@ def test_front_128_and_the_same_network_in_pytorch() -> None:
     assert counter.get_total_flops() // 2 == 33_269_760 and model.macs == 33_269_760 + 3_538_944
     graph = model.graphs[0]
     assert [graph.tensors[number].shape for number in (*graph.inputs, *graph.outputs)] == [
-        ("batch", 3, 128, 128),
-        ("batch", 896),
-        ("batch", 896, 16),
+        ("batch", 3, "height", "width"),
+        ("batch", "anchors"),
+        ("batch", "anchors", 16),
     ]
     assert json.loads(model.metadata["blazeface.spec"])["name"] == "front-128"
     assert refusals(model) == [] and undocumented(model) == ["Transpose"]
