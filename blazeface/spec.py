@@ -195,6 +195,9 @@ BACK_256 = ModelSpec(
 PAPER_128 = replace(FRONT_128, name="paper-128")
 """The network of the paper under front-128's anchors."""
 
+DENSE_MIDDLE_128 = replace(PAPER_128, name="dense-middle-128")
+"""The paper's network as a well-known PyTorch text writes it, for comparison."""
+
 # Google's released networks: strides, scales and thresholds are those of MediaPipe's graphs for them.
 # Anchor sizes steer fine-tuning only. They lie near the sizes of face at which each anchor of a cell answers
 # (benchmarks/training/anchor_sizes.py), so that fine-tuning goes on from what the network knows; but the first anchor
@@ -239,7 +242,16 @@ LIGHT_FAMILY = tuple(
 
 NAMED_SPECS = {
     spec.name: spec
-    for spec in (FRONT_128, BACK_256, PAPER_128, SHORT_RANGE, BACK_CAMERA, FULL_RANGE_DENSE, *LIGHT_FAMILY)
+    for spec in (
+        FRONT_128,
+        BACK_256,
+        PAPER_128,
+        DENSE_MIDDLE_128,
+        SHORT_RANGE,
+        BACK_CAMERA,
+        FULL_RANGE_DENSE,
+        *LIGHT_FAMILY,
+    )
 }
 
 

@@ -55,11 +55,11 @@ def run_of(model: str, seed: int, value: float) -> dict[str, object]:
 
 def test_two_seeds_are_a_mean_and_half_their_distance() -> None:
     cost = {name: {"parameters": 1000, "macs": 34_140_672, "activations": 1} for name in FAMILY}
-    rows = [run_of("front-128", 0, 0.5), run_of("front-128", 1, 0.6), run_of("xception-128", 0, 0.25)]
-    found = {"cost": cost, "detectors": rows, "latency": {"milliseconds": {"front-128.onnx": {"median": 1.5}}}}
+    rows = [run_of("paper-128", 0, 0.5), run_of("paper-128", 1, 0.6), run_of("xception-128", 0, 0.25)]
+    found = {"cost": cost, "detectors": rows, "latency": {"milliseconds": {"paper-128.onnx": {"median": 1.5}}}}
     lines = TABLES["detectors"](found).splitlines()
     cell = "0.550 ± 0.050"
-    assert lines[2] == f"| front-128 | 2 | 1,000 | 34.1 M | {cell} | {cell} | {cell} | {cell} | 1.50 |  |"
+    assert lines[2] == f"| paper-128 | 2 | 1,000 | 34.1 M | {cell} | {cell} | {cell} | {cell} | 1.50 |  |"
     assert lines[7] == "| xception-128 | 1 | 1,000 | 34.1 M | 0.250 | 0.250 | 0.250 | 0.250 |  |  |"
     assert lines[3].startswith("| squeezenet-128 | 0 |")
     assert "3 runs of 12" in TABLES["schedule"](found)

@@ -60,6 +60,8 @@ def main() -> None:
 def _cost(args: argparse.Namespace) -> None:
     found = _run("cost", "--list", "--json", capture=True)
     _write(args.results / "cost.json", json.loads(found))
+    one = ("--in", "64", "--out", "128", "--kernel", "3", "--size", "32x32")
+    _write(args.results / "separable.json", json.loads(_run("cost", "separable", *one, "--json", capture=True)))
 
 
 def _detectors(args: argparse.Namespace) -> None:

@@ -13,8 +13,11 @@ from typing import Any
 
 Found = dict[str, Any]
 MISSING = "*Not trained yet: `make lightweight-report DATA=ROOT` fills this in.*"
-FAMILY = ("front-128", "squeezenet-128", "mobilenet-v1-128", "mobilenet-v2-128", "shufflenet-128", "xception-128")
+FAMILY = ("paper-128", "squeezenet-128", "mobilenet-v1-128", "mobilenet-v2-128", "shufflenet-128", "xception-128")
 PUBLISHED = ("squeezenet-1.0", "squeezenet-1.1", "mobilenet-v1", "mobilenet-v2", "shufflenet", "xception")
+ALIGNED = ("xception-aligned-16", "xception-aligned-8")
+SMALL_PICTURES = ("shufflenet-32-g2", "shufflenet-32-g3")
+WRITTEN = ("paper-128", "dense-middle-128")
 PICTURE = "lightweight.png"
 
 
@@ -40,6 +43,32 @@ def family(found: Found) -> str:
 
 def published(found: Found) -> str:
     return _costs(found, PUBLISHED)
+
+
+def aligned(found: Found) -> str:
+    return _costs(found, ALIGNED)
+
+
+def small_pictures(found: Found) -> str:
+    return _costs(found, SMALL_PICTURES)
+
+
+def written(found: Found) -> str:
+    return _costs(found, WRITTEN)
+
+
+def separable(found: Found) -> str:
+    """What one convolution costs in both forms, and what other tools print for it."""
+    if "separable" not in found:
+        return MISSING
+    about = found["separable"]
+    forms = [about[form] for form in ("dense", "separable")]
+    rows = ["| | dense | separable |", "| --- | ---: | ---: |"]
+    for name, column in (("parameters", "parameters"), ("MACs", "macs")):
+        rows.append(f"| {name} | {' | '.join(f'{form[column]:,}' for form in forms)} |")
+    for tool, printed in about["tools"].items():
+        rows.append(f"| {tool} prints | {printed['dense']:,} | {printed['separable']:,} |")
+    return "\n".join(rows)
 
 
 def ladder(found: Found) -> str:
@@ -91,7 +120,7 @@ def schedule(found: Found) -> str:
 def answer(found: Found) -> str:
     """BlazeFace against MobileNetV2 under the same head: the paper's question, in figures."""
     runs = {
-        n: [r for r in found.get("detectors", []) if r["model"] == n] for n in ("front-128", "mobilenet-v2-128")
+        n: [r for r in found.get("detectors", []) if r["model"] == n] for n in ("paper-128", "mobilenet-v2-128")
     }
     ours, theirs = runs.values()
     if not ours or not theirs:
@@ -229,6 +258,10 @@ def draw(found: Found, path: Path) -> None:
 TABLES: dict[str, Callable[[Found], str]] = {
     "family": family,
     "published": published,
+    "aligned": aligned,
+    "small_pictures": small_pictures,
+    "written": written,
+    "separable": separable,
     "schedule": schedule,
     "detectors": detectors,
     "answer": answer,

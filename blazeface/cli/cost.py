@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from blazeface.cli import separable
 from blazeface.errors import BlazeFaceError, install_command
 from blazeface.inspection import SUFFIXES, open_model
 from blazeface.spec import NAMED_SPECS
@@ -27,17 +28,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "model",
         nargs="?",
         metavar="MODEL|FILE",
-        help="a network's name (--list shows them) or a .safetensors file",
+        help="a network's name (--list shows them), a weights file, or `separable` for one convolution in both forms",
     )
     add("--compare", nargs=2, metavar=("A", "B"), help="two of them, side by side")
     add("--list", action="store_true", help="what every named network costs")
     add("--json", action="store_true", help="print JSON instead of a table")
+    separable.add_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Print tables or JSON. Detectors and the second stage are counted as they are deployed, batch norm folded."""
     if [args.model is not None, args.compare is not None, args.list].count(True) != 1:
         raise BlazeFaceError("name one model or file, or two with --compare, or use --list")
+    if args.model == separable.NAME:
+        try:
+            print(separable.answer(args))
+        except ImportError as error:
+            raise BlazeFaceError(f"{MISSING} ({error})") from error
+        return 0
+    separable.refuse_sizes(args)
     try:
         names = sorted(named()) if args.list else args.compare or [args.model]
     except ImportError as error:
@@ -54,12 +63,13 @@ def run(args: argparse.Namespace) -> int:
 
 def named() -> dict[str, int]:
     """Every network known by name, and the side of the input that it is counted at."""
-    from blazeface.models.light.classifiers import CLASSIFIERS
+    from blazeface.models.light.classifiers import SIDES
     from blazeface.models.light.unet import SEGMENT_SIZE, SEGMENTERS, STEPS
+    from blazeface.models.light.xception_aligned import ALIGNED
     from blazeface.models.refine import KINDS
 
     sides = {name: spec.input_size for name, spec in NAMED_SPECS.items()}
-    sides |= dict.fromkeys(CLASSIFIERS, 224) | {"xception": 320}
+    sides |= SIDES | dict.fromkeys(ALIGNED, 256)
     sides |= {f"refine-{kind}": 64 for kind in KINDS}
     sides |= {f"segment-{kind}": SEGMENT_SIZE for kind in SEGMENTERS}
     return sides | {f"unet-{step}": 572 for step in range(len(STEPS))}
@@ -90,6 +100,7 @@ def _build(name: str) -> nn.Module:
     from blazeface.models.layouts import NAMED_LAYOUTS
     from blazeface.models.light.classifiers import CLASSIFIERS, build_classifier
     from blazeface.models.light.unet import build_segmenter, build_unet
+    from blazeface.models.light.xception_aligned import ALIGNED, build_aligned
     from blazeface.models.network import BlazeFace
     from blazeface.models.refine import build_refine
 
@@ -97,6 +108,8 @@ def _build(name: str) -> nn.Module:
         return BlazeFace(NAMED_SPECS[name], NAMED_LAYOUTS[name]).folded()
     if name in CLASSIFIERS:
         return build_classifier(name)
+    if name in ALIGNED:
+        return build_aligned(name)
     family, _, kind = name.partition("-")
     if family == "refine":
         return build_refine(kind).folded()

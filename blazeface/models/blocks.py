@@ -69,20 +69,33 @@ def pointwise(in_channels: int, out_channels: int, norm: bool) -> ConvNorm:
     return ConvNorm(SameConv2d(in_channels, out_channels, 1), norm)
 
 
-class Shortcut(nn.Module):
-    """The residual path: max pool where the block strides, new channels zero and appended at the end."""
+def _normed(convolution: SameConv2d, wanted: bool, norm: bool) -> nn.Module:
+    """The convolution alone, under its own name in weights files, or followed by batch norm where that is wanted."""
+    return ConvNorm(convolution, norm) if wanted else convolution
 
-    def __init__(self, in_channels: int, out_channels: int, stride: int):
+
+class Shortcut(nn.Module):
+    """The residual path: max pool where the block strides, new channels zero and appended at the end.
+
+    projected: a pointwise convolution (and batch norm where `norm`) gives the new width instead.
+    """
+
+    def __init__(
+        self, in_channels: int, out_channels: int, stride: int, projected: bool = False, norm: bool = False
+    ):
         super().__init__()
-        if out_channels < in_channels:
+        if out_channels < in_channels and not projected:
             raise ValueError(f"a block cannot narrow its shortcut from {in_channels} to {out_channels} channels")
-        self.in_channels, self.new_channels = in_channels, out_channels - in_channels
+        self.in_channels, self.new_channels = in_channels, 0 if projected else out_channels - in_channels
         self.stride = stride
+        self.projection = pointwise(in_channels, out_channels, norm) if projected else None
         self.pool = nn.MaxPool2d(stride) if stride > 1 else None
 
     def forward(self, x: Tensor) -> Tensor:
         if self.pool is not None:
             x = self.pool(x)
+        if self.projection is not None:
+            x = self.projection(x)
         if self.new_channels:
             x = F.pad(x, (0, 0, 0, 0, 0, self.new_channels))
         return x
@@ -107,16 +120,25 @@ class BlazeBlock(nn.Module):
     """Single block: depthwise, pointwise, residual. (B, in, H, W) -> (B, out, H / stride, W / stride).
 
     A 5 x 5 depthwise costs little more than 3 x 3, since the pointwise part dominates, and doubles the
-    rate at which the receptive field grows (section 3.1). residual: False leaves the shortcut out.
+    rate at which the receptive field grows (section 3.1). residual: False leaves the shortcut out. projected: see
+    Shortcut. depthwise_norm: a batch norm stands between the two convolutions as well.
     """
 
     def __init__(
-        self, in_channels: int, out_channels: int, stride: int, kernel: int, norm: bool, residual: bool = True
+        self,
+        in_channels: int,
+        out_channels: int,
+        stride: int,
+        kernel: int,
+        norm: bool,
+        residual: bool = True,
+        projected: bool = False,
+        depthwise_norm: bool = False,
     ):
         super().__init__()
-        self.depthwise = depthwise(in_channels, kernel, stride)
+        self.depthwise = _normed(depthwise(in_channels, kernel, stride), depthwise_norm, norm)
         self.pointwise = pointwise(in_channels, out_channels, norm)
-        self.shortcut = Shortcut(in_channels, out_channels, stride) if residual else None
+        self.shortcut = Shortcut(in_channels, out_channels, stride, projected, norm) if residual else None
 
     def forward(self, x: Tensor) -> Tensor:
         return self.pointwise.rectify(self.depthwise(x), self.shortcut(x) if self.shortcut else None)
@@ -125,16 +147,29 @@ class BlazeBlock(nn.Module):
 class DoubleBlazeBlock(nn.Module):
     """Double block: depthwise, project to a narrow width, ReLU, depthwise, expand, residual.
 
-    Both 5 x 5 convolutions are depthwise. (B, in, H, W) -> (B, out, H / stride, W / stride).
+    Both 5 x 5 convolutions are depthwise. (B, in, H, W) -> (B, out, H / stride, W / stride). dense_middle: the second is
+    dense instead, over all the narrow channels. projected, depthwise_norm: as in BlazeBlock.
     """
 
-    def __init__(self, in_channels: int, bottleneck: int, out_channels: int, stride: int, kernel: int, norm: bool):
+    def __init__(
+        self,
+        in_channels: int,
+        bottleneck: int,
+        out_channels: int,
+        stride: int,
+        kernel: int,
+        norm: bool,
+        projected: bool = False,
+        depthwise_norm: bool = False,
+        dense_middle: bool = False,
+    ):
         super().__init__()
-        self.depthwise_in = depthwise(in_channels, kernel, stride)
+        middle = SameConv2d(bottleneck, bottleneck, kernel) if dense_middle else depthwise(bottleneck, kernel)
+        self.depthwise_in = _normed(depthwise(in_channels, kernel, stride), depthwise_norm, norm)
         self.project = pointwise(in_channels, bottleneck, norm)
-        self.depthwise_mid = depthwise(bottleneck, kernel)
+        self.depthwise_mid = _normed(middle, depthwise_norm, norm)
         self.expand = pointwise(bottleneck, out_channels, norm)
-        self.shortcut = Shortcut(in_channels, out_channels, stride)
+        self.shortcut = Shortcut(in_channels, out_channels, stride, projected, norm)
 
     def forward(self, x: Tensor) -> Tensor:
         narrow = self.project.rectify(self.depthwise_in(x))

@@ -124,21 +124,23 @@ def _follow_block(cursor: _GraphCursor, tensor: int, module: nn.Module, joined: 
         fine = cursor.convolution(joined, _convolution(module.fine), relu=True)
         return cursor.add(cursor.upscale(coarse), fine, relu=False)
     if isinstance(module, DoubleBlazeBlock):
-        inner = cursor.convolution(tensor, module.depthwise_in, relu=False)
+        inner = cursor.convolution(tensor, _convolution(module.depthwise_in), relu=False)
         inner = cursor.convolution(inner, _convolution(module.project), relu=True)
-        inner = cursor.convolution(inner, module.depthwise_mid, relu=False)
+        inner = cursor.convolution(inner, _convolution(module.depthwise_mid), relu=False)
         inner = cursor.convolution(inner, _convolution(module.expand), relu=False)
     else:
         assert isinstance(module, BlazeBlock)
-        inner = cursor.convolution(tensor, module.depthwise, relu=False)
+        inner = cursor.convolution(tensor, _convolution(module.depthwise), relu=False)
         inner = cursor.convolution(inner, _convolution(module.pointwise), relu=module.shortcut is None)
     if module.shortcut is None:
         return inner
     return cursor.add(cursor.shortcut(tensor, module.shortcut), inner, relu=True)
 
 
-def _convolution(layers: nn.Sequential) -> SameConv2d:
-    (convolution,) = layers  # imported networks have no batch norm
+def _convolution(layer: nn.Module) -> SameConv2d:
+    (convolution,) = (
+        layer if isinstance(layer, nn.Sequential) else (layer,)
+    )  # imported networks have no batch norm
     assert isinstance(convolution, SameConv2d)
     return convolution
 

@@ -29,6 +29,10 @@ class Block:
     earlier block with maps twice as large; this block is then an UpBlock that goes back up to their size and adds
     them (stride, bottleneck and kernel do not matter to it). residual: False for a single block without a shortcut.
     kind: one of KINDS. groups: of a shuffle unit's pointwise convolutions.
+
+    Three options of BlazeFace's own blocks, for networks that other texts describe. projected: max pool and a 1 x 1
+    convolution with batch norm are the shortcut. depthwise_norm: a batch norm follows the k x k convolutions, too.
+    dense_middle: the second k x k convolution of a double block is dense.
     """
 
     channels: int
@@ -40,7 +44,13 @@ class Block:
     residual: bool = True
     kind: str = "blaze"
     groups: int = 1
+    projected: bool = False
+    depthwise_norm: bool = False
+    dense_middle: bool = False
 
+
+BLOCK_OPTIONS = ("projected", "depthwise_norm", "dense_middle")
+"""Fields that are written only where they are set, so that layouts without them read and compare as they always did."""
 
 RULES = ("separable", "grouped", "factorized", "depthwise")
 """What `models.lighten` can make of a dense convolution."""
@@ -85,7 +95,12 @@ class Layout:
         return [(self.blocks[i].channels, self.strides[i]) for i in self.feeding]
 
     def to_json(self) -> str:
-        return json.dumps(asdict(self), sort_keys=True)
+        data = asdict(self)
+        for block in data["blocks"]:
+            for option in BLOCK_OPTIONS:
+                if not block[option]:
+                    del block[option]
+        return json.dumps(data, sort_keys=True)
 
     @classmethod
     def from_json(cls, text: str, source: str = "model") -> Layout:
@@ -134,6 +149,7 @@ class Layout:
         for index, block in enumerate(self.blocks):
             if block.kind not in KINDS:
                 raise ValueError(f"block {index} is of unknown kind {block.kind!r}")
+            _check_options(index, block)
             if block.kind not in ("blaze", "dense"):
                 _check_light(index, widths[index], block)
                 continue
@@ -149,6 +165,19 @@ class Layout:
                 raise ValueError("the widths of the blocks must not fall")
             if block.skip_from is not None and strides[index] != 2 * strides[block.skip_from + 1]:
                 raise ValueError(f"block {index} joins block {block.skip_from}, whose maps are not twice as large")
+
+
+def _check_options(index: int, block: Block) -> None:
+    """Refuse options of a block that has no place for them."""
+    options = [option for option in BLOCK_OPTIONS if getattr(block, option) is not False]
+    if any(getattr(block, option) is not True for option in options):
+        raise ValueError(f"the options of block {index} must be true or false")
+    if options and (block.kind != "blaze" or block.skip_from is not None):
+        raise ValueError(f"block {index} of kind {block.kind!r} does not know {options[0]}")
+    if block.projected and not block.residual:
+        raise ValueError(f"block {index} has no shortcut to be projected")
+    if block.dense_middle and not block.bottleneck:
+        raise ValueError(f"block {index} must be a double one to have a dense middle")
 
 
 def _check_light(index: int, width: int, block: Block) -> None:
@@ -183,6 +212,22 @@ PAPER = Layout(
         Block(96, stride=2, bottleneck=24),
         Block(96, bottleneck=24),
         Block(96, bottleneck=24, feeds_head=True),
+    ),
+)
+
+# As a well-known PyTorch text writes the paper's network: the same widths and depths, a 3 x 3 stem, and the options below.
+option = partial(Block, depthwise_norm=True)
+middle = partial(option, bottleneck=24, dense_middle=True)
+_DOUBLES = (middle(96, stride=2, projected=True), middle(96), middle(96, feeds_head=True))
+DENSE_MIDDLE = Layout(
+    stem_channels=24,
+    stem_kernel=3,
+    blocks=(
+        *2 * [option(24)],
+        option(48, stride=2, projected=True),
+        *2 * [option(48)],
+        *_DOUBLES,
+        *_DOUBLES,
     ),
 )
 
@@ -380,6 +425,7 @@ NAMED_LAYOUTS = {
     "front-128": FRONT,
     "back-256": BACK,
     "paper-128": PAPER,
+    "dense-middle-128": DENSE_MIDDLE,
     "short-range": SHORT_RANGE,
     "back-camera": BACK_CAMERA,
     "full-range-dense": FULL_RANGE_DENSE,

@@ -98,7 +98,7 @@ class BlazeFace(nn.Module):
                 able = False
             if not able:
                 raise BlazeFaceError(f"layout of {self.spec.name!r}: layer {name!r} cannot be made {change.rule}")
-        exchange(self, list(change.layers), change.rule, change.groups, norm=False)
+        exchange(self, list(change.layers), change.rule, change.groups)
 
     def _init_weights(self) -> None:
         for module in self.modules():
@@ -146,5 +146,7 @@ def _build(widths: list[int], index: int, block: Block, norm: bool) -> nn.Module
     if block.skip_from is not None:
         return UpBlock(width, widths[block.skip_from + 1], block.channels, norm)
     if block.bottleneck:
-        return DoubleBlazeBlock(width, block.bottleneck, block.channels, block.stride, block.kernel, norm)
-    return BlazeBlock(width, block.channels, block.stride, block.kernel, norm, block.residual)
+        sizes = (width, block.bottleneck, block.channels, block.stride, block.kernel)
+        return DoubleBlazeBlock(*sizes, norm, block.projected, block.depthwise_norm, block.dense_middle)
+    sizes = (width, block.channels, block.stride, block.kernel)
+    return BlazeBlock(*sizes, norm, block.residual, block.projected, block.depthwise_norm)

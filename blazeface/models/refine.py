@@ -102,7 +102,7 @@ def build_refine(kind: str, spec: CropSpec | None = None, norm: bool = True) -> 
         raise BlazeFaceError(f"unknown kind {kind!r} of second stage: there are {', '.join(KINDS)}")
     network = RefineNet(spec, norm)
     if kind == "separable":
-        lighten(network, "separable", norm=norm)
+        lighten(network, "separable", between="norm" if norm else "nothing")
         network.kind = kind
     return network
 
@@ -112,7 +112,7 @@ def lightened_refine(dense: RefineNet) -> RefineNet:
     if dense.kind != "dense":
         raise BlazeFaceError(f"a {dense.kind} second stage cannot be made light once more")
     network = copy.deepcopy(dense)
-    lighten(network, "separable", norm=True, init="svd")
+    lighten(network, "separable", between="norm", init="svd")
     network.kind = "separable"
     return network
 

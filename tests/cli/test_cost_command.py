@@ -54,9 +54,40 @@ def test_an_exported_file_is_counted_from_its_own_shapes(capsys: pytest.CaptureF
     assert last[-1] == f"{PAPER.with_suffix('.onnx').stat().st_size / 1e6:,.3f} MB on disk"
 
 
+def test_one_convolution_in_both_forms(capsys: pytest.CaptureFixture[str]) -> None:
+    sizes = ["--in", "64", "--out", "128", "--kernel", "3", "--size", "32x32"]
+    assert main(["cost", "separable", *sizes]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[3].split() == ["parameters", "73,856", "8,960"] and lines[4].split() == [
+        "MACs",
+        "75,497,472",
+        "8,978,432",
+    ]
+    assert lines[8] == "separable / dense = 1/out + 1/k^2 = 1/128 + 1/9 = 0.1189"
+    published = "8,978,432 MACs and 8,960 parameters against 75,497,472 and 73,856 (the same)"
+    assert lines[10] == f"published for these sizes: {published}"
+    # As the tools themselves printed them.
+    assert [line.split()[:3] for line in lines[13:18]] == [
+        ["torch.utils.flop_counter", "150,994,944", "17,956,864"],
+        ["fvcore", "75,497,472", "8,978,432"],
+        ["thop", "75,497,472", "8,978,432"],
+        ["torchinfo", "75,628,544", "9,175,040"],
+        ["ptflops", "75,628,544", "9,175,040"],
+    ]
+    assert main(["cost", "separable", "--in", "8", "--out", "4", "--size", "6x5", "--no-bias", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["rows"], found["columns"], found["kernel"]) == (5, 6, 3)
+    assert found["separable"] == {"parameters": 104, "macs": 3120, "bias_additions": 0}
+    assert found["dense"]["parameters"] == 288 and found["ratio"] == pytest.approx(1 / 4 + 1 / 9)
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
+        (["separable", "--in", "3"], "needs --in and --out"),
+        (["separable", "--in", "3", "--out", "0"], "--out must be from 1 to 65,536, not 0"),
+        (["separable", "--in", "3", "--out", "3", "--size", "big"], "--size must be WIDTHxHEIGHT"),
+        (["front-128", "--kernel", "3"], "--kernel belongs to `cost separable`"),
         (["nonsense"], "nonsense: neither a named network"),
         (["none.safetensors"], "none.safetensors: no such weights file"),
         ([], "name one model or file"),

@@ -193,9 +193,11 @@ class _Graph:
         return self.writer.dequantize(self.writer.constant(f"{name}.float16", narrow), name)
 
     def _shortcut(self, x: int, shortcut: Shortcut, name: str) -> int:
-        """Max pool where the block strides; new channels are zeros behind the others."""
+        """Max pool where the block strides; new channels are zeros behind the others, or all come from a projection."""
         if shortcut.stride > 1:
             x = self.writer.pool("MAX_POOL_2D", x, f"{name}.pool", shortcut.stride, shortcut.stride)
+        if shortcut.projection is not None:
+            x = self.convolution(x, shortcut.projection, f"{name}.projection")
         if shortcut.new_channels:
             x = self.writer.pad_channels(x, shortcut.new_channels, f"{name}.pad")
         return x

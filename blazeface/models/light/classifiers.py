@@ -1,7 +1,7 @@
-"""The light networks as published: classifiers of 1,000 classes, from the same blocks as the detectors.
+"""The light networks as published: classifiers, from the same blocks as the detectors.
 
 They are here to be counted, compared and started from; no weights are shipped. All of them take (B, 3, H, W) with
-sides divisible by 32 to (B, classes) logits. Padding is SAME throughout, where some originals pad the first layers
+sides divisible by 32 (by 8 for `shufflenet_32`) to (B, classes) logits. Padding is SAME throughout, where some originals pad the first layers
 less; no parameter depends on it.
 """
 
@@ -114,6 +114,27 @@ def shufflenet(classes: int = 1000, groups: int = 3) -> Classifier:
     return Classifier(nn.Sequential(*layers), nn.Linear(width, classes))
 
 
+def shufflenet_32(classes: int = 10, groups: int = 2) -> Classifier:
+    """ShuffleNet for pictures of 32 x 32 pixels: a 1 x 1 stem without stride, no max pool, maps of 16, 8 and 4.
+
+    The width of a unit's 3 x 3 is a quarter of what its last convolution puts out, which at stride 2 is the block's width
+    less that of the shortcut; in `shufflenet` it is a quarter of the block's width throughout (arXiv 1707.01083, section
+    3.2). 887,582 and 862,768 parameters with 2 and 3 groups; `shufflenet` with ten classes has 940,858 and 914,338.
+    """
+    if groups not in SHUFFLE_WIDTHS:
+        raise ValueError(f"ShuffleNet has {', '.join(map(str, SHUFFLE_WIDTHS))} groups, not {groups}")
+    layers: list[nn.Module] = [conv_norm(3, 24, 1, True), nn.ReLU()]
+    width, channels = 24, SHUFFLE_WIDTHS[groups]
+    for stage, repeats in enumerate((4, 8, 4)):
+        for index in range(repeats):
+            start, stride = stage == index == 0, 2 if index == 0 else 1
+            inner = (channels - width if stride > 1 else channels) // 4
+            layers.append(ShuffleUnit(width, inner, channels, stride, 3, groups, norm=True, dense_start=start))
+            width = channels
+        channels *= 2
+    return Classifier(nn.Sequential(*layers), nn.Linear(width, classes))
+
+
 def xception(classes: int = 1000) -> Classifier:
     """arXiv 1610.02357, figure 5."""
     layers: list[nn.Module] = [
@@ -141,13 +162,18 @@ CLASSIFIERS: dict[str, Callable[[], Classifier]] = {
     "mobilenet-v1": mobilenet_v1,
     "mobilenet-v2": mobilenet_v2,
     "shufflenet": shufflenet,
+    "shufflenet-32-g2": shufflenet_32,
+    "shufflenet-32-g3": lambda: shufflenet_32(groups=3),
     "xception": xception,
 }
-"""The networks by name."""
+"""The networks by name: the published ones with 1,000 classes, those for 32 x 32 pictures with ten."""
+
+SIDES = dict.fromkeys(CLASSIFIERS, 224) | {"shufflenet-32-g2": 32, "shufflenet-32-g3": 32, "xception": 320}
+"""Side in pixels of the pictures that each is meant for and counted at."""
 
 
 def build_classifier(name: str) -> Classifier:
-    """A fresh classifier of 1,000 classes; an unknown name is an error that lists the known ones."""
+    """A fresh classifier by name; an unknown name is an error that lists the known ones."""
     if name not in CLASSIFIERS:
         raise BlazeFaceError(f"unknown classifier {name!r}: there are {', '.join(sorted(CLASSIFIERS))}")
     return CLASSIFIERS[name]()

@@ -25,6 +25,7 @@ from blazeface.models.blocks import SameConv2d
 from blazeface.models.cost import count
 from blazeface.models.layouts import RULES
 from blazeface.models.light.nearest import nearest_depthwise, nearest_factors, nearest_groups, nearest_separable
+from blazeface.models.light.separable import BETWEEN, followed
 
 Predicate = Callable[[str, nn.Conv2d], bool]
 
@@ -69,7 +70,7 @@ def lighten(
     stem: bool = False,
     last: bool = False,
     groups: int = 4,
-    norm: bool = False,
+    between: str = "nothing",
     init: str = "random",
     example: Tensor | tuple[Tensor, ...] | None = None,
 ) -> Report:
@@ -77,26 +78,31 @@ def lighten(
 
     where: takes a layer's name and the layer, and says whether it may be changed. stem, last: also change the first
     convolution, and the last one where no linear layer comes after it (first and last as the model names them).
-    groups: of the rule "grouped"; layers whose widths they do not divide stay. norm: batch norm between the two
-    parts of "separable" and "factorized". init: "random", or "svd" for the new layers that come nearest to the old
-    kernels (see `nearest`; a norm in between starts as the identity). example: inputs of the model, to count
+    groups: of the rule "grouped"; layers whose widths they do not divide stay. between: what stands between the two
+    parts of "separable" and "factorized": "nothing", "norm" for batch norm, or "norm-relu" for batch norm and ReLU. init:
+    "random", or "svd" for the new layers that come nearest to the old kernels (see `nearest`; a norm in between starts as
+    the identity, and ReLU, which would cut half of every answer off, cannot be had with it). example: inputs of the model, to count
     multiply-accumulates with.
 
     A module that stands in several places is exchanged once, for one new module in all of them. Stride, padding and
     its mode, dilation, the bias (which both parts get), device, dtype, training mode and requires_grad are kept.
     Convolutions of classes other than nn.Conv2d and SameConv2d are left alone. Raises ValueError for an unknown
-    rule or init, and for a model that is itself a convolution.
+    rule, between or init, for "svd" with ReLU in between, and for a model that is itself a convolution.
     """
     if rule not in RULES:
         raise ValueError(f"unknown rule {rule!r}: there are {', '.join(RULES)}")
     if init not in ("random", "svd"):
         raise ValueError(f'init must be "random" or "svd", not {init!r}')
+    if between not in BETWEEN:
+        raise ValueError(f"between must be one of {', '.join(BETWEEN)}, not {between!r}")
+    if init == "svd" and between == "norm-relu":
+        raise ValueError('init="svd" comes near to a linear map, which no ReLU may interrupt: use between="norm"')
     if isinstance(model, nn.Conv2d):
         raise ValueError("a single convolution cannot be exchanged in place: wrap it in nn.Sequential")
     names = chosen(model, rule, where, stem, last, groups)
     before = None if example is None else count(model, example)
     parameters = sum(p.numel() for p in model.parameters())
-    exchanged = exchange(model, names, rule, groups, norm, init)
+    exchanged = exchange(model, names, rule, groups, between, init)
     after = None if example is None else count(model, example)
     changes = []
     for name, (old, new, error) in exchanged.items():
@@ -152,7 +158,7 @@ def fits(layer: nn.Module, rule: str, groups: int) -> bool:
 
 
 def exchange(
-    model: nn.Module, names: list[str], rule: str, groups: int, norm: bool, init: str = "random"
+    model: nn.Module, names: list[str], rule: str, groups: int, between: str = "nothing", init: str = "random"
 ) -> dict[str, tuple[nn.Conv2d, nn.Module, float | None]]:
     """Put new layers in the places of the named ones, and of whatever is the same module: old, new and error."""
     done: dict[str, tuple[nn.Conv2d, nn.Module, float | None]] = {}
@@ -160,7 +166,7 @@ def exchange(
     for name in names:
         old = model.get_submodule(name)
         assert isinstance(old, nn.Conv2d)
-        new = _build(old, rule, groups, norm)
+        new = _build(old, rule, groups, between)
         new.to(old.weight.device, old.weight.dtype).train(old.training)
         error = _start_nearest(old, new, rule) if init == "svd" else None
         new.requires_grad_(old.weight.requires_grad)
@@ -173,7 +179,7 @@ def exchange(
     return done
 
 
-def _build(old: nn.Conv2d, rule: str, groups: int, norm: bool) -> nn.Module:
+def _build(old: nn.Conv2d, rule: str, groups: int, between: str) -> nn.Module:
     wide, out = old.in_channels, old.out_channels
     if rule == "grouped":
         return _like(old, wide, out, groups, (True, True))
@@ -182,12 +188,12 @@ def _build(old: nn.Conv2d, rule: str, groups: int, norm: bool) -> nn.Module:
     if rule == "separable":
         first = _like(old, wide, wide, wide, (True, True))
         second = _like(old, wide, out, 1, (False, False))
-        between = wide
+        channels = wide
     else:
         first = _like(old, wide, out, old.groups, (False, True))
         second = _like(old, out, out, old.groups, (True, False))
-        between = out
-    return nn.Sequential(nn.Sequential(first, nn.BatchNorm2d(between)) if norm else first, second)
+        channels = out
+    return nn.Sequential(followed(first, channels, between), second)
 
 
 def _like(old: nn.Conv2d, wide: int, out: int, groups: int, axes: tuple[bool, bool]) -> nn.Conv2d:

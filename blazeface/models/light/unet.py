@@ -96,7 +96,9 @@ def build_unet(step: int, widths: tuple[int, ...] = WIDTHS, padded: bool = False
     if step >= 3:
         lighten(network, "grouped", where=lambda name, _: _late_layers(name), groups=GROUPS)
     if step >= 4:
-        lighten(network, "factorized", where=lambda name, _: not name.startswith("tail"), stem=True, norm=True)
+        lighten(
+            network, "factorized", where=lambda name, _: not name.startswith("tail"), stem=True, between="norm"
+        )
     if step >= 5:
         lighten(network, "depthwise", where=lambda name, _: _late_layers(name))
     return network

@@ -18,6 +18,7 @@ from blazeface.models.light.classifiers import (
     SHUFFLE_WIDTHS,
     build_classifier,
     shufflenet,
+    shufflenet_32,
     squeezenet,
 )
 
@@ -27,6 +28,8 @@ PARAMETERS = {
     "mobilenet-v1": 4_231_976,
     "mobilenet-v2": 3_504_872,
     "shufflenet": 1_865_728,
+    "shufflenet-32-g2": 887_582,
+    "shufflenet-32-g3": 862_768,
     "xception": 22_855_952,
 }
 
@@ -62,6 +65,45 @@ def test_shufflenet_counted_by_an_independent_formula(groups: int) -> None:
     assert sum(p.numel() for p in network.parameters()) == shufflenet_parameters(groups)
 
 
+def shufflenet_32_costs(groups: int, widths: tuple[int, ...]) -> tuple[int, int]:
+    """Parameters and multiply-accumulates at 32 x 32, from the description: four, eight and four units, ten classes."""
+    side, width = 32, 24
+    parameters, macs = 3 * 24 + 2 * 24, 3 * 24 * side**2
+    for stage, (channels, units) in enumerate(zip(widths, (4, 8, 4), strict=True)):
+        for unit in range(units):
+            grown = channels - width if unit == 0 else channels
+            inner = grown // 4
+            first = width * inner // (1 if stage == unit == 0 else groups)
+            macs += first * side**2  # before the stride
+            side //= 2 if unit == 0 else 1
+            rest = 9 * inner + inner * grown // groups
+            parameters, macs = parameters + first + rest + 2 * (2 * inner + grown), macs + rest * side**2
+            width = channels
+    return parameters + 10 * width + 10, macs + 10 * width
+
+
+@pytest.mark.parametrize(
+    ("groups", "widths", "costs", "with_the_papers_inner_width"),
+    [
+        (2, (200, 400, 800), (887_582, 39_614_080), 940_858),
+        (3, (240, 480, 960), (862_768, 38_605_056), 914_338),
+    ],
+)
+def test_shufflenet_for_small_pictures(
+    groups: int, widths: tuple[int, ...], costs: tuple[int, int], with_the_papers_inner_width: int
+) -> None:
+    with torch.device("meta"):
+        network, x = shufflenet_32(groups=groups).eval(), torch.zeros(1, 3, 32, 32)
+        with FlopCounterMode(display=False) as counter:
+            assert network(x).shape == (1, 10)
+        found = sum(p.numel() for p in network.parameters())
+        larger = sum(p.numel() for p in shufflenet(classes=10, groups=groups).parameters())
+    assert (found, counter.get_total_flops() // 2) == costs == shufflenet_32_costs(groups, widths)
+    assert larger == with_the_papers_inner_width
+    with pytest.raises(ValueError, match="not 5"):
+        shufflenet_32(groups=5)
+
+
 @pytest.mark.parametrize(
     ("name", "macs"),
     # Published as 569 and 300 million (arXiv 1704.04861, table 8; 1801.04381, table 4).
@@ -82,13 +124,14 @@ def test_multiply_accumulates_at_224(name: str, macs: int) -> None:
         "mobilenet-v1",
         "mobilenet-v2",
         "shufflenet",
+        "shufflenet-32-g3",
         pytest.param("xception", marks=pytest.mark.slow),
     ],
 )
 def test_each_learns(name: str) -> None:
     torch.manual_seed(0)
     network = build_classifier(name)
-    images, classes = torch.randn(4, 3, 64, 64), torch.tensor([1, 5, 5, 900])
+    images, classes = torch.randn(4, 3, 64, 64), torch.tensor([1, 5, 5, 9])
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
     losses = []
     for _ in range(4):
@@ -113,7 +156,7 @@ def test_each_exports_and_runs(name: str, tmp_path: Path) -> None:
     )  # held against PyTorch on noise
     (found,) = onnxruntime.InferenceSession(path).run(None, {"image": np.zeros((1, 3, 64, 64), np.float32)})
     assert difference <= 1e-4
-    assert np.asarray(found).shape == (1, 1000)
+    assert np.asarray(found).shape == (1, 10 if "-32-" in name else 1000)
 
 
 def test_an_unknown_name_is_told_the_known_ones() -> None:

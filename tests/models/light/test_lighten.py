@@ -210,7 +210,7 @@ def test_a_norm_between_starts_as_nothing() -> None:
     model = stack().eval()
     plain = stack().eval()
     plain.load_state_dict(model.state_dict())
-    lighten(model, "separable", init="svd", norm=True)
+    lighten(model, "separable", init="svd", between="norm")
     lighten(plain, "separable", init="svd")
     x = torch.randn(1, 3, 8, 8)
     assert torch.allclose(model(x), plain(x), atol=1e-4)
