@@ -148,5 +148,5 @@ def _build(widths: list[int], index: int, block: Block, norm: bool) -> nn.Module
     if block.bottleneck:
         sizes = (width, block.bottleneck, block.channels, block.stride, block.kernel)
         return DoubleBlazeBlock(*sizes, norm, block.projected, block.depthwise_norm, block.dense_middle)
-    sizes = (width, block.channels, block.stride, block.kernel)
-    return BlazeBlock(*sizes, norm, block.residual, block.projected, block.depthwise_norm)
+    single = (width, block.channels, block.stride, block.kernel)
+    return BlazeBlock(*single, norm, block.residual, block.projected, block.depthwise_norm)

@@ -124,7 +124,7 @@ def test_gradients_reach_the_projected_shortcuts() -> None:
     blocks = [dataclasses.replace(block, depthwise_norm=False) for block in DENSE_MIDDLE.blocks]
     network = BlazeFace(named_spec("dense-middle-128"), dataclasses.replace(DENSE_MIDDLE, blocks=tuple(blocks)))
     logits, regressions = network(torch.randn(2, 3, 128, 128))
-    (logits.square().mean() + regressions.square().mean()).backward()  # type: ignore[no-untyped-call]
+    (logits.square().mean() + regressions.square().mean()).backward()
     for index in (2, 5, 8):
         weight = network.get_parameter(f"blocks.{index}.shortcut.projection.0.weight")
         assert weight.grad is not None and weight.grad.abs().sum() > 0

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from blazeface.errors import BlazeFaceError
-from blazeface.models.blocks import BlazeBlock, UpBlock
+from blazeface.models.blocks import BlazeBlock, SameConv2d, UpBlock
 from blazeface.models.layouts import BACK_CAMERA, FULL_RANGE_DENSE, PAPER, SHORT_RANGE, Block, Layout
 from blazeface.models.network import BlazeFace, build
 from blazeface.spec import FULL_RANGE_DENSE as FULL_SPEC
@@ -106,6 +106,7 @@ def test_up_block_by_hand() -> None:
 
 def test_block_without_shortcut_by_hand() -> None:
     block = BlazeBlock(1, 1, stride=2, kernel=3, norm=False, residual=False)
+    assert isinstance(block.depthwise, SameConv2d)
     with torch.no_grad():
         block.depthwise.weight.fill_(1.0)
         block.depthwise.bias.fill_(0.0)  # type: ignore[union-attr]
