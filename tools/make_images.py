@@ -16,5 +16,13 @@ if __name__ == "__main__":
         out = ROOT / "docs" / "images" / "crowd.jpg"
         out.parent.mkdir(exist_ok=True)
         crowd = str(Path(folder) / "crowd.jpg")
-        detect = [sys.executable, str(ROOT / "detect.py"), crowd, "--output", str(out), "--no-window", "--overwrite"]
+        detect = [
+            sys.executable,
+            str(ROOT / "detect.py"),
+            crowd,
+            "--output",
+            str(out),
+            "--no-window",
+            "--overwrite",
+        ]
         subprocess.run(detect, check=True)

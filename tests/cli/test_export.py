@@ -131,7 +131,7 @@ def test_without_litert_the_extra_is_named(
     monkeypatch.setitem(sys.modules, "ai_edge_litert", None)
     monkeypatch.setitem(sys.modules, "ai_edge_litert.interpreter", None)
     assert run("--weights", weights, "--format", "tflite", "--out", tmp_path / "x.tflite") == 1
-    assert "pip install -e '.[export,tflite]'" in capsys.readouterr().err
+    assert "pip install -e '.[tflite]'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

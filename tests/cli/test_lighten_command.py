@@ -43,7 +43,7 @@ def test_a_light_detector_is_saved_loaded_and_rebuilt(squeezed: BlazeFace, tmp_p
     save_weights(folded, tmp_path / "folded.safetensors")
     assert torch.equal(load_weights(tmp_path / "folded.safetensors")(x)[0], folded(x)[0])
     state = light.state_dict()
-    kept = Checkpoint(TrainConfig(), 0, 1, light.spec.to_json(), light.layout.to_json(), state, {}, {}, [])
+    kept = Checkpoint(TrainConfig(), 0, 1, light.spec.to_json(), light.layout.to_json(), state, state, {}, [])
     rebuild(kept).load_state_dict(state)
 
 
@@ -63,7 +63,7 @@ def test_blazefaces_own_blocks_can_be_factorized_and_run(tmp_path: Path) -> None
     from blazeface.export.pictures import synthetic_pictures
 
     torch.manual_seed(0)
-    light, report = lightened(build("front-128"), "factorized", init="svd")
+    light, report = lightened(build("paper-128"), "factorized", init="svd")
     assert len(report.changes) == 17  # every 5 x 5 behind the stem
     assert export_tflite(light, tmp_path / "x.tflite", synthetic_pictures()[:1]).differences is not None
 
@@ -94,7 +94,7 @@ def test_the_command_writes_weights_and_record(
 def test_mistakes_are_one_sentence(
     arguments: list[str], sentence: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["lighten", "front-128", "--out", str(tmp_path / "o"), *arguments]) == 1
+    assert main(["lighten", "paper-128", "--out", str(tmp_path / "o"), *arguments]) == 1
     error = capsys.readouterr().err
     assert sentence in error and len(error.splitlines()) == 1
 

@@ -80,7 +80,8 @@ def test_front_128_and_the_same_network_in_pytorch() -> None:
         ("batch", "anchors", 16),
     ]
     assert json.loads(model.metadata["blazeface.spec"])["name"] == "front-128"
-    assert refusals(model) == [] and undocumented(model) == ["Transpose"]
+    # Free height and width are all that a phone's GPU would not take; the .tflite file has fixed ones.
+    assert {refusal.about for refusal in refusals(model)} == {"shape"} and undocumented(model) == ["Transpose"]
 
 
 @pytest.mark.parametrize("layer", ["conv", "depthwise", "grouped", "transposed", "linear"])
