@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 WEIGHTS = Path(__file__).parents[1] / "blazeface" / "weights"
-SUFFIXES = (".onnx", ".safetensors", ".tflite")
+SUFFIXES = (".onnx", ".safetensors", ".tflite", "-int8.tflite")
 
 CARD = """# {name}
 
