@@ -57,12 +57,13 @@ def main() -> int:
 def load(folder: Path) -> dict[str, Report]:
     """Reports by title, ours first; those that were written before there was a headline are left out.
 
-    Of a shipped model that has none in the folder, the report that is shipped with it.
+    Of a shipped model that has none among the folder's, the report that is shipped with it.
     """
     found = {}
+    measured = any(folder.glob("*.report.json"))
     for peer in (*OURS, *PEERS_TABLE):
         path = folder / f"{peer.name}.report.json"
-        if peer in OURS and not path.is_file():
+        if measured and peer in OURS and not path.is_file():
             path = WEIGHTS / path.name
         report = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
         if "headline" in report:
