@@ -75,7 +75,10 @@ def test_a_converter_that_fails_leaves_nothing(
         (lambda lines: [*lines[:4], "Convolution x 5 1 a", *lines[5:]], "not as announced"),
         (lambda lines: [*lines[:-1], SPEC_MARK + "{}"], "ModelSpec"),
         (lambda lines: [*lines[:3], f"{lines[3]} 77=999999999", *lines[4:]], "an impossible number"),
-        (lambda lines: [*lines[:2], lines[2].replace("Input", "Nothing"), *lines[3:]], "ncnn cannot load it"),
+        (
+            lambda lines: [*lines[:2], lines[2].replace("Input", "Nothing"), *lines[3:]],
+            "not of the kind that blazeface writes",
+        ),
     ],
 )
 def test_a_damaged_param_file_is_refused_before_ncnn_trips_over_it(

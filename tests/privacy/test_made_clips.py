@@ -53,15 +53,8 @@ def test_a_face_that_is_shaken_is_covered_while_it_is_seen() -> None:
     assert judged((rectangles(covers, WIDTH, HEIGHT) for covers in boxes), truth, 0.0).open == 0
 
 
-LEFT_OPEN = pytest.mark.xfail(
-    reason="82 % are covered in the first frame of which a third shows the face", strict=True
-)
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "clip", [pytest.param(clip, marks=[LEFT_OPEN] if clip == "entering" else []) for clip in CLIPS]
-)
+@pytest.mark.parametrize("clip", CLIPS)
 def test_the_shipped_model_leaves_none_open_in_what_a_person_could_be_known_by(clip: str) -> None:
     detector = FaceDetector("front-128", RULES.faint, min_face="auto")
     boxes = our_boxes([detector.detect(image) for image in frames_of(clip)], TIMES, WIDTH, HEIGHT, None)

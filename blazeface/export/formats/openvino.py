@@ -29,8 +29,13 @@ def write(network: BlazeFace, path: Path, options: Options) -> None:
 
 
 def from_onnx(source: Path, path: Path, spec: ModelSpec, half: bool = False) -> None:
-    """An ONNX file of ours as an .xml and a .bin. half: weights in float16."""
+    """An ONNX file of ours as an .xml and a .bin, with the height and width of the square where they are free. half: weights
+    in float16."""
     graph = openvino.Core().read_model(str(source))
+    shape = graph.input(0).get_partial_shape()
+    if shape[2].is_dynamic:
+        shape[2] = shape[3] = spec.input_size
+        graph.reshape(shape)
     graph.set_rt_info(spec.to_json(), SPEC_PLACE)
     graph.set_friendly_name(spec.name)
     # Constants are named by a counter of the whole process; the same call shall give the same bytes.
