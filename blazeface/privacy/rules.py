@@ -34,7 +34,9 @@ class CoverRules:
         with the time to the nearest sighting; largest_growth: sides that it
         grows by at most; picture_growth: the same as a share of the picture's shorter side.
     reach, speed, ratio: a face that appears is the one that was lost if its middle is no further from where that is
-        expected than reach plus speed for each second, and neither is more than `ratio` times as large.
+        expected, or was last, than reach plus speed for each second, and neither is more than `ratio` times as large.
+    regain: the longest gap after which such a face continues the lost one's track; after a longer one it may be somebody
+        else, and both are covered.
     cells: colours along the longer side of a cover that is no plain field.
     """
 
@@ -62,6 +64,7 @@ class CoverRules:
     reach: float = 0.75
     speed: float = 2.0
     ratio: float = 2.0
+    regain: float = 0.1
     cells: int = 5
 
     def with_score(self, score: float | None) -> CoverRules:

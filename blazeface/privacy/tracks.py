@@ -94,12 +94,11 @@ class CoverTracks:
                 track = alive[continued[n]]
             else:
                 before = self._lost_near(lost, box, time)
-                track = Track(self.next_number, link=None if before is None else (before, len(before.times)))
-                self.next_number += 1
-                if before is not None:
-                    before.heirs.append(track)
-                self._alive.append(track)
-                self.tracks.append(track)
+                if before is not None and time - before.times[-1] <= rules.regain + 1e-9:
+                    lost.remove(before)
+                    track = before
+                else:
+                    track = self._begun(before)
             track.frames.append(frame)
             track.times.append(time)
             track.boxes.append((box[0], box[1], box[2], box[3]))
@@ -108,6 +107,16 @@ class CoverTracks:
         if not self._keep:
             oldest = time - rules.bridge - self._look_ahead
             self.tracks = [t for t in self.tracks if t.times[-1] >= oldest]
+
+    def _begun(self, before: Track | None) -> Track:
+        """A new track; before: the lost one that it is linked to."""
+        track = Track(self.next_number, link=None if before is None else (before, len(before.times)))
+        self.next_number += 1
+        if before is not None:
+            before.heirs.append(track)
+        self._alive.append(track)
+        self.tracks.append(track)
+        return track
 
     def _patience(self, track: Track) -> float:
         """Seconds for which a track that is not seen may be taken up again; noise is soon forgotten."""
@@ -126,16 +135,15 @@ class CoverTracks:
         return moved(track.boxes[-1], vx * seconds, vy * seconds)
 
     def _lost_near(self, lost: list[Track], box: Sequence[float], time: float) -> Track | None:
-        """The lost track that is expected nearest to a box, if one is within reach and of a like size."""
+        """The lost track that is nearest to a box, if one is within reach and of a like size."""
         best, nearest = None, 1.0
         for track in lost:
-            expected = self._expected(track, time)
-            own, other = side(expected), side(box)
+            own, other = side(track.boxes[-1]), side(box)
             if max(own, other) > self.rules.ratio * min(own, other):
                 continue
-            across, down = (box[i] + box[i + 2] - expected[i] - expected[i + 2] for i in (0, 1))
             limit = self.rules.reach + self.rules.speed * (time - track.times[-1])
-            distance = hypot(across, down) / (own + other) / limit
+            # It may have gone on, and it may have turned back.
+            distance = min(_apart(box, place) for place in (self._expected(track, time), track.boxes[-1])) / limit
             if distance <= nearest:
                 best, nearest = track, distance
         return best
@@ -174,6 +182,11 @@ def moved(box: Sequence[float], across: float, down: float) -> Box:
     unit = side(box)
     x, y = across * unit, down * unit
     return box[0] + x, box[1] + y, box[2] + x, box[3] + y
+
+
+def _apart(a: Sequence[float], b: Sequence[float]) -> float:
+    """Distance of the middles of two boxes, in the mean of their sides."""
+    return hypot(a[0] + a[2] - b[0] - b[2], a[1] + a[3] - b[1] - b[3]) / (side(a) + side(b))
 
 
 def _velocity(track: Track, first: int, last: int) -> tuple[float, float]:

@@ -69,6 +69,20 @@ def test_a_face_is_covered_from_its_first_faint_trace_on() -> None:
     assert [bool(given) for given in live(frames, delay=10)[:40]] == [n >= 20 - 0 for n in range(40)]
 
 
+def test_a_shaken_face_is_one_track_without_covers_where_it_was_before() -> None:
+    """It jumps by three quarters of its side every frame, which no overlap of boxes tells from another face."""
+    frames = [found((100 + 30 * (n % 2), 100, 40, 0.9)) for n in range(20)]
+    coverer = followed(frames)
+    for n in range(20):
+        assert [(cover.track, cover.kind) for cover in covers(coverer, n)] == [(1, "seen")]
+
+
+def test_a_face_that_appears_later_near_a_lost_one_is_another_track() -> None:
+    gap = round(RULES.regain * RATE) + 1
+    frames = [found((100, 100, 40, 0.9))] * 5 + [NOTHING] * gap + [found((130, 100, 40, 0.9))] * 5
+    assert {cover.track for n in range(len(frames)) for cover in covers(followed(frames), n)} == {1, 2}
+
+
 @pytest.mark.parametrize("gap", [1, 12, 25, 49])
 @pytest.mark.parametrize("speed", [0.0, 2.0])
 def test_a_gap_of_up_to_two_seconds_is_bridged(gap: int, speed: float) -> None:

@@ -30,8 +30,11 @@ export class Covers {
     const chosen = apart(candidates.filter(({ score }) => score >= rules.faint), rules);
     const trackOf = associate(this.#tracks.map((track) => expected(track, time, rules)), chosen, rules.overlap);
     const before = [...this.#tracks];
+    const lost = new Set(before);
+    for (const number of trackOf.values()) lost.delete(before[number]);
     chosen.forEach(({ box, score }, n) => {
-      const track = trackOf.has(n) ? before[trackOf.get(n)] : begin(this.#tracks);
+      const track = trackOf.has(n) ? before[trackOf.get(n)] : lostNear(lost, box, time, rules) ?? begin(this.#tracks);
+      lost.delete(track);
       track.recent = [...track.recent.filter((sighting) => sighting.time >= time - 2 * rules.memory), { time, box }];
       track.last = { time, box };
       track.count += 1;
@@ -108,6 +111,26 @@ function expected(track, time, rules) {
   const seconds = Math.min(time - track.last.time, rules.coast);
   const [x, y] = velocity(track, rules);
   return moved(track.last.box, x * seconds, y * seconds);
+}
+
+// The track that was lost within the time `regain` nearest to a box, if one is within reach and of a like size. What was
+// lost longer ago Python links to the new track, to cover the frames between; here those are shown already.
+function lostNear(lost, box, time, rules) {
+  let [best, nearest] = [null, 1];
+  for (const track of lost) {
+    const [own, other] = [side(track.last.box), side(box)];
+    if (Math.max(own, other) > rules.ratio * Math.min(own, other)) continue;
+    const limit = rules.reach + rules.speed * (time - track.last.time);
+    const places = [expected(track, time, rules), track.last.box]; // it may have gone on, and it may have turned back
+    const distance = Math.min(...places.map((place) => distanceBetween(box, place))) / limit;
+    if (distance <= nearest) [best, nearest] = [track, distance];
+  }
+  return best !== null && time - best.last.time <= rules.regain + 1e-9 ? best : null;
+}
+
+// Distance of the middles of two boxes, in the mean of their sides.
+function distanceBetween(a, b) {
+  return Math.hypot(a[0] + a[2] - b[0] - b[2], a[1] + a[3] - b[1] - b[3]) / (side(a) + side(b));
 }
 
 function coverOf(track, time, width, height, rules) {

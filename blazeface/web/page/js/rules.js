@@ -25,5 +25,6 @@ export const RULES = {
   reach: 0.75,
   speed: 2.0,
   ratio: 2.0,
+  regain: 0.1,
   cells: 5,
 };
