@@ -20,6 +20,8 @@ from blazeface.blend import hard_nms
 
 DISTRIBUTIONS = ["onnxruntime", "onnx", "numpy"]
 STRIDE, MULTIPLE = 4, 32
+THRESHOLD = 0.35
+"""Score from which something is taken for a face, unless the options say another."""
 OVERLAP = 0.3
 """IoU of the suppression."""
 
@@ -34,7 +36,7 @@ def open_detector(options: dict[str, Any]) -> Any:
     settings.log_severity_level = 3  # it warns at each size that differs from the file's
     model = free_shape(onnx.load(options["file"])).SerializeToString()
     session = onnxruntime.InferenceSession(model, settings, providers=["CPUExecutionProvider"])
-    threshold = options.get("score_threshold") or 0.35
+    threshold = options.get("score_threshold") or THRESHOLD
 
     def detect(image: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         height, width = (-(-side // MULTIPLE) * MULTIPLE for side in image.shape[:2])

@@ -1,8 +1,8 @@
 """YuNet_n of libfacedetection.train in onnxruntime. Options: `file` (yunet_n_dynamic.onnx), `size`, `threads`,
 `score_threshold`.
 
-The picture is scaled by areas so that its long side is `size`, and padded with black at the right and bottom to a square; BGR,
-values 0 to 255. Three strides of 8, 16 and 32 give a
+The picture is scaled by areas so that its long side is `size`, and padded with black at the right and bottom to a square; with
+a `size` of None it stays as large as it is, and is padded to multiples of 32. BGR, values 0 to 255. Three strides of 8, 16 and 32 give a
 class score, an object score, a box and five keypoints for each cell; the score is the root of the product of the two. Its two
 mouth corners give the mouth's centre.
 """
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import time
+from functools import lru_cache
 from typing import Any
 
 import cv2
@@ -22,7 +23,9 @@ import onnxruntime
 from blazeface.blend import hard_nms
 
 DISTRIBUTIONS = ["onnxruntime", "opencv-python", "numpy"]
-STRIDES = (8, 16, 32)
+STRIDES, MULTIPLE = (8, 16, 32), 32
+THRESHOLD = 0.5
+"""Score from which something is taken for a face, unless the options say another."""
 OVERLAP = 0.45
 """IoU of the suppression."""
 
@@ -37,9 +40,8 @@ class YuNetN:
         settings.inter_op_num_threads = 1
         self._session = onnxruntime.InferenceSession(options["file"], settings, providers=["CPUExecutionProvider"])
         self._size = options["size"]
-        self._threshold = options.get("score_threshold") or 0.5
+        self._threshold = options.get("score_threshold") or THRESHOLD
         self._names = [f"{kind}_{stride}" for stride in STRIDES for kind in ("cls", "obj", "bbox", "kps")]
-        self._cells = [_cells(self._size // stride) for stride in STRIDES]
 
     def __call__(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         return self._all(image)[1]
@@ -50,19 +52,21 @@ class YuNetN:
     def _all(self, image: np.ndarray) -> tuple[list[float], tuple[np.ndarray, np.ndarray, np.ndarray]]:
         times = [time.perf_counter()]
         height, width = image.shape[:2]
-        scale = self._size / max(height, width)
+        scale = self._size / max(height, width) if self._size else 1.0
         sides = max(1, round(width * scale)), max(1, round(height * scale))
-        square = np.zeros((self._size, self._size, 3), np.float32)
-        square[: sides[1], : sides[0]] = cv2.resize(image, sides, interpolation=cv2.INTER_AREA)
-        tensor = np.ascontiguousarray(square.transpose(2, 0, 1))[None]
+        rows, columns = (self._size or -(-side // MULTIPLE) * MULTIPLE for side in sides[::-1])
+        canvas = np.zeros((rows, columns, 3), np.float32)
+        canvas[: sides[1], : sides[0]] = cv2.resize(image, sides, interpolation=cv2.INTER_AREA)
+        tensor = np.ascontiguousarray(canvas.transpose(2, 0, 1))[None]
         times.append(time.perf_counter())
         outputs = self._session.run(self._names, {"input": tensor})
         times.append(time.perf_counter())
-        rows = []
+        parts = []
         for i, stride in enumerate(STRIDES):
             cls, obj, bbox, kps = (output[0] for output in outputs[4 * i : 4 * i + 4])
-            rows.append(decode(cls, obj, bbox, kps, self._cells[i], stride, self._threshold))
-        boxes, scores, points = (np.concatenate(part) for part in zip(*rows, strict=True))
+            cells = _cells(rows // stride, columns // stride)
+            parts.append(decode(cls, obj, bbox, kps, cells, stride, self._threshold))
+        boxes, scores, points = (np.concatenate(part) for part in zip(*parts, strict=True))
         best = np.argsort(-scores, kind="stable")[:CANDIDATES]
         boxes, scores, points = hard_nms(boxes[best], scores[best], points[best], OVERLAP)
         found = boxes / scale, scores, points / scale
@@ -89,9 +93,10 @@ def decode(
     return np.concatenate([centre - half, centre + half], axis=1), scores[kept], four
 
 
-def _cells(side: int) -> np.ndarray:
-    """Column and row of each cell, in row order: (side * side, 2)."""
-    rows, columns = np.divmod(np.arange(side * side), side)
+@lru_cache
+def _cells(height: int, width: int) -> np.ndarray:
+    """Column and row of each cell, in row order: (height * width, 2)."""
+    rows, columns = np.divmod(np.arange(height * width), width)
     return np.stack([columns, rows], axis=1).astype(np.float32)
 
 

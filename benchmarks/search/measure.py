@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from benchmarks import RESULTS
-from benchmarks.peers.native import open_detector
+from benchmarks.peers.teachers import open_teachers
 from benchmarks.search.made import made_photograph
 from benchmarks.search.report import draw_plot, markdown
 from blazeface.benchmark.interleave import machine
@@ -84,8 +84,7 @@ def measure_street(args: argparse.Namespace, truth: dict[str, Any], width: int) 
     for name in args.models:
         contenders[name] = boxes_of(FaceDetector(name).detect)
         contenders[f"{name}, auto"] = boxes_of(FaceDetector(name, min_face="auto").detect)
-    for file, peer in (("yunet_n_dynamic.onnx", "YuNet_n"), ("centerface.onnx", "CenterFace")):
-        detect = open_detector({"file": args.peers / file, "threads": 1})
+    for peer, detect in open_teachers(args.peers).items():
         contenders[peer] = lambda image, detect=detect: detect(image)[0]  # type: ignore[misc]
     follow = {
         f"{name}, auto, roi": boxes_of(RoiDetector(FaceDetector(name, min_face="auto")).detect)

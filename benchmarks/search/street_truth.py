@@ -17,14 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from benchmarks.peers.native import open_detector
+from benchmarks.peers.teachers import SURE, open_teachers
 from blazeface.files.staged import staged_file
 from blazeface.geometry import box_iou
 from blazeface.sources.inputs import find_inputs
 from blazeface.sources.opening import open_source
 
 HERE = Path(__file__).parent
-SURE = {"yunet_n_dynamic.onnx": 0.5, "centerface.onnx": 0.35}
 LOW = 0.2
 """Score from which what a single teacher sees is unsure and not a false positive."""
 AGREE = 0.5
@@ -35,9 +34,7 @@ def main() -> None:
     parser.add_argument("video", type=Path)
     parser.add_argument("--peers", type=Path, required=True, help="folder of the two .onnx files")
     args = parser.parse_args()
-    teachers = {
-        name: open_detector({"file": args.peers / name, "threads": 1, "score_threshold": LOW}) for name in SURE
-    }
+    teachers = open_teachers(args.peers, LOW)
     frames = []
     with open_source(find_inputs([str(args.video)], print)[0], 4.0, lambda: False) as source:
         for frame in tqdm(source.frames(), total=source.length, disable=None):

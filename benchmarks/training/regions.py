@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from benchmarks.peers.native import open_detector
+from benchmarks.peers.teachers import open_teachers
 from blazeface.blend import hard_nms
 from blazeface.data.samples import Sample, load_split
 from blazeface.detector import FaceDetector
@@ -29,7 +29,6 @@ from blazeface.files.staged import staged_file
 from blazeface.geometry import Floats, Image, box_area, box_intersection, box_iou
 
 SOURCES_LABELLED_BY_HAND = ("webfaces", "lfw", "ytfaces", "facemask")
-THRESHOLDS = {"centerface.onnx": 0.35, "yunet_n_dynamic.onnx": 0.5}
 SMALLEST = 6.0
 """Side in pixels from which a face of the two counts."""
 
@@ -44,10 +43,7 @@ def main() -> None:
     parser.add_argument("--model", required=True)
     parser.add_argument("--out", type=Path, default=Path(__file__).with_name("regions.json"))
     args = parser.parse_args()
-    teachers = [
-        open_detector({"file": str(args.peers / name), "threads": 1, "score_threshold": threshold})
-        for name, threshold in THRESHOLDS.items()
-    ]
+    teachers = list(open_teachers(args.peers).values())
     detector = FaceDetector(args.model, score_threshold=DECOY_SCORE)
     found: dict[str, dict[str, list[list[int]]]] = {}
     for sample in tqdm(load_split(args.data, "train")):

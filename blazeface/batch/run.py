@@ -21,7 +21,7 @@ from typing import IO, Any, NamedTuple, Protocol
 
 from blazeface.errors import BlazeFaceError
 from blazeface.files.names import printable
-from blazeface.files.staged import EXISTS, cannot_write, staged_file
+from blazeface.files.staged import EXISTS, staged_file, write_errors
 
 CHUNK = 16
 """Pictures handed to a worker at once."""
@@ -157,7 +157,7 @@ def resumable(
         raise BlazeFaceError(f"{shown}: from a run that was cut short: go on with --resume, or remove it")
     if made_by is not None and begun is not None:
         _refuse_other_run(begun, beside, made_by)
-    try:
+    with write_errors(part):
         if made_by is not None and begun is None:
             with staged_file(beside) as staged:
                 staged.write_text(json.dumps(made_by, sort_keys=True), encoding="ascii")
@@ -170,8 +170,6 @@ def resumable(
             file.flush()
             os.fsync(file.fileno())
         os.replace(part, target)
-    except OSError as error:
-        raise cannot_write(part, error) from error
 
 
 def _refuse_other_run(begun: Path, beside: Path, made_by: Mapping[str, Any]) -> None:

@@ -17,7 +17,7 @@ from blazeface.benchmark.scenes import HEIGHT, WIDTH, scenes
 from blazeface.cli.search_flag import add_min_face
 from blazeface.errors import BlazeFaceError
 from blazeface.files.pictures import read_picture
-from blazeface.files.staged import cannot_write, staged_file
+from blazeface.files.staged import staged_file, write_errors
 
 PICTURE = Path(__file__).resolve().parents[2] / "data" / "pictures" / "astronaut.png"
 
@@ -66,11 +66,8 @@ def run(args: argparse.Namespace) -> int:
             "threads": results,
             "missing": failed,
         }
-        try:
-            with staged_file(args.json) as part:
-                part.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-        except OSError as error:
-            raise cannot_write(args.json, error) from error
+        with write_errors(args.json), staged_file(args.json) as part:
+            part.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     return 1 if failed else 0
 
 

@@ -15,7 +15,7 @@ from blazeface.detector import FaceDetector
 from blazeface.errors import BlazeFaceError, install_command
 from blazeface.evaluation.record import SCORE_CUT, keypoint_error, make_record
 from blazeface.files.pictures import read_picture
-from blazeface.files.staged import cannot_write, staged_file
+from blazeface.files.staged import staged_file, write_errors
 from blazeface.refine import Detector, KeypointRefiner
 
 MISSING = f"training needs PyTorch and a few more: {install_command('train')}"
@@ -76,11 +76,8 @@ def run(args: argparse.Namespace) -> int:
     )
     record = args.json or (args.out and args.out / "report.json")
     if record:
-        try:
-            with staged_file(record) as part:
-                part.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-        except OSError as error:
-            raise cannot_write(record, error) from error
+        with write_errors(record), staged_file(record) as part:
+            part.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     return 0
 
 

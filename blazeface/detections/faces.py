@@ -16,7 +16,7 @@ from blazeface.detections.draw import draw_faces
 from blazeface.errors import BlazeFaceError, install_command
 from blazeface.files.picture_input import ImageLike, as_bgr
 from blazeface.files.pictures import can_write_picture, write_picture
-from blazeface.files.staged import cannot_write, staged_file
+from blazeface.files.staged import staged_file, write_errors
 from blazeface.geometry import Image
 
 Index = slice | NDArray[np.bool_] | NDArray[np.intp] | list[int]
@@ -191,11 +191,8 @@ class Detections:
         """
         target = Path(path)
         if target.suffix.lower() == ".json":
-            with staged_file(target) as part:
-                try:
-                    part.write_text(json.dumps(self.to_dict()) + "\n", encoding="ascii")
-                except OSError as error:
-                    raise cannot_write(target, error) from error
+            with staged_file(target) as part, write_errors(target):
+                part.write_text(json.dumps(self.to_dict()) + "\n", encoding="ascii")
             return
         if image is None:
             raise BlazeFaceError(

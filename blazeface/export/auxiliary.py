@@ -15,7 +15,7 @@ from torch import nn
 
 from blazeface.errors import BlazeFaceError
 from blazeface.export.formats.onnx import OPSET, strip_origin, without_exporter_noise
-from blazeface.files.staged import cannot_write, staged_file
+from blazeface.files.staged import staged_file, write_errors
 from blazeface.models.refine import fold_all
 from blazeface.version import __version__
 
@@ -38,20 +38,17 @@ def export_auxiliary(
     fold_all(folded)
     with torch.inference_mode():
         expected = plain(crops).numpy()
-    try:
-        with staged_file(path) as part:
-            model = _graph(folded, size, names)
-            model.graph.name, model.doc_string = path.stem, about
-            onnx.helper.set_model_props(model, dict(metadata))
-            onnx.checker.check_model(model, full_check=True)
-            part.write_bytes(model.SerializeToString(deterministic=True))
-            session = onnxruntime.InferenceSession(str(part), providers=["CPUExecutionProvider"])
-            found = np.asarray(session.run([names[1]], {names[0]: crops.numpy()})[0])
-            difference = float(np.abs(found - expected).max()) / max(1.0, float(np.abs(expected).max()))
-            if not difference <= LIMIT:
-                raise BlazeFaceError(f"{path}: not written: onnxruntime and PyTorch differ by {difference:.1e}")
-    except OSError as error:
-        raise cannot_write(path, error) from error
+    with write_errors(path), staged_file(path) as part:
+        model = _graph(folded, size, names)
+        model.graph.name, model.doc_string = path.stem, about
+        onnx.helper.set_model_props(model, dict(metadata))
+        onnx.checker.check_model(model, full_check=True)
+        part.write_bytes(model.SerializeToString(deterministic=True))
+        session = onnxruntime.InferenceSession(str(part), providers=["CPUExecutionProvider"])
+        found = np.asarray(session.run([names[1]], {names[0]: crops.numpy()})[0])
+        difference = float(np.abs(found - expected).max()) / max(1.0, float(np.abs(expected).max()))
+        if not difference <= LIMIT:
+            raise BlazeFaceError(f"{path}: not written: onnxruntime and PyTorch differ by {difference:.1e}")
     return difference
 
 

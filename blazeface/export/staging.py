@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from blazeface.files.staged import cannot_write
+from blazeface.files.staged import write_errors
 
 
 @contextmanager
@@ -21,13 +21,10 @@ def staging_folder(path: Path) -> Iterator[Path]:
     The temporary folder is the system's, so that a process that is killed in the middle leaves nothing near `path`.
     Raises BlazeFaceError where a file cannot be written; what stood there before then stays.
     """
-    try:
-        with tempfile.TemporaryDirectory(prefix="blazeface-") as folder:
-            yield Path(folder) / path.name
-            target = Path(os.path.realpath(path))
-            place(sorted(Path(folder).iterdir()), target.parent)
-    except OSError as error:  # in the temporary folder as well
-        raise cannot_write(path, error) from error
+    with write_errors(path), tempfile.TemporaryDirectory(prefix="blazeface-") as folder:  # errors in both folders
+        yield Path(folder) / path.name
+        target = Path(os.path.realpath(path))
+        place(sorted(Path(folder).iterdir()), target.parent)
 
 
 def place(entries: list[Path], folder: Path) -> None:

@@ -19,7 +19,7 @@ from blazeface.files.heif import decode_heic, is_avif, is_heic, turned
 from blazeface.files.names import printable
 from blazeface.files.opencv_log import SILENT, set_log_level
 from blazeface.files.picture_size import is_cut_png, jpeg_scans, picture_size
-from blazeface.files.staged import cannot_write, require_regular_file, staged_file
+from blazeface.files.staged import require_regular_file, staged_file, write_errors
 from blazeface.geometry import Image
 
 PICTURE_SUFFIXES = frozenset(
@@ -149,11 +149,8 @@ def write_picture(path: Path, image: Image, replace: bool = True, profile: bytes
     written = data.tobytes()
     if profile is not None:
         written = with_profile(written, profile) or written
-    with staged_file(path, replace) as part:
-        try:
-            part.write_bytes(written)
-        except OSError as error:
-            raise cannot_write(path, error) from error
+    with staged_file(path, replace) as part, write_errors(path):
+        part.write_bytes(written)
 
 
 @lru_cache

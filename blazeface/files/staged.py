@@ -100,11 +100,8 @@ def _is_held(path: str) -> bool:
 
 def write_text(path: Path, text: str, replace: bool = True) -> None:
     """Write an ASCII file, all of it or nothing; replace: as in `staged_file`. Raises BlazeFaceError when it cannot be."""
-    with staged_file(path, replace) as part:
-        try:
-            part.write_text(text, encoding="ascii")
-        except OSError as error:
-            raise cannot_write(path, error) from error
+    with staged_file(path, replace) as part, write_errors(path):
+        part.write_text(text, encoding="ascii")
 
 
 def _name(part: Path, target: Path, replace: bool) -> None:
@@ -137,7 +134,17 @@ def _remove_stale_parts(folder: Path) -> None:
                         os.unlink(entry.path)
 
 
+@contextmanager
+def write_errors(path: Path) -> Iterator[None]:
+    """Turn an OSError of the block into a BlazeFaceError that names `path`, the file that was asked for."""
+    try:
+        yield
+    except OSError as error:
+        raise cannot_write(path, error) from error
+
+
 def cannot_write(path: Path, error: OSError) -> BlazeFaceError:
+    """The sentence for a file that the system does not take; NameTooLong where its name is the reason."""
     kind = NameTooLong if error.errno == errno.ENAMETOOLONG else BlazeFaceError
     return kind(f"{printable(str(path))}: cannot be written: {error.strerror or error}")
 

@@ -13,7 +13,7 @@ from blazeface.detections import Detections
 from blazeface.errors import BlazeFaceError
 from blazeface.files.pictures import write_picture
 from blazeface.geometry import Image, Matrix, map_scale, warp
-from blazeface.sinks.output_paths import LongNames, make_folder
+from blazeface.sinks.part_folder import PartFolder
 from blazeface.sources.frames import Frame
 
 SIDE = 256
@@ -61,8 +61,8 @@ def alignment(box: NDArray[np.float32], keypoints: NDArray[np.float32]) -> Matri
 class CropFolder:
     """Records faces as pictures in a folder: NAME-FACE.jpg, for a video NAME-FRAME-FACE.jpg.
 
-    names: the name of each source below the folder, without a suffix. FACE is the track id, or the place of the face
-    by score. replace, report: as in `labels.YoloFolder`.
+    FACE is the track id, or the place of the face by score. names, report: as in `PartFolder`. replace: as in
+    `staged_file`.
     """
 
     def __init__(
@@ -72,17 +72,11 @@ class CropFolder:
         replace: bool = True,
         report: Callable[[BlazeFaceError], None] | None = None,
     ):
-        self._folder = folder
-        self._names = names
+        self._parts = PartFolder(folder, names, report)
         self._replace = replace
-        self._named = LongNames(report)
 
     def __call__(self, frame: Frame, faces: Detections) -> None:
-        name = self._names[frame.source]
-        number = "" if frame.alone else f"-{frame.index:06d}"
         for n in range(len(faces)):
             face = n + 1 if faces.track_ids is None else int(faces.track_ids[n])
-            target = self._folder / name.with_name(f"{name.name}{number}-{face}.jpg")
-            make_folder(target.parent)
-            with self._named(frame.source):
+            with self._parts.file(frame, f"-{face}.jpg") as target:
                 write_picture(target, aligned_crop(frame.image, faces.boxes[n], faces.keypoints[n]), self._replace)

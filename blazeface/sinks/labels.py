@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from blazeface.detections import Detections
 from blazeface.errors import BlazeFaceError
-from blazeface.files.staged import cannot_write, staged_file
-from blazeface.sinks.output_paths import LongNames, make_folder
+from blazeface.files.staged import staged_file, write_errors, write_text
+from blazeface.sinks.part_folder import PartFolder
 from blazeface.sinks.records import Recorder
 from blazeface.sources.frames import Frame
 from blazeface.spec import KEYPOINT_NAMES
@@ -32,19 +32,19 @@ def csv_file(
     head = ["source", "index", "time", "width", "height", "track_id", "score", "x1", "y1", "x2", "y2", *points]
     with staged_file(path, replace) as part, _open(part, path) as file:
         writer = csv.writer(file, lineterminator="\n")
-        with saying(path):
+        with write_errors(path):
             writer.writerow(head)
 
         def write(frame: Frame, faces: Detections) -> None:
             height, width = frame.image.shape[:2]
             start = [frame.source, frame.index, round(float(frame.time), 6), width, height]
-            with saying(path):
+            with write_errors(path):
                 for face in faces.to_dict():
                     keypoints = [value for point in face["keypoints"] for value in point]
                     writer.writerow([*start, face.get("track_id", ""), face["score"], *face["box"], *keypoints])
 
         yield write
-        with saying(path):
+        with write_errors(path):
             file.flush()
 
 
@@ -64,7 +64,7 @@ def coco_file(
         _open(part, path) as file,
         tempfile.TemporaryFile("w+", encoding="ascii", dir=part.parent) as waiting,
     ):
-        with saying(path):
+        with write_errors(path):
             file.write(f'{{"categories": [{json.dumps(category)}],\n"images": [')
 
         def write(frame: Frame, faces: Detections) -> None:
@@ -72,7 +72,7 @@ def coco_file(
             height, width = frame.image.shape[:2]
             name = frame.source if frame.alone else f"{frame.source}#{frame.index}"
             image = {"id": images, "file_name": name, "width": width, "height": height}
-            with saying(path):
+            with write_errors(path):
                 file.write(f"{',' if images else ''}\n{json.dumps(image)}")
                 for face in faces.to_dict():
                     text = json.dumps(_annotation(annotations, images, face))
@@ -81,7 +81,7 @@ def coco_file(
             images += 1
 
         yield write
-        with saying(path):
+        with write_errors(path):
             file.write('\n],\n"annotations": [')
             waiting.seek(0)
             shutil.copyfileobj(waiting, file)
@@ -110,9 +110,8 @@ def _annotation(number: int, image: int, face: dict[str, Any]) -> dict[str, Any]
 class YoloFolder:
     """One text file per picture or frame, a line per face: 0 x y w h, the middle and sides as parts of the picture's.
 
-    Boxes are cut at the picture's edge. A picture without a face gets an empty file. names: the name of each source
-    below the folder, without a suffix; frames of a video are NAME-FRAME.txt. replace: as in `staged_file`. report
-    takes the fault of a name that is too long for the file system, once per source; the others are still written.
+    Boxes are cut at the picture's edge. A picture without a face gets an empty file. names, report: as in
+    `PartFolder`. replace: as in `staged_file`.
     """
 
     def __init__(
@@ -122,19 +121,13 @@ class YoloFolder:
         replace: bool = True,
         report: Callable[[BlazeFaceError], None] | None = None,
     ):
-        self._folder = folder
-        self._names = names
+        self._parts = PartFolder(folder, names, report)
         self._replace = replace
-        self._named = LongNames(report)
 
     def __call__(self, frame: Frame, faces: Detections) -> None:
-        name = self._names[frame.source]
-        number = "" if frame.alone else f"-{frame.index:06d}"
-        target = self._folder / name.with_name(f"{name.name}{number}.txt")
-        make_folder(target.parent)
         height, width = frame.image.shape[:2]
-        with self._named(frame.source), staged_file(target, self._replace) as part, saying(target):
-            part.write_text("".join(yolo_lines(faces.boxes, width, height)), encoding="ascii")
+        with self._parts.file(frame, ".txt") as target:
+            write_text(target, "".join(yolo_lines(faces.boxes, width, height)), self._replace)
 
 
 def yolo_lines(boxes: NDArray[np.float32], width: int, height: int) -> list[str]:
@@ -147,19 +140,10 @@ def yolo_lines(boxes: NDArray[np.float32], width: int, height: int) -> list[str]
 
 @contextmanager
 def _open(part: Path, path: Path) -> Iterator[Any]:
-    with saying(path):
+    with write_errors(path):
         file = part.open("w", encoding="utf-8", errors="backslashreplace", newline="")
     try:
         yield file
     finally:
         with suppress(OSError):  # what could not be flushed was said above
             file.close()
-
-
-@contextmanager
-def saying(path: Path) -> Iterator[None]:
-    """Turn a disk's refusal into a sentence about the file."""
-    try:
-        yield
-    except OSError as error:
-        raise cannot_write(path, error) from error

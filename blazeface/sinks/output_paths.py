@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePath
-from typing import NamedTuple
 
 from blazeface.errors import BlazeFaceError
 from blazeface.files.names import printable
 from blazeface.files.pictures import can_write_picture
-from blazeface.files.staged import EXISTS, NameTooLong, cannot_write
+from blazeface.files.staged import EXISTS, write_errors
 from blazeface.sinks.video_writer import WRITABLE_VIDEOS
 from blazeface.sources.inputs import Input
+
+FRAME_NAME = re.compile(r"(.+)-\d{6,}")
+"""NAME-FRAME: what the file of one frame of a video is called, without its suffix."""
 
 
 class WrongUsage(BlazeFaceError):
@@ -77,7 +78,7 @@ def plan_names(inputs: Sequence[Input], flag: str, suffix: str) -> dict[str, Pur
             raise WrongUsage(
                 f"{flag}: {printable(other)} and {printable(item.name)} would share one {printable(str(name))}{suffix}"
             )
-        numbered = _FRAME.fullmatch(str(name).casefold()) if item.kind == "picture" else None
+        numbered = FRAME_NAME.fullmatch(str(name).casefold()) if item.kind == "picture" else None
         if numbered and numbered[1] in moving:  # a-000001.jpg beside a.mp4: a frame of that has the same name
             raise WrongUsage(
                 f"{flag}: {printable(item.name)} and a frame of {printable(moving[numbered[1]])} would share one"
@@ -95,69 +96,6 @@ def refuse_existing(targets: Iterable[Path], flag: str) -> None:
         raise WrongUsage(f"{flag} {printable(str(there[0]))}: {EXISTS}{others}")
 
 
-def refuse_existing_parts(
-    folder: Path, names: Mapping[str, PurePath], inputs: Sequence[Input], flag: str, overwrite: bool
-) -> None:
-    """Raise WrongUsage when a file in a folder has a name that a crop or a label of an input may get.
-
-    flag: "--crop" or "--yolo", whose names are NAME-FACE.jpg and NAME.txt for a picture, NAME-FRAME-FACE.jpg and
-    NAME-FRAME.txt for whatever moves. overwrite: only an input may not be replaced. Each folder is listed once.
-    """
-    form = _PARTS[flag]
-    alone = {str(names[item.name]).casefold() for item in inputs if item.kind == "picture"}
-    moving = {str(names[item.name]).casefold() for item in inputs if item.kind != "picture"}
-    there = []
-    for below in sorted({name.parent for name in names.values()}):
-        with suppress(OSError), os.scandir(folder / below) as entries:
-            for entry in entries:
-                stem, suffix = os.path.splitext(str(below / entry.name).casefold())
-                if suffix != form.suffix:
-                    continue
-                one, many = form.alone.fullmatch(stem), form.moving.fullmatch(stem)
-                if (one and one[1] in alone) or (many and many[1] in moving):
-                    there.append(folder / below / entry.name)
-    refuse_overwriting(there, inputs, flag)
-    if not overwrite:
-        refuse_existing(sorted(there), flag)
-
-
-class _Parts(NamedTuple):
-    """suffix of the files of a flag; what their stems look like for a picture, and for whatever moves."""
-
-    suffix: str
-    alone: re.Pattern[str]
-    moving: re.Pattern[str]
-
-
-_FRAME = re.compile(r"(.+)-\d{6,}")
-_PARTS = {
-    "--crop": _Parts(".jpg", re.compile(r"(.+)-\d+"), re.compile(r"(.+)-\d{6,}-\d+")),
-    "--yolo": _Parts(".txt", re.compile(r"(.+)"), _FRAME),
-}
-
-
-class LongNames:
-    """Reports names that are too long for the file system, once per source, and lets the rest go on.
-
-    report: takes the fault; None: it is raised.
-    """
-
-    def __init__(self, report: Callable[[BlazeFaceError], None] | None):
-        self._report = report
-        self._told: set[str] = set()
-
-    @contextmanager
-    def __call__(self, source: str) -> Iterator[None]:
-        try:
-            yield
-        except NameTooLong as fault:
-            if self._report is None:
-                raise
-            if source not in self._told:
-                self._told.add(source)
-                self._report(fault)
-
-
 def check_folder(path: str, flag: str) -> Path:
     """The folder of a flag, which may not exist yet. Raises WrongUsage when it is a file."""
     if path == "-":
@@ -169,10 +107,8 @@ def check_folder(path: str, flag: str) -> Path:
 
 def make_folder(folder: Path) -> None:
     """Make a folder, with those above it, unless it is there. Raises BlazeFaceError when it cannot be made."""
-    try:
+    with write_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise cannot_write(folder, error) from error
 
 
 def refuse_overwriting(targets: Iterable[Path], inputs: Iterable[Input], flag: str) -> None:

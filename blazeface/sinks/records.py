@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from blazeface.detections import Detections
-from blazeface.files.staged import cannot_write, staged_file
+from blazeface.files.staged import staged_file, write_errors
 from blazeface.sources.frames import Frame
 
 Recorder = Callable[[Frame, Detections], None]
@@ -57,30 +57,22 @@ def json_file(path: Path, replace: bool = True) -> Iterator[Recorder]:
     lines = path.suffix.lower() == ".jsonl"
     count = 0
     with staged_file(path, replace) as part:
-        with _saying(path):
+        with write_errors(path):
             file = part.open("w", encoding="ascii")
 
         def write(frame: Frame, faces: Detections) -> None:
             nonlocal count
             text = json.dumps(record(frame, faces))
-            with _saying(path):
+            with write_errors(path):
                 file.write(f"{text}\n" if lines else f"{',' if count else '['}\n{text}")
             count += 1
 
         try:
             yield write
-            with _saying(path):
+            with write_errors(path):
                 if not lines:
                     file.write("\n]\n" if count else "[]\n")
                 file.flush()
         finally:
             with suppress(OSError):  # what could not be flushed was said above
                 file.close()
-
-
-@contextmanager
-def _saying(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise cannot_write(path, error) from error

@@ -54,37 +54,40 @@ class Capture(Protocol):
     def release(self) -> None: ...
 
 
-def open_camera(
+def open_live(
     item: Input,
     timeout: float,
     stop: Callable[[], bool],
     reconnect: float = 0.0,
     say: Callable[[str], None] = lambda sentence: None,
 ) -> LiveSource:
-    """The camera of a number. Raises BlazeFaceError at once where the system has no such camera."""
+    """The camera of a number or the stream behind a URL, with the arguments of `LiveSource`.
+
+    A file behind an HTTP URL is read frame by frame, as a file on disk is. Raises BlazeFaceError at once where the
+    system has no such camera.
+    """
     silence_opencv()
+    camera = item.kind == "camera"
+    capture = _camera_capture(item) if camera else _stream_capture(item, timeout)
+    return LiveSource(
+        item.name, capture, timeout, stop, camera, reconnect, say, lambda: refusal(item.address, timeout / 2)
+    )
+
+
+def _camera_capture(item: Input) -> Callable[[], Capture]:
     number = int(item.address)
-    backend = cv2.CAP_ANY
-    if sys.platform == "linux":
-        backend = cv2.CAP_V4L2
-        device = f"/dev/video{number}"
-        if not os.path.exists(device):
-            others = ", ".join(sorted(glob.glob("/dev/video*"))) or "none"
-            raise BlazeFaceError(f"{item.name}: no such camera: {device} does not exist (cameras here: {others})")
-        if not os.access(device, os.R_OK | os.W_OK):
-            raise BlazeFaceError(f"{item.name}: no permission to use {device} (its group, often `video`, has it)")
-    return LiveSource(item.name, lambda: cv2.VideoCapture(number, backend), timeout, stop, True, reconnect, say)
+    if sys.platform != "linux":
+        return lambda: cv2.VideoCapture(number, cv2.CAP_ANY)
+    device = f"/dev/video{number}"
+    if not os.path.exists(device):
+        others = ", ".join(sorted(glob.glob("/dev/video*"))) or "none"
+        raise BlazeFaceError(f"{item.name}: no such camera: {device} does not exist (cameras here: {others})")
+    if not os.access(device, os.R_OK | os.W_OK):
+        raise BlazeFaceError(f"{item.name}: no permission to use {device} (its group, often `video`, has it)")
+    return lambda: cv2.VideoCapture(number, cv2.CAP_V4L2)
 
 
-def open_stream(
-    item: Input,
-    timeout: float,
-    stop: Callable[[], bool],
-    reconnect: float = 0.0,
-    say: Callable[[str], None] = lambda sentence: None,
-) -> LiveSource:
-    """The stream behind a URL; a file behind an HTTP URL is read frame by frame, as a file on disk is."""
-    silence_opencv()
+def _stream_capture(item: Input, timeout: float) -> Callable[[], Capture]:
     # Longer than ours, so that ours decides; but the thread that was left behind ends some time.
     patience = int(2000 * timeout) + 1000
     limits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, patience, cv2.CAP_PROP_READ_TIMEOUT_MSEC, patience]
@@ -93,10 +96,7 @@ def open_stream(
         with stream_options():
             return cv2.VideoCapture(item.address, cv2.CAP_FFMPEG, limits)
 
-    def why() -> str | None:
-        return refusal(item.address, timeout / 2)
-
-    return LiveSource(item.name, capture, timeout, stop, False, reconnect, say, why)
+    return capture
 
 
 class LiveSource:
@@ -108,7 +108,7 @@ class LiveSource:
 
     reconnect: seconds for which one that was lost, after it had given a picture, is opened anew, with growing pauses;
     0: not at all, and the end of a stream is its end. say takes the sentences about that. What stays lost ends in a
-    BlazeFaceError. why: asked for the reason where it cannot be opened.
+    BlazeFaceError. why: asked for the reason where a stream cannot be opened.
     """
 
     def __init__(

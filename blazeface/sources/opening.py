@@ -34,9 +34,9 @@ def open_source(
     """
     # Imported here: each reader loads a library that the others do not need.
     if item.kind in ("camera", "stream"):
-        from blazeface.sources.live import open_camera, open_stream
+        from blazeface.sources.live import open_live
 
-        return (open_camera if item.kind == "camera" else open_stream)(item, timeout, stop, reconnect, say)
+        return open_live(item, timeout, stop, reconnect, say)
     if item.kind == "sequence":
         from blazeface.sources.sequence import SequenceReader
 

@@ -49,7 +49,11 @@ def test_a_place_of_centerface() -> None:
 
 @pytest.mark.parametrize(
     ("module", "options"),
-    [(yunet_n, {"file": "yunet_n_dynamic.onnx", "size": 160}), (centerface_native, {"file": "centerface.onnx"})],
+    [
+        (yunet_n, {"file": "yunet_n_dynamic.onnx", "size": 160}),
+        (yunet_n, {"file": "yunet_n_dynamic.onnx", "size": None}),
+        (centerface_native, {"file": "centerface.onnx"}),
+    ],
 )
 def test_the_astronaut_is_found(module: object, options: dict[str, object]) -> None:
     file = FILES / str(options["file"])

@@ -19,7 +19,7 @@ from video_material import RedDetector, VideoMaker, walking_square
 
 from blazeface.errors import BlazeFaceError
 from blazeface.sources.inputs import Input, find_input
-from blazeface.sources.live import LiveSource, open_camera, open_stream
+from blazeface.sources.live import LiveSource, open_live
 
 
 class FakeCapture:
@@ -187,7 +187,7 @@ def test_a_missing_camera_is_said_at_once(capfd: pytest.CaptureFixture[str]) -> 
     item = Input("camera", "cam987", "987", PurePath("cam987"))
     with (
         pytest.raises(BlazeFaceError, match=r"^cam987: (no such camera|cannot be opened)"),
-        open_camera(item, 20.0, lambda: False) as source,
+        open_live(item, 20.0, lambda: False) as source,
     ):
         next(source.frames())
     assert capfd.readouterr() == ("", "")
@@ -234,7 +234,7 @@ class Files(SimpleHTTPRequestHandler):
 def test_motion_jpeg_over_http(capfd: pytest.CaptureFixture[str]) -> None:
     with serving(MotionJpeg) as address:
         item = find_input(f"{address}/video?token=secret")
-        with open_stream(item, 10.0, lambda: False) as source:
+        with open_live(item, 10.0, lambda: False) as source:
             frames = list(source.frames())
     assert len(frames) >= 5
     assert all("secret" not in frame.source for frame in frames)
@@ -249,7 +249,7 @@ def test_a_video_file_over_http(make_video: VideoMaker, tmp_path: Path) -> None:
     make_video(tmp_path / "a.mp4", count=20, rate=Fraction(25))
     with (
         serving(partial(Files, directory=str(tmp_path))) as address,
-        open_stream(find_input(f"{address}/a.mp4"), 10.0, lambda: False) as source,
+        open_live(find_input(f"{address}/a.mp4"), 10.0, lambda: False) as source,
     ):
         frames = list(source.frames())
     assert [frame.time for frame in frames] == [Fraction(n, 25) for n in range(20)]
@@ -259,7 +259,7 @@ def test_nobody_answers(capfd: pytest.CaptureFixture[str]) -> None:
     item = find_input("http://user:secret@127.0.0.1:9/live")
     with (
         pytest.raises(BlazeFaceError, match="nothing answers there, or it is no video") as caught,
-        open_stream(item, 10.0, lambda: False) as source,
+        open_live(item, 10.0, lambda: False) as source,
     ):
         next(source.frames())
     assert "secret" not in str(caught.value)
@@ -339,7 +339,7 @@ def test_a_stream_that_is_cut_off_and_comes_back_over_http() -> None:
     with serving(MotionJpeg) as address:
         item = find_input(f"{address}/video?token=secret")
         said: list[str] = []
-        with open_stream(item, 5.0, lambda: len(said) > 2, 10.0, said.append) as source:
+        with open_live(item, 5.0, lambda: len(said) > 2, 10.0, said.append) as source:
             count = sum(1 for _ in source.frames())
     assert count > 20
     assert said[0].endswith("/video?***: ended; trying again for up to 10 seconds")
@@ -362,7 +362,7 @@ def test_mpeg_ts_over_tcp(make_video: VideoMaker, tmp_path: Path) -> None:
     threading.Thread(target=send, daemon=True).start()
     with (
         server,
-        open_stream(find_input(f"tcp://127.0.0.1:{server.getsockname()[1]}"), 10.0, lambda: False) as source,
+        open_live(find_input(f"tcp://127.0.0.1:{server.getsockname()[1]}"), 10.0, lambda: False) as source,
     ):
         frames = list(source.frames())
     assert len(frames) >= 5
@@ -402,7 +402,7 @@ def test_mpeg_ts_over_udp_until_it_falls_silent() -> None:
             pytest.raises(
                 BlazeFaceError, match=rf"^udp://127\.0\.0\.1:{port}: (gave no picture for 2 seconds|ended)"
             ),
-            open_stream(find_input(f"udp://127.0.0.1:{port}"), 2.0, lambda: False) as source,
+            open_live(find_input(f"udp://127.0.0.1:{port}"), 2.0, lambda: False) as source,
         ):
             for frame in source.frames():
                 found = RedDetector().detect(frame.image)

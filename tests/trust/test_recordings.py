@@ -43,11 +43,11 @@ class Camera:
         return True, np.random.default_rng().integers(0, 255, (96, 128, 3), np.uint8)
     def release(self): pass
 
-def open_camera(item, timeout, stop, reconnect, say):
+def open_live(item, timeout, stop, reconnect, say):
     return LiveSource(item.name, Camera, timeout, stop, True, reconnect, say)
 
 import blazeface.sources.live as live
-live.open_camera = open_camera
+live.open_live = open_live
 sys.exit(run_command("detect", ["--video", "cam0", "--output", sys.argv[1], "--no-window", *sys.argv[2:]], prog="detect"))
 """
 

@@ -21,9 +21,9 @@ from blazeface.sinks.output_paths import (
     plan_names,
     plan_outputs,
     refuse_existing,
-    refuse_existing_parts,
     refuse_overwriting,
 )
+from blazeface.sinks.part_folder import refuse_existing_parts
 from blazeface.sinks.records import Recorder, json_file
 from blazeface.sources.inputs import Input, find_inputs
 

@@ -29,7 +29,7 @@ from blazeface.evaluation.sheet import contact_sheet
 from blazeface.evaluation.table import markdown, table_text
 from blazeface.evaluation.worst import false_positives, missed_faces
 from blazeface.files.pictures import read_picture, write_picture
-from blazeface.files.staged import cannot_write, staged_file
+from blazeface.files.staged import staged_file, write_errors
 from blazeface.geometry import Image
 from blazeface.spec import NAMED_SPECS
 
@@ -180,10 +180,8 @@ def _prepare_output(out: Path) -> Callable[[list[Record], FaceDetector, str], No
         from blazeface.evaluation.curves import draw_precision_recall, draw_reliability
     except ImportError as error:
         raise BlazeFaceError(f"--out draws with matplotlib: {install_command('train')} ({error})") from error
-    try:
+    with write_errors(out):
         out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise cannot_write(out, error) from error
 
     def draw(found: list[Record], detector: FaceDetector, name: str) -> None:
         threshold = detector.spec.score_threshold
@@ -205,8 +203,5 @@ def _prepare_output(out: Path) -> Callable[[list[Record], FaceDetector, str], No
 @contextmanager
 def _new(path: Path) -> Iterator[Path]:
     """A file that appears whole or not at all; a full disk is one sentence."""
-    try:
-        with staged_file(path) as part:
-            yield part
-    except OSError as error:
-        raise cannot_write(path, error) from error
+    with write_errors(path), staged_file(path) as part:
+        yield part

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from blazeface.errors import BlazeFaceError, install_command
 from blazeface.evaluation.wider.protocol import SUBSETS, WiderTruth
 from blazeface.files.names import printable
-from blazeface.files.staged import cannot_write, staged_file
+from blazeface.files.staged import staged_file, write_errors
 from blazeface.geometry import Floats
 
 COLUMNS = "x y w h score"
@@ -126,9 +126,7 @@ def write_prediction(folder: Path, event: str, name: str, predictions: Floats) -
     path = prediction_path(folder, event, name)
     lines = [name, str(len(predictions))]
     lines += [" ".join(f"{value:.3f}" for value in row[:4]) + f" {row[4]:.6f}" for row in predictions.tolist()]
-    try:
+    with write_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         with staged_file(path) as part:
             part.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise cannot_write(path, error) from error
