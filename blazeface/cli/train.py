@@ -6,23 +6,31 @@ import argparse
 import dataclasses
 import os
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from blazeface.errors import BlazeFaceError, install_command
+from blazeface.errors import BlazeFaceError
 from blazeface.files.staged import staged_file
 from blazeface.spec import NAMED_SPECS
+from blazeface.training.preflight import claimed, load_data, require_batch, require_device, require_packages
 
 if TYPE_CHECKING:
     from blazeface.models.network import BlazeFace
+    from blazeface.training.checkpoint import Checkpoint
     from blazeface.training.config import TrainConfig
-
-MISSING = f"training needs PyTorch and a few more: {install_command('train')}"
+    from blazeface.training.distributed import Processes
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--data", type=Path, required=True, metavar="ROOT", help="folder in the WIDER FACE layout")
+    add(
+        "--val-split",
+        type=float,
+        metavar="SHARE",
+        help="score on this share of the pictures of train, drawn by their names, where there is no val (0.1, say)",
+    )
     add(
         "--regions",
         type=Path,
@@ -64,28 +72,35 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train, then write model.safetensors, model.onnx and report.json into the run's folder."""
-    try:
-        import torch
-
-        from blazeface.data.regions import with_regions
-        from blazeface.data.samples import load_split
-        from blazeface.training.checkpoint import load_checkpoint
-        from blazeface.training.distributed import join_processes
-        from blazeface.training.faces import FaceTrainer, rebuild
-        from blazeface.training.finish import finish, val_score
-        from blazeface.training.loop import Machine
-        from blazeface.training.memory import keep_freed_memory
-    except ImportError as error:
-        raise BlazeFaceError(f"{MISSING} ({error})") from error
-
     _check(args)
+    require_packages()
+    require_device(args.device)
+    from blazeface.training.checkpoint import load_checkpoint
+    from blazeface.training.distributed import join_processes
+
     processes = join_processes()
-    keep_freed_memory()
-    torch.set_num_threads(args.threads or max(1, (os.cpu_count() or 1) // processes.world))
     checkpoint = load_checkpoint(args.resume) if args.resume else None
     config = _config(args, checkpoint.config if checkpoint else None)
+    require_batch(config.batch, processes.world)
+    with claimed(args.out or args.resume, args.resume) if processes.leads else nullcontext():
+        return _train(args, config, checkpoint, processes)
+
+
+def _train(
+    args: argparse.Namespace, config: TrainConfig, checkpoint: Checkpoint | None, processes: Processes
+) -> int:
+    import torch
+
+    from blazeface.data.regions import with_regions
+    from blazeface.training.faces import FaceTrainer, rebuild
+    from blazeface.training.finish import finish, val_score
+    from blazeface.training.loop import Machine
+    from blazeface.training.memory import keep_freed_memory
+
+    keep_freed_memory()
+    torch.set_num_threads(args.threads or max(1, (os.cpu_count() or 1) // processes.world))
     out: Path = args.out or args.resume
-    samples, val = load_split(args.data, "train"), load_split(args.data, "val")
+    samples, val = load_data(args.data, args.val_split, _say if processes.leads else lambda _: None)
     if args.regions:
         samples = with_regions(samples, args.regions)
     network = rebuild(checkpoint) if checkpoint else _fresh(config, args)
@@ -101,14 +116,18 @@ def run(args: argparse.Namespace) -> int:
     if checkpoint:
         trainer.restore(checkpoint)
     if processes.leads:
-        _prepare_folder(out, config, resumed=checkpoint is not None)
+        _write_config(out, config)
     if not trainer.train(samples, out, val_score(val, args.val_pictures)):
         if processes.leads:
-            print(f"stopped at step {trainer.step}; go on with --resume {out}", file=sys.stderr)
+            _say(f"stopped at step {trainer.step}; go on with --resume {out}")
         return 130
     if processes.leads:
         finish(trainer.ema.network, samples, val, out)
     return 0
+
+
+def _say(sentence: str) -> None:
+    print(sentence, file=sys.stderr)
 
 
 def _check(args: argparse.Namespace) -> None:
@@ -117,6 +136,8 @@ def _check(args: argparse.Namespace) -> None:
         raise BlazeFaceError("--out is needed: the folder for the run's files")
     if args.init and args.resume:
         raise BlazeFaceError("--init and --resume exclude each other: a resumed run has weights of its own")
+    if args.val_split is not None and not 0 < args.val_split < 1:
+        raise BlazeFaceError(f"--val-split must lie between 0 and 1, not {args.val_split}")
     if args.freeze and not (args.init or args.resume):
         raise BlazeFaceError("--freeze needs --init: a random backbone is not worth keeping")
     for name, low, high in (
@@ -186,14 +207,8 @@ def _fresh(config: TrainConfig, args: argparse.Namespace) -> BlazeFace:
     return named
 
 
-def _prepare_folder(out: Path, config: TrainConfig, resumed: bool) -> None:
-    """Make the run's folder; refuse one that holds another run, which would be overwritten."""
-    from blazeface.training.checkpoint import FILE
-
+def _write_config(out: Path, config: TrainConfig) -> None:
     try:
-        out.mkdir(parents=True, exist_ok=True)
-        if (out / FILE).exists() and not resumed:
-            raise BlazeFaceError(f"--out: {out} holds a run already; go on with --resume {out}, or name another")
         with staged_file(out / "config.json") as part:
             part.write_text(config.to_json() + "\n", encoding="utf-8")
     except OSError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,6 +18,10 @@ from blazeface.errors import BlazeFaceError
 SPLITS = ("train", "val")
 
 T = TypeVar("T")
+
+
+class NoLabels(BlazeFaceError):
+    """The data folder has no labels of the split that was asked for."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +72,7 @@ def load_split(root: Path, split: str) -> list[Sample]:
     elif text.is_file():
         faces = read_wider(text)
     else:
-        raise BlazeFaceError(f"{root}: it holds neither {coco.relative_to(root)} nor {text.relative_to(root)}")
+        raise NoLabels(f"{root}: it holds neither {coco.relative_to(root)} nor {text.relative_to(root)}")
     samples = [_sample(images, name, entries) for name, entries in faces]
     if not samples:
         raise BlazeFaceError(f"{coco if coco.is_file() else text}: it lists no picture")
@@ -79,6 +84,27 @@ def chosen_evenly(samples: Sequence[T], limit: int | None) -> list[T]:
     if limit is None or limit >= len(samples):
         return list(samples)
     return [samples[i * len(samples) // limit] for i in range(limit)]
+
+
+def split_off(samples: Sequence[Sample], share: float) -> tuple[list[Sample], list[Sample]]:
+    """(train, val): that share of the pictures, at least one, become val; each list in the given order.
+
+    Which ones follows from the names of the pictures alone (SHA-256 of the folder's and the file's name), so it is the
+    same again in any order, on any machine, and hardly changes when pictures are added. A picture that is listed twice is
+    on one side only. Raises BlazeFaceError for fewer than two pictures.
+    """
+    paths = {sample.path for sample in samples}
+    if len(paths) < 2:
+        raise BlazeFaceError(f"--val-split: {len(paths)} picture cannot be shared out between train and val")
+    count = min(max(1, round(share * len(paths))), len(paths) - 1)
+    chosen = set(sorted(paths, key=_draw)[:count])
+    train = [sample for sample in samples if sample.path not in chosen]
+    return train, [sample for sample in samples if sample.path in chosen]
+
+
+def _draw(path: Path) -> tuple[bytes, str]:
+    name = f"{path.parent.name}/{path.name}"
+    return hashlib.sha256(name.encode("utf-8", "surrogateescape")).digest(), str(path)
 
 
 def _sample(images: Path, name: str, faces: list[WiderFace]) -> Sample:
