@@ -3,7 +3,8 @@
     python -m reliability.model_mutants --count 100000 --seed 7
 
 Each mutant that is let through runs once in a process forked for it. A finding is a process that dies of a signal, or
-takes more than SECONDS: the runtime was handed what it cannot bear. The same count and seed make the same mutants.
+takes more than SECONDS: the runtime was handed what it cannot bear. The same count and seed make the same mutants;
+--minutes ends the trial before, and the report says how many there were.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import os
 import signal
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -42,10 +44,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=100_000, help="mutants of each format (default 100000)")
     parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="end after these at the latest")
     parser.add_argument("--no-report", action="store_true", help="print only")
     args = parser.parse_args()
-    rows = {name: try_format(name, args.count, args.seed) for name in FORMATS}
-    figures = {"count": args.count, "seed": args.seed, "formats": rows}
+    each = 60 * args.minutes / len(FORMATS)
+    rows = {name: try_format(name, args.count, args.seed, each) for name in FORMATS}
+    figures = {"asked": args.count, "seed": args.seed, "formats": rows}
     text = as_text(figures)
     print(text)
     if not args.no_report:
@@ -53,13 +57,18 @@ def main() -> int:
     return int(any(row["findings"] for row in rows.values()))
 
 
-def try_format(name: str, count: int, seed: int) -> dict[str, Any]:
+def try_format(name: str, count: int, seed: int, seconds: float) -> dict[str, Any]:
+    """Up to `count` mutants of one format, for `seconds` at most."""
     mutate, check, backend = FORMATS[name]
     seeds = model_seeds(f".{name}")
-    row: dict[str, Any] = {"unwritable": 0, "refused": 0, "ran": 0, "failed": 0, "findings": []}
+    row: dict[str, Any] = {"mutants": 0, "unwritable": 0, "refused": 0, "ran": 0, "failed": 0, "findings": []}
+    end = time.monotonic() + seconds
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"x.{name}"
         for number in range(count):
+            if time.monotonic() > end:
+                break
+            row["mutants"] += 1
             try:
                 path.write_bytes(mutate(seeds[number % len(seeds)], seed, number))
             except (KeyError, ValueError, TypeError, OverflowError):
@@ -98,13 +107,22 @@ def run_once(path: Path, backend: str) -> int:
 
 
 def as_text(figures: dict[str, Any]) -> str:
-    head = ["format", "refused by the list", "ran", "raised in the runtime", "could not be written", "findings"]
+    head = [
+        "format",
+        "mutants",
+        "refused by the list",
+        "ran",
+        "raised in the runtime",
+        "could not be written",
+        "findings",
+    ]
     rows = [
-        [name, row["refused"], row["ran"], row["failed"], row["unwritable"], len(row["findings"])]
+        [name, row["mutants"], row["refused"], row["ran"], row["failed"], row["unwritable"], len(row["findings"])]
         for name, row in figures["formats"].items()
     ]
     told = "".join(f"\n- {line}" for row in figures["formats"].values() for line in row["findings"])
-    return f"{figures['count']:,} mutants of each format, seed {figures['seed']}.\n\n{table(head, rows)}{told}"
+    tried = sum(row["mutants"] for row in figures["formats"].values())
+    return f"{tried:,} mutants, seed {figures['seed']}.\n\n{table(head, rows)}{told}"
 
 
 if __name__ == "__main__":
