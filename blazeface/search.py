@@ -52,6 +52,9 @@ SEAM = 0.5
 STEP = 2.0
 """Scale of a level over that of the next coarser one, at most."""
 
+SHARED_SIZES = 1.25
+"""Largest over smallest size of face that neighbouring levels share, at least: sizes are measured with an error."""
+
 LARGEST_ZOOM = 2.0
 """Magnification of the picture beyond which nothing more is found."""
 
@@ -181,9 +184,8 @@ def _scales(height: int, width: int, spec: ModelSpec, min_face: float | str, mul
     finest = min(finest, LARGEST_ZOOM)
     if finest <= base:
         return [base]
-    # Neighbouring levels must share sizes of face, a quarter at least: sizes are measured with an error.
-    step = min(STEP, _largest(multiple) * spec.input_size / (GOOD * stride) / 1.25)
-    count = max(1, math.ceil(math.log(finest / base) / math.log(max(step, 1.25)) - 1e-9))
+    step = min(STEP, _largest(multiple) * spec.input_size / (GOOD * stride) / SHARED_SIZES)
+    count = max(1, math.ceil(math.log(finest / base) / math.log(max(step, SHARED_SIZES)) - 1e-9))
     return [base * (finest / base) ** (level / count) for level in range(count + 1)]
 
 

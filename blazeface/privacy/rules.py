@@ -1,6 +1,6 @@
 """The rules by which faces are covered: the numbers, in one place for Python and for the page.
 
-The page reads them from js/rules.js, which `tools/page_rules.py` writes from here.
+The page reads them from blazeface/rules.js, which `tools/page_rules.py` writes from here.
 """
 
 from __future__ import annotations

@@ -67,9 +67,9 @@ Site = dict[str, Content]
 
 
 def make_site(models: Sequence[str | Path], runtime: Path) -> Site:
-    """All addresses of the page, such as "index.html" or "models/front-128/spec.json", without a leading slash.
+    """All addresses of the page, such as "index.html" or "models/front-128.onnx", without a leading slash.
 
-    models: names of shipped models or paths of .onnx files, each opened once to read its spec; the first is the
+    models: names of shipped models or paths of .onnx files, each opened once to see that it can be run; the first is the
     one that the page starts with. runtime: the folder with onnxruntime-web; files missing there are left out,
     and the page says so. Raises BlazeFaceError for a model that is missing, damaged or foreign, or named twice.
     """
@@ -81,15 +81,14 @@ def make_site(models: Sequence[str | Path], runtime: Path) -> Site:
             raise BlazeFaceError(
                 f"{path}: the page runs .onnx files; the shipped models are {', '.join(shipped())}"
             )
-        spec = open_backend(path, "onnxruntime", threads=1).spec
+        open_backend(path, "onnxruntime", threads=1)  # what cannot be run here is not handed out
         name = path.stem
         if name in names or not name.isprintable() or set(name) & set('/\\?#%"<>'):
             raise BlazeFaceError(
                 f"{path}: another model has that name, or it cannot stand in an address; rename it"
             )
         names.append(name)
-        site[f"models/{name}/model.onnx"] = Content(path)
-        site[f"models/{name}/spec.json"] = Content(spec.to_json().encode())
+        site[f"models/{name}.onnx"] = Content(path)
     found = [name for name in RUNTIME_FILES if (runtime / name).is_file()]
     site |= {f"vendor/{name}": Content(runtime / name) for name in found}
     index = {"models": names, "runtime": RUNTIME_VERSION, "runtime_files": found}

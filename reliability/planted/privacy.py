@@ -27,7 +27,7 @@ PRIVACY: tuple[Fault, ...] = (
         (
             "privacy/test_covers.py",
             "privacy/test_cover.py",
-            "web/test_page_covers.py::test_its_rules_are_python_s",
+            "web/test_page_search.py::test_the_numbers_are_python_s",
         ),
         ("the rules know no margin", "margin: float = 0.3", "margin: float = 0.0"),
         ("a lost face is held for no time", "hold: float = 1.0", "hold: float = 0.0"),
@@ -159,14 +159,14 @@ PRIVACY: tuple[Fault, ...] = (
         ),
     ),
     *faults(
-        "blazeface/web/page/js/rules.js",
+        "blazeface/web/page/blazeface/rules.js",
         ("web/test_page_covers.py",),
         ("the page holds for no time", "  hold: 1.0,", "  hold: 0.0,"),
         ("the page covers without a margin", "  margin: 0.3,", "  margin: 0.0,"),
         ("the page's mosaic keeps the detail", "  cells: 5,", "  cells: 50,"),
     ),
     *faults(
-        "blazeface/web/page/js/covers.js",
+        "blazeface/web/page/blazeface/covers.js",
         ("web/test_page_covers.py",),
         (
             "the page covers what it sees without a margin",
@@ -180,7 +180,7 @@ PRIVACY: tuple[Fault, ...] = (
         ),
         (
             "the page's covers do not grow",
-            "const sides = Math.min(rules.growth * away, rules.largest_growth);",
+            "const sides = Math.min(rules.slack + rules.growth * away, rules.largest_growth);",
             "const sides = 0;",
         ),
         ("the page forgets a track after a frame", "(track.confirmed ? rules.bridge : rules.brief)", "0"),

@@ -20,7 +20,8 @@ class Node:
 
     def __init__(self, folder: Path):
         self.folder = folder
-        shutil.copytree(PAGE / "js", folder, dirs_exist_ok=True)
+        for name in ("blazeface", "js"):
+            shutil.copytree(PAGE / name, folder / name, dirs_exist_ok=True)
         (folder / "package.json").write_text('{"type": "module"}', encoding="utf-8")
 
     def run(self, program: str, **given: Any) -> Any:

@@ -29,7 +29,7 @@ CORNER_SIZES = [(640, 480), (480, 320), (256, 100), (129, 65), (333, 199)]
 """The last two have ties: sources exactly between two 32nds of a pixel, where OpenCV's last bits decide."""
 
 LETTERBOX = """
-const { letterboxImage } = await import('./letterbox.js');
+const { letterboxImage } = await import('./blazeface/letterbox.js');
 return given.sizes.map(([width, height], i) => {
   const data = fs.readFileSync(`${i}.rgba`);
   const { square, letterbox } = letterboxImage({ data, width, height }, given.size, given.resampling);
@@ -82,9 +82,49 @@ def test_mediapipe_s_warp_differs_in_ties_of_rounding_only(node: Node) -> None: 
         assert letterboxes[i]["offsetY"] == pytest.approx(letterbox.offset_y)
 
 
+PARTS = """
+const { letterboxImage } = await import('./blazeface/letterbox.js');
+const data = fs.readFileSync('0.rgba');
+return given.parts.map(([left, top, width, height, rows, columns], i) => {
+  const part = { left, top, width, height };
+  const found = letterboxImage({ data, width: 1280, height: 900 }, [rows, columns], given.resampling, part);
+  fs.writeFileSync(`${i}.square`, found.square);
+  return found.letterbox;
+});
+"""
+
+
+@pytest.mark.parametrize("resampling", ["supersample", "corner"])
+def test_a_part_of_a_picture_fills_a_rectangle_as_in_python(node: Node, resampling: str) -> None:  # noqa: F811
+    rng = np.random.default_rng(11)
+    image = cv2.resize(pictures()[1], (1280, 900), interpolation=cv2.INTER_CUBIC).astype(np.uint8)
+    give_pictures(node, [image])
+    # left, top, width, height, rows, columns: one to one, enlarged, halved exactly, shrunk, slim, the whole.
+    parts: list[tuple[int, ...]] = [
+        (0, 0, 1280, 900, 96, 160),
+        (640, 380, 640, 520, 520, 640),
+        (17, 33, 256, 128, 256, 512),
+        (100, 50, 640, 512, 256, 320),
+    ]
+    for _ in range(8):
+        width, height = rng.integers(1, (900, 700))
+        left, top = rng.integers(0, (1280 - width + 1, 900 - height + 1))
+        parts.append((left, top, width, height, *(16 * rng.integers(1, 30, 2))))
+    parts = [tuple(map(int, part)) for part in parts]
+    letterboxes = node.run(PARTS, parts=parts, resampling=resampling)
+    for i, (left, top, width, height, rows, columns) in enumerate(parts):
+        view = np.ascontiguousarray(image[top : top + height, left : left + width])
+        expected, letterbox = letterbox_image(view, (rows, columns), resampling)
+        raw = np.frombuffer((node.folder / f"{i}.square").read_bytes(), np.uint8).reshape(rows, columns, 3)
+        difference = np.abs(raw[:, :, ::-1].astype(int) - expected)
+        assert difference.max() <= (0 if resampling == "supersample" else 2 * 255 / 32 + 1), parts[i]
+        given = [letterboxes[i][name] for name in ("scaleX", "scaleY", "offsetX", "offsetY")]
+        assert given == pytest.approx(list(astuple(letterbox)), rel=1e-12)
+
+
 POSTPROCESS = """
-const { anchorCenters } = await import('./anchors.js');
-const { postprocess } = await import('./detector.js');
+const { anchorCenters } = await import('./blazeface/anchors.js');
+const { postprocess } = await import('./blazeface/detector.js');
 const centers = anchorCenters(given.spec.anchor_maps);
 const floats = (name) => new Float32Array(new Uint8Array(fs.readFileSync(name)).buffer);
 return given.thresholds.map((threshold, i) => postprocess(
@@ -129,7 +169,7 @@ def test_prepare_normalises_into_planes(node: Node) -> None:  # noqa: F811
     give_pictures(node, images)
     sizes = SIZES[: len(images)]
     program = """
-    const { prepare } = await import('./detector.js');
+    const { prepare } = await import('./blazeface/detector.js');
     given.sizes.forEach(([width, height], i) =>
       fs.writeFileSync(`${i}.input`, prepare({ data: fs.readFileSync(`${i}.rgba`), width, height }, given.spec).input));
     """
@@ -141,5 +181,5 @@ def test_prepare_normalises_into_planes(node: Node) -> None:  # noqa: F811
 
 def test_rounding_is_python_s(node: Node) -> None:  # noqa: F811
     values = [0.5, 1.5, 2.5, 2.4999, 3.5, 0.49999999999999994, 127.5, 128.5, 7.0, -0.5, -1.5, -2.5]
-    program = "const { roundHalfEven } = await import('./letterbox.js'); return given.values.map(roundHalfEven);"
+    program = "const { roundHalfEven } = await import('./blazeface/letterbox.js'); return given.values.map(roundHalfEven);"
     assert node.run(program, values=values) == [round(value) for value in values]

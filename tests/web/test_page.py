@@ -103,6 +103,38 @@ def test_page_and_python_agree_on_pictures(page: Tab, model: str, tmp_path: Path
                       "lying.jpg": 1, "plain.jpg": 2}  # fmt: skip
 
 
+def crowd(folder: Path) -> Path:
+    """A wide picture with the portrait's face at sides of 33 to 166 pixels."""
+    head = read_picture(str(PORTRAIT))[20:240, 110:330]
+    image = np.full((1080, 1920, 3), 90, np.uint8)
+    left = 20
+    for n, side in enumerate((80, 90, 100, 120, 160, 200, 300, 400)):
+        left, top = left + 40, 60 + 80 * n
+        image[top : top + side, left : left + side] = cv2.resize(head, (side, side), interpolation=cv2.INTER_AREA)
+        left += side
+    cv2.imwrite(str(folder / "crowd.png"), image)
+    return folder / "crowd.png"
+
+
+@pytest.mark.parametrize("model", ["front-128", "back-256"])
+def test_small_faces_are_searched_for_as_in_python(page: Tab, model: str, tmp_path: Path) -> None:
+    page.choose("#model", model)
+    page.until(f"{READY} && document.querySelector('#engine-used').textContent.startsWith('{model}')")
+    path = crowd(tmp_path)
+    without = upload(page, path)
+    page.click("#small")
+    found = upload(page, path)
+    expected = FaceDetector(model, min_face="auto").detect(read_picture(str(path)))
+    assert len(without) < len(found) == len(expected) >= 7
+    for n, face in enumerate(found):
+        np.testing.assert_allclose(face["box"], expected.boxes[n], atol=0.5)
+        np.testing.assert_allclose(face["keypoints"], expected.keypoints[n], atol=0.5)
+        assert face["score"] == pytest.approx(float(expected.scores[n]), abs=0.01)
+    page.reload()
+    page.until(READY)
+    assert page.js("return document.querySelector('#small').checked") is True  # kept for the next time
+
+
 def test_a_picture_shows_its_face_and_the_threshold_holds(page: Tab) -> None:
     (face,) = upload(page, PORTRAIT)
     left, top, scale = page.js(
@@ -141,7 +173,7 @@ def test_what_is_no_picture_is_said(page: Tab, tmp_path: Path) -> None:
 
 TAB_ORDER = (
     *("camera", "open", "save", "model", "threshold", "cover", "engine"),
-    *("mirror", "marks", "summary", "numbers"),
+    *("small", "mirror", "marks", "summary", "numbers"),
 )
 
 

@@ -10,12 +10,11 @@ from node import Node, node  # noqa: F401  (a fixture)
 
 from blazeface.detections import Detections
 from blazeface.privacy.coverer import Coverer
-from tools.page_rules import TARGET, page_rules
 
 WIDTH, HEIGHT = 120, 100
 
 COVERS = """
-const { Covers } = await import('./covers.js');
+const { Covers } = await import('./blazeface/covers.js');
 return given.clips.map(({ width, height, frames }) => {
   const covers = new Covers();
   return frames.map(({ time, faces }) => covers.update(faces, time, width, height));
@@ -89,10 +88,6 @@ def test_the_same_detections_give_the_same_covers_as_in_python(node: Node) -> No
                 assert a["box"] == pytest.approx(b["box"], abs=1e-6)
 
 
-def test_its_rules_are_python_s() -> None:
-    assert TARGET.read_text(encoding="utf-8") == page_rules(), "run `python -m tools.page_rules`"
-
-
 def one(x: float, score: float = 0.9) -> Detections:
     box = np.array([[x, 20, x + 20, 40]], np.float32)
     return Detections(box, np.array([score], np.float32), np.zeros((1, 6, 2), np.float32))
@@ -115,8 +110,8 @@ def test_the_cover_of_a_face_that_moved_when_it_was_lost_reaches_where_it_is_exp
 
 
 COVER = """
-const { coverBoxes } = await import('./draw.js');
-const { widened } = await import('./covers.js');
+const { coverBoxes } = await import('./js/draw.js');
+const { widened } = await import('./blazeface/covers.js');
 const filled = [];
 const context = {
   set fillStyle(value) { this.style = value; },

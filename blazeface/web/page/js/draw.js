@@ -1,6 +1,6 @@
 // Faces drawn on a canvas: boxes, points, scores; and faces covered.
 
-import { RULES } from "./rules.js";
+import { RULES } from "../blazeface/rules.js";
 
 const ACCENT = "#ff8a4c";
 

@@ -1,13 +1,12 @@
 // The page itself: controls, the camera's loop, pictures.
 
 import { Camera, explain } from "./camera.js";
-import { Covers } from "./covers.js";
-import { FaceDetector } from "./detector.js";
+import { Covers } from "../blazeface/covers.js";
 import { coverBoxes, drawFaces, drawPicture, mirrorFaces } from "./draw.js";
 import { Meter } from "./meter.js";
 import { keepForOffline } from "./offline.js";
-import { ENGINE_NAMES, openNetwork } from "./runtime.js";
-import { RULES } from "./rules.js";
+import { ENGINE_NAMES, openDetector } from "./runtime.js";
+import { RULES } from "../blazeface/rules.js";
 import { loadSettings, saveSettings } from "./settings.js";
 
 const LONGEST = 4096; // pixels of a picture's side; phones cannot hold much larger canvases
@@ -20,7 +19,6 @@ const work = document.createElement("canvas").getContext("2d", { willReadFrequen
 
 let site; // what the server offers: {models, runtime_files, ...}
 let detector = null;
-let network = null;
 let camera = null;
 let picture = null; // the picture that is shown, as a canvas
 let mirrorChosen = null; // null: as suits the camera
@@ -45,19 +43,14 @@ function countOf(faces) {
 // ---- the model
 
 async function loadDetector() {
-  const name = at.model.value;
-  const folder = new URL(`models/${encodeURIComponent(name)}/`, document.baseURI);
+  const model = new URL(`models/${encodeURIComponent(at.model.value)}.onnx`, document.baseURI);
   say("Loading the model …");
+  const last = detector;
   detector = null;
-  network?.close();
-  network = null;
-  const response = await fetch(new URL("spec.json", folder));
-  if (!response.ok) throw new Error(`The model ${name} could not be loaded (${response.status}).`);
-  const spec = await response.json();
-  network = await openNetwork(new URL("model.onnx", folder), spec, at.engine.value, site.runtime_files);
-  detector = new FaceDetector(spec, network.run);
-  at["engine-used"].textContent = `${spec.name} · ${ENGINE_NAMES[network.engine]}`;
-  if (!loadSettings().threshold) at.threshold.value = spec.score_threshold;
+  await last?.close();
+  detector = await openDetector(model, at.engine.value, site.runtime_files);
+  at["engine-used"].textContent = `${detector.spec.name} · ${ENGINE_NAMES[detector.engine]}`;
+  if (!loadSettings().threshold) at.threshold.value = detector.spec.score_threshold;
   showThreshold();
 }
 
@@ -100,7 +93,8 @@ async function find(source) {
   const pixels = source.getContext("2d").getImageData(0, 0, width, height);
   const start = performance.now();
   const shownFrom = threshold();
-  const candidates = await detector.detect(pixels, at.cover.value === "off" ? shownFrom : Math.min(RULES.faint, shownFrom));
+  const scoreThreshold = at.cover.value === "off" ? shownFrom : Math.min(RULES.faint, shownFrom);
+  const candidates = await detector.detect(pixels, { scoreThreshold, minFace: at.small.checked ? "auto" : null });
   const faces = candidates.filter(({ score }) => score >= shownFrom);
   return { pixels, candidates, faces, cost: performance.now() - start };
 }
@@ -269,13 +263,14 @@ function showThreshold() {
 }
 
 function remember() {
-  const { model, threshold, cover, engine, marks } = at;
+  const { model, threshold, cover, engine, marks, small } = at;
   saveSettings({
     model: model.value,
     threshold: threshold.value,
     cover: cover.value,
     engine: engine.value,
     marks: marks.checked,
+    small: small.checked,
   });
 }
 
@@ -321,6 +316,7 @@ function listen() {
   at.threshold.addEventListener("input", () => (showThreshold(), redraw()));
   at.cover.addEventListener("change", redraw);
   at.marks.addEventListener("change", redraw);
+  at.small.addEventListener("change", redraw);
   at.mirror.addEventListener("change", () => {
     mirrorChosen = at.mirror.checked;
     redraw();
@@ -342,6 +338,7 @@ function restore() {
     if (kept[name] && known) control.value = kept[name];
   }
   if (kept.marks === false) at.marks.checked = false;
+  at.small.checked = kept.small === true;
 }
 
 async function begin() {

@@ -1,10 +1,10 @@
 // Raw regressions to boxes and keypoints; blazeface/decode.py is the same in Python.
 
-const LOGIT_LIMIT = 80;
+import { LIMITS } from "./rules.js";
 
 /** A score in [0, 1] from a logit. */
 export function sigmoid(logit) {
-  const limited = Math.min(Math.max(logit, -LOGIT_LIMIT), LOGIT_LIMIT);
+  const limited = Math.min(Math.max(logit, -LIMITS.logit), LIMITS.logit);
   return 1 / (1 + Math.exp(-limited));
 }
 
