@@ -112,7 +112,7 @@ class FaceDetector:
         reduce: Reduce = blend,
         min_face: MinFace = None,
     ) -> FaceDetector:
-        """A detector on a model that is loaded already: whatever has a spec and can run a batch."""
+        """A detector on a loaded backend: any object with a `spec` and `run(batch)` (see `backends`)."""
         detector = cls.__new__(cls)
         detector._set_up(backend, score_threshold, reduce, min_face)
         return detector

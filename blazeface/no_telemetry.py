@@ -1,4 +1,4 @@
-"""Libraries that report to their makers, or ask them for news, are told not to before anything imports them.
+"""Switches off usage reports and update checks of libraries, before anything imports them.
 
 Imported by `blazeface/__init__.py` before all else, so it has run whichever part of the package is used: in worker
 processes, Ray's actors and the page's server as well. Child processes inherit the environment.
@@ -23,7 +23,7 @@ SWITCHES = {
 
 
 def switch_off() -> None:
-    """Set SWITCHES, whatever was there before. Warns, once, where onnxruntime was imported without its switch."""
+    """Set the environment variables of SWITCHES, replacing earlier values. Warns, once, where onnxruntime was imported without its switch."""
     if "onnxruntime" in sys.modules and os.environ.get("ORT_DISABLE_TELEMETRY") != "1":
         warnings.warn(
             "onnxruntime was imported before blazeface and may send usage data to its maker; import blazeface first,"

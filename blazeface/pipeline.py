@@ -1,4 +1,4 @@
-"""From sources through the detector to sinks: one loop for pictures, one for whatever moves."""
+"""From sources through the detector to sinks: one loop for pictures, one for frames of videos, cameras and streams."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class RecordFault(BlazeFaceError):
 
 @dataclass
 class RunCounts:
-    """What a run came to. pictures and frames that were read, those of them with a face, faults that were told."""
+    """Counts of a run: pictures and frames that were read, those of them with a face, faults that were reported."""
 
     pictures: int = 0
     frames: int = 0
@@ -175,7 +175,7 @@ class Pipeline:
     def _covered_video(self, item: Input, output: Path | None, cover: Covering) -> None:
         """Read twice: first the faces are looked for, then they are covered. Only boxes are kept in between."""
         covers = cover.given_for(item.name)
-        told = self.counts.faults
+        reported = self.counts.faults
         if covers is None:
             covers = coverer = cover.recorded()
             with ExitStack() as stack:
@@ -190,7 +190,7 @@ class Pipeline:
             source = self._open(item, stack)
             sinks = _Sinks(self, source, output, stack)
             bar = stack.enter_context(self._bar(source.length, "frame", text="covering"))
-            again = self.counts.faults > told  # what is wrong with the file has been said
+            again = self.counts.faults > reported  # what is wrong with the file has been said
             for frame in self._readable_frames(source, silent=again):
                 self.counts.frames += not isinstance(covers, Coverer)  # those were counted as they were looked at
                 sinks.put(frame, None, covers)
@@ -230,10 +230,10 @@ class Pipeline:
         return stack.enter_context(opened)
 
     def _find(self, look: Callable[[Image], Detections], frame: Frame) -> Detections | None:
-        """All that was found; None where looking for faces failed, which is told of in `counts`."""
+        """All that was found; None where detection failed, which is counted in `counts`."""
         try:
             candidates = look(frame.image)
-        except Exception as error:  # whatever a runtime may throw: the other frames are still done
+        except Exception as error:  # runtimes raise many types: the other frames are still done
             self.counts.fail(frame, error)
             return None
         self.counts.with_face += len(self._shown(candidates) or ()) > 0

@@ -1,4 +1,4 @@
-"""The second stage: sharper keypoints, found by a small network in a crop around each detected face.
+"""The second stage: refined keypoints, from a small network on a crop around each detected face.
 
 Core packages only. The network is trained by `blazeface refine` and comes as one ONNX file that describes itself.
 """

@@ -94,7 +94,7 @@ def watch(camera: BadCamera, detector: FaceDetector, end: float, reconnect: floa
     """Read the camera until `end`, beginning anew after each fault that the reader does not come over."""
     log = Log()
 
-    def told(sentence: str) -> None:
+    def report(sentence: str) -> None:
         log.told[re.sub(r"\d+(\.\d+)?", "N", sentence.replace("cam0", "camera"))] += 1
 
     stop = lambda: time.monotonic() >= end  # noqa: E731
@@ -104,7 +104,7 @@ def watch(camera: BadCamera, detector: FaceDetector, end: float, reconnect: floa
             started = time.monotonic()
             log.begun += 1
             try:
-                with LiveSource("cam0", camera.open, TIMEOUT, stop, True, reconnect, told) as clip:
+                with LiveSource("cam0", camera.open, TIMEOUT, stop, True, reconnect, report) as clip:
                     for frame in clip.frames():
                         faces = detector.detect(frame.image)
                         sink.write(json.dumps(record(frame, tracker.update(faces, started + float(frame.time)))))
@@ -159,7 +159,7 @@ def as_text(figures: dict[str, Any]) -> str:
         ["times the trial began anew", figures["begun"] - 1],
         *[[f"mishap: {kind}", count] for kind, count in figures["mishaps"].items()],
         *[[f"said: {sentence}", count] for sentence, count in figures["told"].items()],
-        *[[f"fault told: {fault}", count] for fault, count in figures["faults"].items()],
+        *[[f"fault reported: {fault}", count] for fault, count in figures["faults"].items()],
         ["latency p50, ms", latency["p50"]],
         ["latency p99, ms", latency["p99"]],
         ["latency, largest, ms", latency["largest"]],

@@ -7,6 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+# One thread for PyTorch and NumPy: the networks here are small, and threads of OpenMP that wait for each other keep their
+# cores busy, which costs several times what they compute when the machine has other work.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 # OpenCV reads this once, when a video is opened for the first time in the process, whichever test that is.
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 

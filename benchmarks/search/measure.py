@@ -90,18 +90,18 @@ def measure_street(args: argparse.Namespace, truth: dict[str, Any], width: int) 
         f"{name}, auto, roi": boxes_of(RoiDetector(FaceDetector(name, min_face="auto")).detect)
         for name in args.models
     }
-    tallies = {name: Tally() for name in (*contenders, *follow)}
+    counts = {name: Counts() for name in (*contenders, *follow)}
     for number, image in tqdm(frames(args.video, width), f"{width} pixels", len(truth["frames"]), disable=None):
         labels = [
             np.array(truth["frames"][number][kind]).reshape(-1, 4) * width / truth["width"]
             for kind in ("faces", "unsure")
         ]
         for name, detect in (follow | contenders if number % args.every == 0 else follow).items():
-            tallies[name].add(detect, image, labels[0], labels[1])
-    return {name: tally.figures() for name, tally in tallies.items()}
+            counts[name].add(detect, image, labels[0], labels[1])
+    return {name: its.figures() for name, its in counts.items()}
 
 
-class Tally:
+class Counts:
     """Counts of one contender."""
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""One file per runtime behind one tiny protocol: run(batch) -> (logits, regressions)."""
+"""One file per runtime, all with one protocol: run(batch) -> (logits, regressions)."""
 
 from __future__ import annotations
 

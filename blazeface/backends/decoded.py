@@ -1,8 +1,8 @@
-"""Files that take pictures as they are and give faces already decoded, behind the same protocol as all others.
+"""Model files with normalisation and decoding inside, adapted to the protocol of all others.
 
 Exported with --decode, a file has the input "image" (batch, S, S, 3) uint8, RGB, and the outputs "boxes" (batch, A, 4),
-x1 y1 x2 y2, "keypoints" (batch, A, K, 2), both in units of the input side, and "scores" (batch, A). All that is a
-matter of a few exact steps from what a plain file takes and gives, and here they are taken back.
+x1 y1 x2 y2, "keypoints" (batch, A, K, 2), both in units of the input side, and "scores" (batch, A). The
+adapter inverts these steps, all of them exactly invertible.
 """
 
 from __future__ import annotations

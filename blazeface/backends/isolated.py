@@ -1,7 +1,7 @@
 """A model file of another kind, run in a child process with bounds on time and memory.
 
-Nothing of the child's is unpickled or otherwise believed: messages are a length, a JSON text of shapes, and the numbers
-as they lie in memory, and all of them are held against the ModelSpec. What crashes, hangs or grows there ends there.
+Nothing that the child sends is unpickled or trusted: messages are a length, a JSON text of shapes, and the raw numbers,
+and all of them are checked against the ModelSpec. A crash, a hang or excessive memory ends the child alone.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ class IsolatedBackend:
         self._process = subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self._finish = weakref.finalize(self, _end, self._process)
         self._lock = threading.Lock()
-        told, _ = self._answer(LOAD_SECONDS)
-        self.spec = ModelSpec.from_json(str(told.get("spec")), self._shown)
+        loaded, _ = self._answer(LOAD_SECONDS)
+        self.spec = ModelSpec.from_json(str(loaded.get("spec")), self._shown)
         self.input_multiple: int | None = None
 
     def run(self, batch: NDArray[np.float32]) -> tuple[NDArray[Any], NDArray[Any]]:

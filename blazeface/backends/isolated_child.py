@@ -37,7 +37,7 @@ def main() -> None:
             write_message(answers, {}, b"".join(found))
     except BlazeFaceError as error:
         write_message(answers, {"fault": str(error)})
-    except Exception as error:  # whatever a runtime may throw
+    except Exception as error:  # runtimes raise many types
         reason = (str(error).splitlines() or [""])[0] or type(error).__name__
         write_message(answers, {"fault": f"{path}: the network cannot be run: {reason}"})
 

@@ -29,7 +29,7 @@ class ProcessPool:
 
     def __init__(self, size: int, look: LookOptions):
         self.size = size
-        # Started from nothing: a fork would copy the threads' locks of whatever runs here.
+        # Spawned: a fork would copy locks that threads of this process hold.
         self._context = multiprocessing.get_context("spawn")
         self._look = look
         self._workers: list[_Worker] = []

@@ -1,7 +1,7 @@
 """Very many pictures into one .jsonl: several processes, lines in order, bounded memory, going on after a kill.
 
 The lines stand in FILE.jsonl.part until all is done. One run hands out chunks of names to a pool of workers, takes
-back their lines in whatever order they come, and writes them in the order of the names; no more than WINDOW chunks
+back their lines in any order, and writes them in the order of the names; no more than WINDOW chunks
 a worker are on their way. A worker that dies, by a picture that crashes its decoder or for lack of memory, is
 replaced, and the pictures that it had are tried again one by one.
 """
@@ -126,8 +126,8 @@ def _tried_again(number: int, place: int, chunk: _Chunk, death: WorkerExit) -> I
             yield (number, position), [name]
         return
     name = printable(chunk.names[place])
-    told = death.reason if death.late else f"the process that read it died: {death.reason}"
-    chunk.outcomes[place] = Outcome(None, f"{name}: {told}", 0)
+    reason = death.reason if death.late else f"the process that read it died: {death.reason}"
+    chunk.outcomes[place] = Outcome(None, f"{name}: {reason}", 0)
 
 
 @contextmanager
@@ -185,8 +185,8 @@ def _refuse_other_run(begun: Path, beside: Path, made_by: Mapping[str, Any]) -> 
     except (OSError, ValueError, AttributeError, RecursionError) as error:
         raise BlazeFaceError(f"--resume: {printable(str(beside))}: cannot be read; nothing was changed") from error
     if changed:
-        told = ", ".join(f"{key} {before.get(key)!s:.40} (now {made_by.get(key)!s:.40})" for key in changed)
-        raise BlazeFaceError(f"--resume: {shown}: made with another {printable(told)}; it is left as it is")
+        differences = ", ".join(f"{key} {before.get(key)!s:.40} (now {made_by.get(key)!s:.40})" for key in changed)
+        raise BlazeFaceError(f"--resume: {shown}: made with another {printable(differences)}; it is left as it is")
 
 
 def _sources(file: IO[bytes], shown: str) -> set[int]:

@@ -1,4 +1,4 @@
-"""What each worker of a run over many pictures does: names in, an outcome for each out."""
+"""The work of one worker of a batch run: names of pictures in, an Outcome for each out."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BATCH_PIXELS = 2**25
 
 
 def outcomes(detector: FaceDetector, names: Sequence[str]) -> list[Outcome]:
-    """Read and look at pictures, in order; whatever is wrong with one of them is its own outcome."""
+    """Read pictures and detect faces in them, in order; an error with one of them is that picture's outcome."""
     found: list[Outcome | None] = [None] * len(names)
     batch: list[tuple[int, Image]] = []
     pixels = 0
@@ -45,7 +45,7 @@ def _look(
 ) -> None:
     try:
         faces = detector.detect_batch([image for _, image in batch])
-    except Exception as error:  # whatever a runtime may throw
+    except Exception as error:  # runtimes raise many types
         if len(batch) == 1:
             place = batch[0][0]
             reason = (str(error).splitlines() or [""])[0] or type(error).__name__

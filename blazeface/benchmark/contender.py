@@ -1,4 +1,4 @@
-"""The other end of serve.py: starts a contender, asks it, ends it."""
+"""The client of serve.py: starts the process of a contender, sends requests, ends it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Contenders take turns, so that whatever else the machine does slows them alike; what they took, in figures.
+"""Interleaved timing of several detectors, so that other load on the machine slows all of them alike.
 
 Only one works at a time. A turn is a few detections that do not count, which bring its code and data back into the
 caches, then up to TURN that do, or as many as fit TURN_SECONDS.

@@ -50,7 +50,7 @@ def main() -> None:
             "versions": {name: metadata.version(name) for name in names},
             "install_bytes": install_bytes(names),
         }
-    except Exception as error:  # whatever keeps it from starting is the answer
+    except Exception as error:  # any error at the start is the answer
         reason = (str(error).strip().splitlines() or [""])[-1]
         kind = "" if type(error).__name__ == "BlazeFaceError" else f"{type(error).__name__}: "
         send(answers, {"error": f"{kind}{reason}"})

@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def facts() -> dict[str, Any]:
-    """Everything that is told, ready for JSON."""
+    """The whole report, ready for JSON."""
     extras = {
         name: {"for": purpose, "missing": [module for module in modules if not installed(module)]}
         for name, (modules, purpose) in EXTRAS.items()

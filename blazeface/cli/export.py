@@ -1,4 +1,4 @@
-"""`blazeface export`: trained weights in, a file for another runtime out, proved on pictures."""
+"""`blazeface export`: trained weights in, a file for another runtime out, verified on pictures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Signals that ask for an end: the first gently, a second one always."""
+"""SIGINT, SIGTERM and SIGHUP: the first ends the run in order, a second one ends the process within seconds, also in a library that hangs."""
 
 from __future__ import annotations
 

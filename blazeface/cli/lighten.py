@@ -1,4 +1,4 @@
-"""`blazeface lighten`: make trained weights light, and see what that costs and what fine-tuning wins back."""
+"""`blazeface lighten`: replace convolutions of trained weights by cheaper ones, and measure the loss and what fine-tuning regains."""
 
 from __future__ import annotations
 

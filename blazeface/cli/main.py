@@ -87,7 +87,7 @@ def run_command(name: str, argv: Sequence[str] | None = None, prog: str | None =
     except BlazeFaceError as error:
         print(f"{parser.prog}: {printable(str(error))}", file=sys.stderr)
         return 1
-    except BrokenPipeError:  # whoever read our output has gone (`blazeface detect ... | head`)
+    except BrokenPipeError:  # the reader of our output has ended (`blazeface detect ... | head`)
         _discard_output()
         return 1
     except OSError as error:  # what no room has put better: a full disk behind standard output, say

@@ -1,4 +1,4 @@
-"""The parser of every command: examples first, and the near flag named where one is mistyped."""
+"""The argument parser of every command: its help begins with examples, and it suggests the nearest flag for a mistyped one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`blazeface refine`: train the second stage, which sharpens keypoints, and measure what it brings."""
+"""`blazeface refine`: train the second stage, which refines keypoints, and measure its gain."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The torch data set: endless, balanced, and the same again for the same seed."""
+"""The torch data set: endless, balanced over sources, and determined by its seed."""
 
 from __future__ import annotations
 

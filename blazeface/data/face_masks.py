@@ -1,4 +1,4 @@
-"""Soft masks of faces, made from keypoints: what the small U-Net learns to tell from background.
+"""Soft segmentation masks of faces, made from keypoints: the targets of the small U-Net.
 
 The labels hold six points a face and no outlines, so a face is taken for an ellipse from hairline to chin and from
 ear to ear. Hair, neck and shoulders are background here, hands and hats in front of a face are face.

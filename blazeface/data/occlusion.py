@@ -1,4 +1,4 @@
-"""Faces covered in part: masks, sunglasses, hats and whatever comes between. The labels stay as they are."""
+"""Augmentation by partial occlusion: polygons over a face, shaped like masks, sunglasses, hats. Labels are not changed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The training pictures in memory: each decoded once, a broken one named once and passed over."""
+"""A cache of decoded training pictures in memory; one that cannot be read is reported once and skipped."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""More about training pictures than their labels say: faces that nobody labelled, and decoys.
+"""Additional annotation of training pictures: ignore regions over unlabelled faces, and decoys (known false positives).
 
 A JSON file, {"SOURCE/PICTURE.jpg": {"ignore": [[x1, y1, x2, y2], ...], "decoys": [...]}}, in pixels of the picture.
 `benchmarks/training/regions.py` made the one that the shipped models were trained with.

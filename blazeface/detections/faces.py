@@ -1,4 +1,4 @@
-"""Detections: the faces of one picture, the one type that everything speaks; Face: one of them."""
+"""Detections: the faces of one picture, as every part of the package passes them on; Face: one of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which faces were missed worst, and which false positives were surest."""
+"""The missed faces with the lowest scores, and the false positives with the highest."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The auxiliary networks (refinement, segmentation, classifiers) as ONNX, compared with PyTorch before they are written."""
+"""The auxiliary networks (refinement, segmentation, classifiers) as ONNX, verified against PyTorch before they are written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a network to a verified file."""
+"""Exports a network in a format, and verifies the file against PyTorch before it gets its name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Shipped weights are what their card says, byte for byte."""
+"""Verifies shipped weights against the SHA-256 on their card."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def verify_checksum(path: Path) -> None:
     """Raise BlazeFaceError unless the card beside shipped weights (NAME.md for NAME.onnx and NAME-int8.tflite) names their
     SHA-256.
 
-    Not against whoever can write into the package, and so into the card as well: against a download or a disk that
+    No protection against someone who can write into the package, and so into the card as well: against a download or a disk that
     went wrong, and a file that was exchanged for another.
     """
     card = path.with_name(f"{path.stem.removesuffix('-int8')}.md")

@@ -37,7 +37,7 @@ def decode_heic(data: bytes) -> Image:
     try:
         found = library.open_heif(data, bgr_mode=True, convert_hdr_to_8bit=True)
         image = np.asarray(found)
-    except Exception as error:  # whatever the library may throw
+    except Exception as error:  # the library documents no exception types
         raise BlazeFaceError("not a picture, or a damaged one") from error
     return np.ascontiguousarray(image[..., :3] if image.ndim == 3 else np.repeat(image[..., None], 3, axis=2))
 

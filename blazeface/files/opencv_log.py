@@ -1,4 +1,4 @@
-"""OpenCV's own messages, which go to the terminal past Python."""
+"""OpenCV's log level, which moved to another name between its releases."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Files that are written under a temporary name and renamed when complete."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a model file may hold: looked at before a runtime sees it."""
+"""Checks of model files before a runtime loads them: operators, shapes, cost."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How much a face detector may cost."""
+"""Limits on the memory and the multiply-accumulates of a model file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Is an ONNX file one of the kind that is exported here, and what would a run of it cost?"""
+"""Checks that an ONNX file is of the kind that is exported here, and computes what a run of it would cost."""
 
 from __future__ import annotations
 

@@ -68,7 +68,7 @@ class OnnxGraph:
 
 
 def read_onnx_graph(data: bytes) -> OnnxGraph:
-    """Raises Refused for what is not wanted, Malformed for what cannot be read."""
+    """Raises Refused for what no face detector needs, Malformed for what cannot be read."""
     opset, graph, metadata = 0, b"", {}
     for number, value in fields(data):
         if number == 7:

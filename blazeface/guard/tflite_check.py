@@ -1,7 +1,7 @@
-"""Is a .tflite file one of the kind that is exported here, and what would a run of it cost?
+"""Checks that a .tflite file is of the kind that is exported here, and computes what a run of it would cost.
 
-LiteRT believes the shapes, types and arity that a file gives its tensors; where they do not go together it reads or
-writes beyond its memory. So each operator's are held against what it computes (the operators' definitions in TensorFlow
+LiteRT does not check the shapes, types and arity that a file gives its tensors; where they are inconsistent it reads or
+writes out of bounds. So each operator's are held against what it computes (the operators' definitions in TensorFlow
 Lite's schema and reference kernels), and what is not on the list is Refused.
 """
 

@@ -1,6 +1,6 @@
 """What is inside a model file of any origin: operators, tensors, parameters, multiply-accumulates, metadata.
 
-`open_model` gives one plain table whatever the format; nothing is run, and no runtime is needed.
+`open_model` returns the same table for each format. Nothing is run, and no runtime is needed.
 """
 
 from __future__ import annotations

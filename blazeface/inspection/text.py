@@ -1,4 +1,4 @@
-"""Bytes of a file in, words out."""
+"""Text fields of a model file as printable strings."""
 
 from __future__ import annotations
 

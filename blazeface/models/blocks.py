@@ -45,7 +45,7 @@ def _pair(value: int | tuple[int, int]) -> tuple[int, int]:
 
 
 def depthwise(channels: int, kernel: int, stride: int = 1) -> SameConv2d:
-    """One filter per channel: kernel^2 multiplications per output value, whatever the width."""
+    """One filter per channel: kernel^2 multiplications per output value, at any width."""
     return SameConv2d(channels, channels, kernel, stride, groups=channels)
 
 
@@ -69,9 +69,9 @@ def pointwise(in_channels: int, out_channels: int, norm: bool) -> ConvNorm:
     return ConvNorm(SameConv2d(in_channels, out_channels, 1), norm)
 
 
-def _normed(convolution: SameConv2d, wanted: bool, norm: bool) -> nn.Module:
-    """The convolution alone, under its own name in weights files, or followed by batch norm where that is wanted."""
-    return ConvNorm(convolution, norm) if wanted else convolution
+def _normed(convolution: SameConv2d, followed: bool, norm: bool) -> nn.Module:
+    """The convolution alone, under its own name in weights files, or followed by batch norm."""
+    return ConvNorm(convolution, norm) if followed else convolution
 
 
 class Shortcut(nn.Module):

@@ -1,4 +1,4 @@
-"""What the networks look like inside, as tables of numbers. One number changes in one place.
+"""Layouts of the networks (widths, strides, bottlenecks, heads) as tables of numbers.
 
 The input size, the anchors and all that the detection side needs stand in `blazeface.spec`.
 """

@@ -1,7 +1,7 @@
-"""Is a checkpoint what it says, before PyTorch takes memory for it?
+"""Checks a checkpoint before PyTorch allocates memory for it.
 
 A .pt file is a zip archive: data.pkl, a pickle, names tensors by storage, offset, size and stride, and each storage is
-an entry of its own. PyTorch believes these numbers: a stride of zero makes gigabytes of one number, a storage longer
+an entry of its own. PyTorch does not check these numbers: a stride of zero makes gigabytes of one number, a storage longer
 than its entry reads beyond it. Here the pickle is read with stand-ins for its three functions, and every tensor held
 against its entry. Nothing in it is ever run.
 """
@@ -82,7 +82,7 @@ class _Item(NamedTuple):
 
 def load_archive(path: Path) -> Any:
     """What torch.load gives of a file that torch.save wrote, on the CPU. Raises ValueError where it is something else,
-    and whatever torch raises for damage."""
+    and any exception that torch raises for a damaged file."""
     check_archive(path)
     return torch.load(path, map_location="cpu", weights_only=True)
 
@@ -174,7 +174,7 @@ class _Dictionary(dict[Any, Any]):
 
 
 def _is_dense(size: tuple[int, ...], stride: tuple[int, ...]) -> bool:
-    """Whether each number has a place of its own, without holes, in whatever order of the axes."""
+    """Whether size and stride lay the elements out without overlap or holes, in any order of the axes."""
     expected = 1
     for step, side in sorted((step, side) for step, side in zip(stride, size, strict=True) if side != 1):
         if step != expected:

@@ -31,7 +31,7 @@ class Covers(Protocol):
 
 
 class Coverer:
-    """Takes the candidates of each frame in order, and gives the covers of any frame that it was told of.
+    """Takes the candidates of each frame in order, and gives the covers of any of those frames.
 
     Where pictures change their size nothing is where it was: the tracks begin anew. keep, look_ahead: as of CoverTracks.
     """

@@ -110,7 +110,9 @@ class AvWriter:
     def close(self) -> None:
         if self._sound is not None:
             self._sound.close()
-        with suppress(av.error.FFmpegError, OSError):  # whoever closes an unfinished video has an error to tell
+        with suppress(
+            av.error.FFmpegError, OSError
+        ):  # an unfinished video is closed because of an error that is already being raised
             self._container.close()
 
     def _encode(self, frame: Any) -> None:

@@ -17,7 +17,8 @@ from blazeface.sources.inputs import Input
 
 
 class PartFolder:
-    """NAME.txt or NAME-FACE.jpg for a picture, NAME-FRAME.txt or NAME-FRAME-FACE.jpg for whatever moves.
+    """NAME.txt or NAME-FACE.jpg for a picture, NAME-FRAME.txt or NAME-FRAME-FACE.jpg for a frame of a video,
+    sequence, camera or stream.
 
     names: the name of each source below the folder, without a suffix. report takes the fault of a name that is too long
     for the file system, once per source, and the others are still written; None: it is raised.
@@ -57,7 +58,7 @@ def refuse_existing_parts(
     """Raise WrongUsage when a file in a folder has a name that a crop or a label of an input may get.
 
     flag: "--crop" or "--yolo", whose names are NAME-FACE.jpg and NAME.txt for a picture, NAME-FRAME-FACE.jpg and
-    NAME-FRAME.txt for whatever moves. overwrite: only an input may not be replaced. Each folder is listed once.
+    NAME-FRAME.txt for other inputs. overwrite: only an input may not be replaced. Each folder is listed once.
     """
     form = _PARTS[flag]
     alone = {str(names[item.name]).casefold() for item in inputs if item.kind == "picture"}
@@ -78,7 +79,7 @@ def refuse_existing_parts(
 
 
 class _Parts(NamedTuple):
-    """suffix of the files of a flag; what their stems look like for a picture, and for whatever moves."""
+    """suffix of a flag's files; patterns of their stems for a picture, and for a frame of any other input."""
 
     suffix: str
     alone: re.Pattern[str]

@@ -1,4 +1,4 @@
-"""A window on the screen, where one can be had."""
+"""The window of `detect`, where a display and an OpenCV with a GUI are available."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What FFmpeg may open: by itself it believes the content of a file, which may name other files and addresses."""
+"""Protocols and formats that FFmpeg may open: without limits, a file can make it open other files and addresses."""
 
 from __future__ import annotations
 

@@ -187,7 +187,7 @@ def _fits(address: str, index: int, container: str) -> bool:
             last = packets[-1]
             found = (last.dts + (last.duration or 0) - packets[0].dts) * last.time_base
             return bool(abs(found - end) < MOST_MOVED)
-    except Exception:  # whatever a muxer has against it
+    except Exception:  # muxers raise many types for a stream that does not fit
         return False
 
 

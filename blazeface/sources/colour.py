@@ -22,7 +22,7 @@ WHITE = 203.0
 """Light, in cd/m2, of white that is lit by the scene rather than shining (ITU-R BT.2408); it becomes BT.709's white."""
 
 PEAK = 1000.0
-"""Light of the brightest that is still told apart, in cd/m2; HLG is shown for a display that goes up to it."""
+"""Luminance that tone mapping maps to the largest value, in cd/m2; HLG is shown for a display that goes up to it."""
 
 KNEE = 0.6
 """Up to this light, in whites, tone mapping changes nothing."""

@@ -1,4 +1,4 @@
-"""What containers say of themselves: whether all promised bytes are there, and how a track is to be turned.
+"""Headers of video containers: whether all announced bytes are there, and the rotation of a track.
 
 Sizes are added up without decoding anything.
 

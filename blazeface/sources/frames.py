@@ -1,4 +1,4 @@
-"""Frame: one picture on its way through the house, and the clock of the frames of a video."""
+"""Frame: one picture with its source, index and time; and how times of frames are made steady."""
 
 from __future__ import annotations
 

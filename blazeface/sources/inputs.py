@@ -1,4 +1,4 @@
-"""What the user named: pictures, folders, videos, cameras and streams, told apart and put in order."""
+"""Classifies the inputs on the command line (pictures, folders, videos, cameras, streams) and puts them in order."""
 
 from __future__ import annotations
 
@@ -180,7 +180,7 @@ def pictures_in(
 ) -> Iterator[str]:
     """The names of the pictures behind what was typed, as they are found: pictures, and folders full of them.
 
-    Whatever else was typed is reported; say takes how many videos of a folder are left out.
+    Inputs that are none of these are reported; say takes how many videos of a folder are left out.
     """
     for text in texts:
         if os.path.isdir(text):

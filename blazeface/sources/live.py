@@ -1,7 +1,7 @@
 """Cameras and network streams: read by a thread of their own, so that a silent one cannot hold up the program.
 
-`cv2.VideoCapture.read()` may block for ever on a camera or a stream. The thread may hang in it; whoever
-waits for its pictures waits on a condition with a timeout, leaves the thread behind, and may open the source anew.
+`cv2.VideoCapture.read()` may block for ever on a camera or a stream. The thread may hang in it; the
+consumer waits on a condition with a timeout, abandons the thread, and may open the source anew.
 """
 
 from __future__ import annotations
@@ -275,7 +275,7 @@ class _Reader:
                 return
             self._read_all(capture)
             self._end(None)
-        except Exception as error:  # whatever a driver may throw must reach the one who waits
+        except Exception as error:  # any exception of a driver must reach the consumer
             self._end(f"{self._name}: cannot be read: {type(error).__name__}")
         finally:
             if capture is not None:

@@ -1,4 +1,4 @@
-"""Why a stream cannot be opened, asked of its server: the video library only says that it cannot."""
+"""Why a stream cannot be opened, from the answer of its server: the video library gives no reason."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ RATE = Fraction(25)
 class SequenceReader:
     """The pictures of a pattern in the order of their numbers (see `source.VideoSource`); numbers may be missing.
 
-    A picture that cannot be read keeps its place in time, and is told of at the end. Raises BlazeFaceError when no
+    A picture that cannot be read keeps its place in time, and is reported at the end. Raises BlazeFaceError when no
     picture fits the pattern.
     """
 

@@ -1,4 +1,4 @@
-"""VideoSource: what every reader of a video, a camera or a stream offers, whatever library is behind it."""
+"""VideoSource: the protocol of all readers of videos, cameras and streams."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Assignment: which anchor learns which face."""
+"""Assignment of ground-truth faces to anchors."""
 
 from __future__ import annotations
 

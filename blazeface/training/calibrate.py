@@ -1,6 +1,6 @@
-"""Honest scores: an affine map of the logits, fitted on train and folded into the last layer.
+"""Calibration of scores: an affine map of the logits, fitted on train and folded into the last layer.
 
-The score of a detection shall be the probability that it is right (IoU of 0.5 or more with a face). Platt's scaling,
+The score of a detection is to be the probability that it is right (IoU of 0.5 or more with a face). Platt's scaling,
 p = sigmoid(scale * logit + shift) (J. Platt: "Probabilistic outputs for support vector machines", 1999), is
 monotone, so that the order of the detections and every figure that rests on it stay as they are.
 """

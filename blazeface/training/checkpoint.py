@@ -1,4 +1,4 @@
-"""Checkpoints: all that a run needs to go on as if nothing had happened."""
+"""Checkpoints: the complete state of a run, so that a resumed run equals an unbroken one."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def load_checkpoint(folder: Path) -> Checkpoint:
         return checkpoint
     except BlazeFaceError:
         raise
-    except Exception as error:  # whatever was in the file in place of a checkpoint
+    except Exception as error:  # a file that is no checkpoint can raise any type
         raise _unreadable(path, error) from error
 
 

@@ -46,10 +46,10 @@ def cpu_name() -> str:
     """What tells one processor's instructions from another's: a file made for one may not run on the other."""
     try:
         lines = Path("/proc/cpuinfo").read_text().split("\n\n")[0].splitlines()
-        told = [line for line in lines if line.startswith(("model name", "flags", "Features", "CPU part"))]
+        fields = [line for line in lines if line.startswith(("model name", "flags", "Features", "CPU part"))]
     except OSError:
-        told = []
-    return "\n".join([platform.machine(), platform.processor(), *told])
+        fields = []
+    return "\n".join([platform.machine(), platform.processor(), *fields])
 
 
 def _build(source: Path, built: Path) -> None:

@@ -1,4 +1,4 @@
-"""The end of a run, and the scores on the way."""
+"""Evaluation during a training run; calibration, export and report at its end."""
 
 from __future__ import annotations
 

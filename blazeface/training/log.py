@@ -1,4 +1,4 @@
-"""What a run writes about itself: CSV, TensorBoard, and curves as a picture."""
+"""Logs of a training run: CSV, TensorBoard, and a plot of the curves."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keep freed memory for the next step instead of giving it back to the system."""
+"""Allocator settings: freed memory is kept for the next step instead of being returned to the system."""
 
 from __future__ import annotations
 

@@ -8,6 +8,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -52,17 +54,38 @@ sys.exit(run_command("detect", ["--video", "cam0", "--output", sys.argv[1], "--n
 """
 
 
-def start(path: Path, *flags: str, **options: Any) -> subprocess.Popen[bytes]:
-    """A recording in a process of its own, of which a good two seconds are in the file."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", RECORDING, str(path), *flags], cwd=ROOT, stderr=subprocess.PIPE, **options
-    )
-    deadline = time.monotonic() + 120
-    while not any(part.stat().st_size > 150_000 for part in path.parent.glob("*.unfinished-*")):
-        assert process.poll() is None, process.stderr and process.stderr.read()
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    return process
+Start = Callable[..., subprocess.Popen[bytes]]
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """start(path, *flags, **options of Popen): a recording in a process of its own, of which a good two seconds are in
+    the file. It is ended with the test, whatever the test found."""
+    started = []
+
+    def record(path: Path, *flags: str, **options: Any) -> subprocess.Popen[bytes]:
+        options.setdefault("preexec_fn", default_signals)
+        process = subprocess.Popen(
+            [sys.executable, "-c", RECORDING, str(path), *flags], cwd=ROOT, stderr=subprocess.PIPE, **options
+        )
+        started.append(process)
+        deadline = time.monotonic() + 120
+        while not any(part.stat().st_size > 150_000 for part in path.parent.glob("*.unfinished-*")):
+            assert process.poll() is None, process.stderr and process.stderr.read()
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        return process
+
+    yield record
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+def default_signals() -> None:
+    """Under nohup, or in the background of a shell, pytest's children ignore the first two."""
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def frames_in(path: Path) -> int:
@@ -77,7 +100,7 @@ def frames_in(path: Path) -> int:
 
 
 @pytest.mark.parametrize("suffix", ["mp4", "mkv", "mov", "avi", "webm"])
-def test_what_was_recorded_plays_after_kill_9(suffix: str, tmp_path: Path) -> None:
+def test_what_was_recorded_plays_after_kill_9(suffix: str, start: Start, tmp_path: Path) -> None:
     process = start(tmp_path / f"x.{suffix}")
     process.kill()
     process.wait()
@@ -87,7 +110,7 @@ def test_what_was_recorded_plays_after_kill_9(suffix: str, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_signals_complete_the_recording(number: int, tmp_path: Path) -> None:
+def test_signals_complete_the_recording(number: int, start: Start, tmp_path: Path) -> None:
     process = start(tmp_path / "x.mp4", "--jsonl", str(tmp_path / "x.jsonl"))
     process.send_signal(number)
     assert process.wait(60) == 130
@@ -97,7 +120,7 @@ def test_signals_complete_the_recording(number: int, tmp_path: Path) -> None:
     assert (tmp_path / "x.jsonl").read_text().count("\n") == frames_in(tmp_path / "x.mp4")
 
 
-def test_a_terminal_that_is_closed_completes_the_recording(tmp_path: Path) -> None:
+def test_a_terminal_that_is_closed_completes_the_recording(start: Start, tmp_path: Path) -> None:
     import pty
 
     master, slave = pty.openpty()
@@ -106,6 +129,7 @@ def test_a_terminal_that_is_closed_completes_the_recording(tmp_path: Path) -> No
         import fcntl
         import termios
 
+        default_signals()
         os.setsid()
         fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
         os.dup2(slave, 2)
@@ -144,7 +168,7 @@ def test_a_full_disk_leaves_what_was_recorded_and_says_where(
     assert frames_in(part) >= 60
 
 
-def test_two_recordings_with_one_output_lose_nothing(tmp_path: Path) -> None:
+def test_two_recordings_with_one_output_lose_nothing(start: Start, tmp_path: Path) -> None:
     first, second = start(tmp_path / "x.mp4"), start(tmp_path / "x.mp4")
     deadline = time.monotonic() + 120
     while (
@@ -237,16 +261,34 @@ sys.exit(main.run_command("cost", []))
 """
 
 
+@contextmanager
+def hanging(program: str) -> Iterator[subprocess.Popen[bytes]]:
+    """HANGING, or a form of it, when it is in the library. Its group of processes is ended with the block."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+        preexec_fn=default_signals,
+    )
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"hangs\n"
+        time.sleep(1)  # now it is in the library
+        yield process
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
 def test_a_second_ctrl_c_ends_a_program_whose_library_hangs() -> None:
-    process = subprocess.Popen([sys.executable, "-c", HANGING], cwd=ROOT, stdout=subprocess.PIPE)
-    assert process.stdout is not None
-    assert process.stdout.readline() == b"hangs\n"
-    time.sleep(1)  # now it is in the library
-    process.send_signal(signal.SIGINT)
-    with pytest.raises(subprocess.TimeoutExpired):
-        process.wait(1)
-    process.send_signal(signal.SIGINT)
-    assert process.wait(30) == 130
+    with hanging(HANGING) as process:
+        process.send_signal(signal.SIGINT)
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(1)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 130
 
 
 def test_ctrl_c_in_a_child_is_not_counted_twice() -> None:
@@ -254,12 +296,6 @@ def test_ctrl_c_in_a_child_is_not_counted_twice() -> None:
         "    hashlib",
         "    import os, signal, time\n    pid = os.fork()\n    if pid == 0:\n        signal.signal(2, signal.SIG_IGN)\n        time.sleep(60)\n    hashlib",
     ).replace("2**31 - 1", "2**21")
-    process = subprocess.Popen(
-        [sys.executable, "-c", program], cwd=ROOT, stdout=subprocess.PIPE, start_new_session=True
-    )
-    assert process.stdout is not None
-    assert process.stdout.readline() == b"hangs\n"
-    time.sleep(1)
-    os.killpg(process.pid, signal.SIGINT)
-    assert process.wait(60) == 130  # KeyboardInterrupt, once the library answers
-    os.killpg(process.pid, signal.SIGKILL)
+    with hanging(program) as process:
+        os.killpg(process.pid, signal.SIGINT)
+        assert process.wait(60) == 130  # KeyboardInterrupt, once the library answers

@@ -139,7 +139,7 @@ def _window(
 ) -> tuple[Window | None, str | None]:
     """A window, or why there is none, where the user may have expected one.
 
-    For whatever moves; for pictures only when a person asked for nothing else and can close it.
+    For videos, sequences, cameras and streams; for pictures only when nothing else is written and a terminal is there.
     """
     if not allowed or not plan.inputs or not (moving or (alone and sys.stdout.isatty())):
         return None, None

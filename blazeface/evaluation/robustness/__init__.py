@@ -1,1 +1,1 @@
-"""How a detector bears what is not in the labelled pictures: turned, blurred, covered and centred faces."""
+"""Robustness to conditions that the labelled pictures lack: rotated, blurred, occluded and centred faces."""

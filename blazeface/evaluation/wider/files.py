@@ -65,7 +65,7 @@ def _columns(path: Path, *keys: str) -> list[NDArray[Any]]:
     try:
         content = loadmat(path, variable_names=keys)
         return [content[key][:, 0] for key in keys]
-    except Exception as error:  # a damaged file makes loadmat raise whatever its bytes lead to
+    except Exception as error:  # loadmat raises many types for a damaged file
         raise BlazeFaceError(f"{shown}: not WIDER FACE's ground truth: {error}") from error
 
 

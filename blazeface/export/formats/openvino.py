@@ -1,7 +1,7 @@
 """OpenVINO: an .xml file and its .bin, read by OpenVINO from our ONNX file.
 
-Its converter for PyTorch would do as well, but it belongs to the tool that reports to OpenVINO's makers, and a second
-way from the network to a graph would be one more to trust.
+OpenVINO's own converter for PyTorch is not used: it is part of a tool that sends usage reports, and a second conversion
+of the network would have to be verified as well.
 """
 
 from __future__ import annotations

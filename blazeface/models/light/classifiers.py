@@ -1,8 +1,8 @@
 """The light networks as published: classifiers, from the same blocks as the detectors.
 
-They are here to be counted, compared and started from; no weights are shipped. All of them take (B, 3, H, W) with
-sides divisible by 32 (by 8 for `shufflenet_32`) to (B, classes) logits. Padding is SAME throughout, where some originals pad the first layers
-less; no parameter depends on it.
+For counting, comparison and training; no weights are shipped. Input: (B, 3, H, W) with sides divisible by 32 (8 for
+`shufflenet_32`); output: (B, classes) logits. Padding is SAME throughout, where some originals pad the first layers less;
+no parameter depends on it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Make a network light: exchange dense convolutions for cheaper ones, anywhere in any module.
+"""Replace dense convolutions by cheaper ones, anywhere in any module.
 
     report = lighten(network, "separable", init="svd", example=torch.zeros(1, 3, 128, 128))
     print(report.markdown())
@@ -160,7 +160,10 @@ def fits(layer: nn.Module, rule: str, groups: int) -> bool:
 def exchange(
     model: nn.Module, names: list[str], rule: str, groups: int, between: str = "nothing", init: str = "random"
 ) -> dict[str, tuple[nn.Conv2d, nn.Module, float | None]]:
-    """Put new layers in the places of the named ones, and of whatever is the same module: old, new and error."""
+    """Put new layers in the places of the named modules and of their aliases.
+
+    By name: the old layer, the new one, and the relative error of the approximation (None unless init is "svd").
+    """
     done: dict[str, tuple[nn.Conv2d, nn.Module, float | None]] = {}
     replacement: dict[nn.Module, nn.Module] = {}
     for name in names:
