@@ -162,13 +162,13 @@ $(VENV)/.core: $(VENV)/.made pyproject.toml requirements/core.lock
 	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 
-# torch for CPUs alone needs none of CUDA's libraries, which are several gigabytes; which of its builds pip takes depends on
-# where it has been told to look.
-$(VENV)/.dev: $(VENV)/.core requirements/dev.lock requirements/torch.lock requirements/cuda.lock
+# Where pip has been told of a place with torch's builds for CPUs, the one of the tests is taken; else the package index's, which on
+# Linux brings several gigabytes of CUDA's libraries.
+$(VENV)/.dev: $(VENV)/.core $(wildcard requirements/*.lock)
 	@echo "Installing what training and the tests need ..." >&2
-	@$(LOCKED) --requirement requirements/dev.lock --requirement requirements/torch.lock
-	@$(RUN) -c "from importlib.metadata import version; raise SystemExit('+cpu' not in version('torch'))" || \
-	    $(LOCKED) --requirement requirements/cuda.lock
+	@$(LOCKED) --requirement requirements/dev.lock
+	@$(LOCKED) --requirement requirements/torch-cpu.lock 2>/dev/null || \
+	    $(LOCKED) --requirement requirements/torch.lock --requirement requirements/cuda.lock
 	@touch $@
 
 $(SUPPLY)/.made:

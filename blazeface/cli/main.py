@@ -17,7 +17,7 @@ from typing import NoReturn
 from blazeface.cli.interrupt import second_signal_ends
 from blazeface.cli.parser import CommandParser
 from blazeface.errors import BlazeFaceError
-from blazeface.files.names import printable
+from blazeface.files.names import printable, sentence_without_secrets
 from blazeface.sources import READER_THREAD_PREFIX
 from blazeface.version import __version__
 
@@ -85,14 +85,14 @@ def run_command(name: str, argv: Sequence[str] | None = None, prog: str | None =
         with second_signal_ends():
             return int(module.run(args))
     except BlazeFaceError as error:
-        print(f"{parser.prog}: {printable(str(error))}", file=sys.stderr)
+        print(f"{parser.prog}: {printable(sentence_without_secrets(str(error)))}", file=sys.stderr)
         return 1
     except BrokenPipeError:  # the reader of our output has ended (`blazeface detect ... | head`)
         _discard_output()
         return 1
     except OSError as error:  # what no room has put better: a full disk behind standard output, say
         _discard_output()
-        print(f"{parser.prog}: {printable(str(error))}", file=sys.stderr)
+        print(f"{parser.prog}: {printable(sentence_without_secrets(str(error)))}", file=sys.stderr)
         return 1
     except MemoryError:
         print(f"{parser.prog}: there is not enough memory for this", file=sys.stderr)

@@ -8,6 +8,8 @@ import re
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
+from blazeface.files.names import sentence_without_secrets
+
 EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     "detect": (
         ("photo.jpg --output found.jpg", "a picture, annotated"),
@@ -98,4 +100,4 @@ class CommandParser(argparse.ArgumentParser):
         hints = []
         for flag in re.findall(r"(?<!\S)--[\w-]+", message.partition("unrecognized arguments:")[2]):
             hints += [f"{flag}: did you mean {near}?" for near in difflib.get_close_matches(flag, known, n=1)]
-        super().error("; ".join([message, *hints]))
+        super().error(sentence_without_secrets("; ".join([message, *hints])))

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from blazeface.errors import BlazeFaceError
-from blazeface.files.names import printable
+from blazeface.files.names import printable, shown
 
 EXISTS = "exists already (--overwrite replaces it)"
 """What is said of a file that is not to be replaced."""
@@ -146,21 +146,21 @@ def write_errors(path: Path) -> Iterator[None]:
 def cannot_write(path: Path, error: OSError) -> BlazeFaceError:
     """The sentence for a file that the system does not take; NameTooLong where its name is the reason."""
     kind = NameTooLong if error.errno == errno.ENAMETOOLONG else BlazeFaceError
-    return kind(f"{printable(str(path))}: cannot be written: {error.strerror or error}")
+    return kind(f"{shown(str(path))}: cannot be written: {error.strerror or error}")
 
 
 def require_regular_file(path: str) -> None:
     """Raise BlazeFaceError unless `path` is an ordinary file that is not empty: a pipe or a device may never end."""
-    shown = printable(path)
+    named = shown(path)
     try:
         status = os.stat(path)
     except FileNotFoundError as error:
-        raise BlazeFaceError(f"{shown}: no such file or folder") from error
+        raise BlazeFaceError(f"{named}: no such file or folder") from error
     except (OSError, ValueError) as error:  # ValueError: a name with a zero byte
-        raise BlazeFaceError(f"{shown}: cannot be opened: {getattr(error, 'strerror', None) or error}") from error
+        raise BlazeFaceError(f"{named}: cannot be opened: {getattr(error, 'strerror', None) or error}") from error
     if os.path.isdir(path):
-        raise BlazeFaceError(f"{shown}: is a folder, not a file")
+        raise BlazeFaceError(f"{named}: is a folder, not a file")
     if not os.path.isfile(path):
-        raise BlazeFaceError(f"{shown}: is a pipe or a device, not a file")
+        raise BlazeFaceError(f"{named}: is a pipe or a device, not a file")
     if status.st_size == 0:
-        raise BlazeFaceError(f"{shown}: is empty")
+        raise BlazeFaceError(f"{named}: is empty")

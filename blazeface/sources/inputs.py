@@ -14,7 +14,7 @@ from typing import Literal
 import cv2
 
 from blazeface.errors import BlazeFaceError
-from blazeface.files.names import printable, without_secrets
+from blazeface.files.names import printable, shown, without_secrets
 from blazeface.files.pictures import PICTURE_SUFFIXES
 from blazeface.files.staged import require_regular_file
 from blazeface.sources.animations import is_animation
@@ -29,8 +29,6 @@ CAMERA_NAMES = "/sys/class/video4linux"
 """Where Linux says how its cameras call themselves."""
 
 QUOTES = "\"' \t\u201c\u201d\u2018\u2019"
-_PASSWORD = re.compile(r"[^/\\]{2,}:.*@")
-"""user:password@host, as it is typed where the scheme was forgotten; no drive letter."""
 _CAMERA = re.compile(r"(?:cam|/dev/video)?(\d{1,3})")
 
 
@@ -87,12 +85,11 @@ def find_input(text: str, moving: bool = False) -> Input:
     camera = _CAMERA.fullmatch(text) or _CAMERA.fullmatch(camera_behind(text) or "")
     if camera and not os.path.isfile(text):
         return Input("camera", f"cam{int(camera[1])}", camera[1], PurePath(f"cam{int(camera[1])}"))
-    # With quotes around it, or without its beginning, it is still an address with a password.
-    if (re.match(r"[A-Za-z][\w+.\-]+:/", text.lstrip(QUOTES)) or _PASSWORD.match(text)) and not os.path.exists(
-        text
-    ):
+    typed = text.lstrip(QUOTES)
+    # With quotes around it, or without its beginning, it is still an address, and may hold a password.
+    if (re.match(r"[A-Za-z][\w+.\-]+:/", typed) or without_secrets(typed) != typed) and not os.path.exists(text):
         raise BlazeFaceError(
-            f"{printable(without_secrets(text.lstrip(QUOTES)))}: no such file, and an address must begin with "
+            f"{shown(typed)}: no such file, and an address must begin with "
             "rtsp://, rtsps://, http://, https://, udp://, tcp://, rtp://, rtmp:// or srt://"
         )
     if SEQUENCE.search(os.path.basename(text)) and not os.path.exists(text):

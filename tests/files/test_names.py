@@ -18,8 +18,18 @@ from blazeface.sources.inputs import find_input
         ("rtsp:/admin:secret@camera.lan/live", "rtsp://***@camera.lan/live"),  # a slash forgotten
         ("udp://@239.0.0.1:1234", "udp://***@239.0.0.1:1234"),
         ("photos/me@home.jpg", "photos/me@home.jpg"),
-        ("admin:secret@camera.lan/live?key=secret", "***@camera.lan/live"),  # the scheme forgotten
+        ("admin:secret@camera.lan/live?key=secret", "***@camera.lan/live?***"),  # the scheme forgotten
         ("admin:se/cr@et@camera.lan", "***@camera.lan"),
+        ("camera.lan/live?password=secret", "camera.lan/live?***"),
+        ("rtsp//admin:secret@camera.lan", "***@camera.lan"),
+        ("rtsp://camera.lan/user=admin_password=secret_channel=1.sdp", "rtsp://camera.lan/***"),
+        ("rtsp://camera.lan/u6n5AAKVFyE5sG3O", "rtsp://camera.lan/***"),
+        ("rtsp://camera.lan/h264Preview_01_main", "rtsp://camera.lan/h264Preview_01_main"),
+        ("rtsp://camera.lan/Streaming/Channels/101", "rtsp://camera.lan/Streaming/Channels/101"),
+        ("rtmp://server/live/streamkey", "rtmp://server/live/***"),
+        ("C:\\pictures\\me@home.jpg", "C:\\pictures\\me@home.jpg"),
+        ("runs/lr=0.1/me.jpg", "runs/lr=0.1/me.jpg"),
+        ("what?.jpg", "what?.jpg"),
     ],
 )
 def test_secrets_are_left_out(address: str, shown: str) -> None:

@@ -15,6 +15,7 @@ from blazeface.cli.detect.flags import add_arguments, options_from
 from blazeface.cli.detect.plan import Plan, make_plan
 from blazeface.cli.interrupt import stop_on_signal
 from blazeface.detector import FaceDetector
+from blazeface.files.names import sentence_without_secrets
 from blazeface.options import DetectOptions
 from blazeface.pipeline import Pipeline, RunCounts, say
 from blazeface.privacy.background import BackgroundBlur
@@ -50,7 +51,7 @@ def detect(options: DetectOptions) -> int:
             return _exit_status(write.quiet, counts, seconds, stop)
         plan = make_plan(options, counts.report)
     except WrongUsage as fault:
-        print(f"detect: {fault}", file=sys.stderr)
+        print(f"detect: {sentence_without_secrets(str(fault))}", file=sys.stderr)
         return 2
     given = None if cover.given is None else read_report(cover.given)
     if given is not None:
