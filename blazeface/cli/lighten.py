@@ -13,7 +13,7 @@ from blazeface.data.samples import chosen_evenly, load_split
 from blazeface.detector import model_path
 from blazeface.errors import BlazeFaceError, install_command
 from blazeface.files.staged import staged_file
-from blazeface.models.layouts import RULES
+from blazeface.models.layouts import BETWEEN, RULES
 
 if TYPE_CHECKING:
     from blazeface.models.light.lighten import Report
@@ -27,6 +27,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("weights", metavar="WEIGHTS", help="a .safetensors file, or the name of a shipped model")
     add("--rule", required=True, choices=RULES, help="what dense convolutions become")
     add("--groups", type=int, default=4, help="of the rule grouped (default 4)")
+    add(
+        "--between",
+        choices=BETWEEN,
+        default="nothing",
+        help="what stands between the two parts of separable and factorized: nothing (default), batch norm, or batch norm"
+        " and ReLU (which needs --init random)",
+    )
     add("--only", metavar="REGEX", help="change only layers in whose names this is found")
     add("--stem", action="store_true", help="change the first convolution, too")
     add("--init", choices=("svd", "random"), default="svd", help="start nearest to the old kernels, or at random")
@@ -63,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
         raise BlazeFaceError(f"--train-pictures must be 1 or more, not {args.train_pictures}")
     torch.set_num_threads(max(1, args.threads))
     network = load_weights(model_path(args.weights, "torch"))
-    light, report = lightened(network, args.rule, args.groups, args.only, args.stem, args.init)
+    light, report = lightened(network, args.rule, args.groups, args.only, args.stem, args.init, args.between)
     print(report.markdown())
     args.out.mkdir(parents=True, exist_ok=True)
     save_weights(light, args.out / "light.safetensors")
@@ -95,12 +102,18 @@ def run(args: argparse.Namespace) -> int:
 
 
 def lightened(
-    network: BlazeFace, rule: str, groups: int = 4, only: str | None = None, stem: bool = False, init: str = "svd"
+    network: BlazeFace,
+    rule: str,
+    groups: int = 4,
+    only: str | None = None,
+    stem: bool = False,
+    init: str = "svd",
+    between: str = "nothing",
 ) -> tuple[BlazeFace, Report]:
     """A detector made light, heads excepted, and the report; the network given is left as it is.
 
     The changes are written into its layout, so that it is saved, loaded, trained and exported like any other. Raises
-    BlazeFaceError where there is nothing to change.
+    BlazeFaceError where there is nothing to change, and for a `between` that the weights or `init` rule out.
     """
     import torch
 
@@ -116,7 +129,15 @@ def lightened(
     def where(name: str, _: object) -> bool:
         return "_heads." not in name and pattern.search(name) is not None
 
+    if between == "norm-relu" and init == "svd":
+        raise BlazeFaceError(
+            "--between norm-relu: the nearest kernels are those of a linear map: add --init random"
+        )
     norm = "stem.1.weight" in network.state_dict()
+    if between != "nothing" and not norm:
+        raise BlazeFaceError(
+            f"--between {between}: these weights have their batch norms folded into the convolutions"
+        )
     copy = BlazeFace(network.spec, network.layout, norm)
     copy.load_state_dict(network.state_dict())
     names = chosen(copy, rule, where, stem, last=True, groups=groups)
@@ -124,8 +145,10 @@ def lightened(
         raise BlazeFaceError(f"--rule {rule}: the network has no layer that it would change")
     size = network.spec.input_size
     example = torch.zeros(1, 3, size, size)
-    report = lighten(copy, rule, where=where, stem=stem, last=True, groups=groups, init=init, example=example)
-    change = Lightened(rule, tuple(names), groups)
+    report = lighten(
+        copy, rule, where=where, stem=stem, last=True, groups=groups, between=between, init=init, example=example
+    )
+    change = Lightened(rule, tuple(names), groups, between)
     layout = dataclasses.replace(network.layout, lightened=(*network.layout.lightened, change))
     light = BlazeFace(network.spec, layout, norm)
     light.load_state_dict(copy.state_dict())

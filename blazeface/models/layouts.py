@@ -53,16 +53,23 @@ BLOCK_OPTIONS = ("projected", "depthwise_norm", "dense_middle")
 """Fields that are written only where they are set, so that layouts without them read and compare as they always did."""
 
 RULES = ("separable", "grouped", "factorized", "depthwise")
-"""What `models.lighten` can make of a dense convolution."""
+"""What `models.light.lighten` can make of a dense convolution."""
+
+BETWEEN = ("nothing", "norm", "norm-relu")
+"""What may stand between the two parts of a separable or factorized one: nothing, batch norm, or batch norm and ReLU."""
 
 
 @dataclass(frozen=True)
 class Lightened:
-    """Layers, by name, that `models.lighten` has exchanged by one rule; groups: of the rule "grouped"."""
+    """Layers, by name, that `models.light.lighten` has exchanged by one rule, one of RULES.
+
+    groups: of the rule "grouped". between: what stands between the two parts of "separable" and "factorized", one of BETWEEN.
+    """
 
     rule: str
     layers: tuple[str, ...]
     groups: int = 4
+    between: str = "nothing"
 
 
 @dataclass(frozen=True)
@@ -100,6 +107,9 @@ class Layout:
             for option in BLOCK_OPTIONS:
                 if not block[option]:
                     del block[option]
+        for change in data["lightened"]:
+            if change["between"] == "nothing":
+                del change["between"]
         return json.dumps(data, sort_keys=True)
 
     @classmethod
@@ -112,7 +122,12 @@ class Layout:
                 stem_kernel=data["stem_kernel"],
                 blocks=tuple(Block(**_current_names(block)) for block in data["blocks"]),
                 lightened=tuple(
-                    Lightened(change["rule"], tuple(map(str, change["layers"])), change["groups"])
+                    Lightened(
+                        change["rule"],
+                        tuple(map(str, change["layers"])),
+                        change["groups"],
+                        change.get("between", "nothing"),
+                    )
                     for change in data.get("lightened", [])
                 ),
             )
@@ -130,6 +145,8 @@ class Layout:
         for change in self.lightened:
             if change.rule not in RULES or type(change.groups) is not int or not 1 <= change.groups <= 4096:
                 raise ValueError(f"impossible rule {change.rule!r} in {change.groups!r} groups")
+            if change.between not in BETWEEN:
+                raise ValueError(f"between two parts stands {', '.join(BETWEEN)}, not {change.between!r}")
         whole = [self.stem_kernel, self.stem_channels]
         for index, block in enumerate(self.blocks):
             whole += [block.channels, block.kernel, block.stride, block.groups]

@@ -59,7 +59,7 @@ class BlazeFace(nn.Module):
             self.score_heads.append(SameConv2d(width, len(anchor_map.sizes), 1))
             self.regression_heads.append(SameConv2d(width, len(anchor_map.sizes) * spec.num_coords, 1))
         for change in layout.lightened:
-            self._exchange(change)
+            self._exchange(change, norm)
         self._init_weights()
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -90,7 +90,7 @@ class BlazeFace(nn.Module):
                     setattr(module, name, fold_norm(child))
         return network
 
-    def _exchange(self, change: Lightened) -> None:
+    def _exchange(self, change: Lightened, norm: bool) -> None:
         for name in change.layers:
             try:
                 able = fits(self.get_submodule(name), change.rule, change.groups)
@@ -98,7 +98,7 @@ class BlazeFace(nn.Module):
                 able = False
             if not able:
                 raise BlazeFaceError(f"layout of {self.spec.name!r}: layer {name!r} cannot be made {change.rule}")
-        exchange(self, list(change.layers), change.rule, change.groups)
+        exchange(self, list(change.layers), change.rule, change.groups, change.between, norm=norm)
 
     def _init_weights(self) -> None:
         for module in self.modules():

@@ -47,6 +47,37 @@ def test_a_light_detector_is_saved_loaded_and_rebuilt(squeezed: BlazeFace, tmp_p
     rebuild(kept).load_state_dict(state)
 
 
+@pytest.mark.parametrize(("between", "init"), [("norm", "svd"), ("norm-relu", "random")])
+def test_what_stands_between_is_kept_in_the_file_and_folded(
+    between: str, init: str, squeezed: BlazeFace, tmp_path: Path
+) -> None:
+    light, report = lightened(squeezed, "separable", init=init, between=between)
+    norms = sum(isinstance(module, torch.nn.BatchNorm2d) for module in light.modules())
+    assert norms == sum(isinstance(module, torch.nn.BatchNorm2d) for module in squeezed.modules()) + 8
+    assert '"between": "' + between in light.layout.to_json()
+    light.train()(torch.randn(2, 3, 128, 128))  # so that the new norms are no identity
+    x = torch.randn(1, 3, 128, 128)
+    folded = light.eval().folded()
+    for network in (light, folded):
+        save_weights(network, tmp_path / "x.safetensors")
+        assert torch.equal(load_weights(tmp_path / "x.safetensors")(x)[1], network(x)[1])
+    assert torch.allclose(folded(x)[1], light(x)[1], atol=1e-3)
+    assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in folded.modules())
+    if between == "norm":  # with the identity in between, it begins as near to the old network as without
+        plain, plain_report = lightened(squeezed, "separable")
+        assert [change.error for change in report.changes] == [change.error for change in plain_report.changes]
+        assert "between" not in plain.layout.to_json()
+
+
+def test_it_runs_in_litert_with_norm_and_relu_between(squeezed: BlazeFace, tmp_path: Path) -> None:
+    pytest.importorskip("ai_edge_litert", reason="the tflite extra is not installed")
+    from blazeface.export.formats.tflite import export_tflite
+    from blazeface.export.pictures import synthetic_pictures
+
+    light, _ = lightened(squeezed, "separable", init="random", between="norm-relu")
+    assert export_tflite(light, tmp_path / "x.tflite", synthetic_pictures()[:1]).differences is not None
+
+
 @pytest.mark.parametrize("rule", ["separable", "grouped", "factorized"])
 def test_it_runs_in_litert(rule: str, squeezed: BlazeFace, tmp_path: Path) -> None:
     pytest.importorskip("ai_edge_litert", reason="the tflite extra is not installed")
@@ -89,6 +120,7 @@ def test_the_command_writes_weights_and_record(
         (["--rule", "factorized", "--only", "("], "no regular expression"),
         (["--rule", "factorized", "--finetune", "2"], "--finetune needs --data"),
         (["--rule", "factorized", "--train-pictures", "0"], "--train-pictures must be 1 or more"),
+        (["--rule", "factorized", "--between", "norm-relu"], "add --init random"),
     ],
 )
 def test_mistakes_are_one_sentence(
@@ -105,6 +137,8 @@ def test_layouts_that_lie_about_light_layers(squeezed: BlazeFace) -> None:
     assert Layout.from_json(text) == light.layout
     with pytest.raises(BlazeFaceError, match="impossible rule"):
         Layout.from_json(text.replace('"separable"', '"thin"'))
+    with pytest.raises(BlazeFaceError, match="between two parts stands nothing, norm, norm-relu, not 'gelu'"):
+        Layout.from_json(text.replace('"groups": 4, ', '"between": "gelu", "groups": 4, '))
     (change,) = light.layout.lightened
     for wrong in ("blocks.0.nothing", "blocks.0.squeeze.0", "blocks"):
         lying = dataclasses.replace(light.layout, lightened=(dataclasses.replace(change, layers=(wrong,)),))

@@ -23,9 +23,9 @@ from torch import Tensor, nn
 
 from blazeface.models.blocks import SameConv2d
 from blazeface.models.cost import count
-from blazeface.models.layouts import RULES
+from blazeface.models.layouts import BETWEEN, RULES
 from blazeface.models.light.nearest import nearest_depthwise, nearest_factors, nearest_groups, nearest_separable
-from blazeface.models.light.separable import BETWEEN, followed
+from blazeface.models.light.separable import followed
 
 Predicate = Callable[[str, nn.Conv2d], bool]
 
@@ -158,18 +158,24 @@ def fits(layer: nn.Module, rule: str, groups: int) -> bool:
 
 
 def exchange(
-    model: nn.Module, names: list[str], rule: str, groups: int, between: str = "nothing", init: str = "random"
+    model: nn.Module,
+    names: list[str],
+    rule: str,
+    groups: int,
+    between: str = "nothing",
+    init: str = "random",
+    norm: bool = True,
 ) -> dict[str, tuple[nn.Conv2d, nn.Module, float | None]]:
     """Put new layers in the places of the named modules and of their aliases.
 
-    By name: the old layer, the new one, and the relative error of the approximation (None unless init is "svd").
+    norm: as in `separable.followed`. By name: the old layer, the new one, and the relative error of the approximation (None unless init is "svd").
     """
     done: dict[str, tuple[nn.Conv2d, nn.Module, float | None]] = {}
     replacement: dict[nn.Module, nn.Module] = {}
     for name in names:
         old = model.get_submodule(name)
         assert isinstance(old, nn.Conv2d)
-        new = _build(old, rule, groups, between)
+        new = _build(old, rule, groups, between, norm)
         new.to(old.weight.device, old.weight.dtype).train(old.training)
         error = _start_nearest(old, new, rule) if init == "svd" else None
         new.requires_grad_(old.weight.requires_grad)
@@ -182,7 +188,7 @@ def exchange(
     return done
 
 
-def _build(old: nn.Conv2d, rule: str, groups: int, between: str) -> nn.Module:
+def _build(old: nn.Conv2d, rule: str, groups: int, between: str, norm: bool) -> nn.Module:
     wide, out = old.in_channels, old.out_channels
     if rule == "grouped":
         return _like(old, wide, out, groups, (True, True))
@@ -196,7 +202,7 @@ def _build(old: nn.Conv2d, rule: str, groups: int, between: str) -> nn.Module:
         first = _like(old, wide, out, old.groups, (False, True))
         second = _like(old, out, out, old.groups, (True, False))
         channels = out
-    return nn.Sequential(followed(first, channels, between), second)
+    return nn.Sequential(followed(first, channels, between, norm), second)
 
 
 def _like(old: nn.Conv2d, wide: int, out: int, groups: int, axes: tuple[bool, bool]) -> nn.Conv2d:

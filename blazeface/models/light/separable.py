@@ -7,9 +7,7 @@ from torch import nn
 
 from blazeface.models.blocks import SameConv2d
 from blazeface.models.cost import Cost, count
-
-BETWEEN = ("nothing", "norm", "norm-relu")
-"""What may stand between the two parts: nothing, batch norm, or batch norm and ReLU."""
+from blazeface.models.layouts import BETWEEN
 
 
 def depthwise_separable(
@@ -34,13 +32,17 @@ def depthwise_separable(
     return nn.Sequential(followed(depthwise, in_channels, between), pointwise)
 
 
-def followed(convolution: nn.Module, channels: int, between: str) -> nn.Module:
-    """A convolution of so many output channels, and what stands between it and the next."""
+def followed(convolution: nn.Module, channels: int, between: str, norm: bool = True) -> nn.Module:
+    """A convolution of so many output channels, and what stands between it and the next.
+
+    norm: False leaves out the batch norm, as in a network whose norms are folded into the convolutions; the names of the
+    parameters stay. Raises ValueError for a `between` that is not one of BETWEEN.
+    """
     if between not in BETWEEN:
         raise ValueError(f"between two parts stands {', '.join(BETWEEN)}, not {between!r}")
     if between == "nothing":
         return convolution
-    normed = nn.Sequential(convolution, nn.BatchNorm2d(channels))
+    normed = nn.Sequential(convolution, *([nn.BatchNorm2d(channels)] if norm else []))
     return normed if between == "norm" else nn.Sequential(normed, nn.ReLU())
 
 

@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from blazeface.models.layouts import BETWEEN
 from blazeface.models.light.lighten import lighten
-from blazeface.models.light.separable import BETWEEN, compared, depthwise_separable
+from blazeface.models.light.separable import compared, depthwise_separable
 
 
 def kinds(module: nn.Module) -> list[str]:
