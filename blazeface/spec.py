@@ -2,7 +2,7 @@
 
 A spec is written into each exported file as metadata, so that a model file describes itself. The
 named models and all their numbers stand at the end of this file; what their networks look like
-inside is in `blazeface.models.layouts`.
+inside is in `blazeface.models.named_layouts`.
 """
 
 from __future__ import annotations

@@ -79,7 +79,7 @@ def spec_seeds() -> list[bytes]:
 
 
 def layout_seeds() -> list[bytes]:
-    from blazeface.models.layouts import NAMED_LAYOUTS
+    from blazeface.models.named_layouts import NAMED_LAYOUTS
 
     return [layout.to_json().encode() for layout in NAMED_LAYOUTS.values()]
 

@@ -97,10 +97,10 @@ def cost_of(name: str) -> Cost:
 
 
 def _build(name: str) -> nn.Module:
-    from blazeface.models.layouts import NAMED_LAYOUTS
     from blazeface.models.light.classifiers import CLASSIFIERS, build_classifier
     from blazeface.models.light.unet import build_segmenter, build_unet
     from blazeface.models.light.xception_aligned import ALIGNED, build_aligned
+    from blazeface.models.named_layouts import NAMED_LAYOUTS
     from blazeface.models.network import BlazeFace
     from blazeface.models.refine import build_refine
 

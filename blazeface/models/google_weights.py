@@ -19,7 +19,7 @@ from torch import nn
 
 from blazeface.errors import BlazeFaceError
 from blazeface.models.blocks import BlazeBlock, DoubleBlazeBlock, SameConv2d, Shortcut, UpBlock
-from blazeface.models.layouts import NAMED_LAYOUTS
+from blazeface.models.named_layouts import NAMED_LAYOUTS
 from blazeface.models.network import BlazeFace
 from blazeface.spec import BACK_CAMERA, FULL_RANGE_DENSE, SHORT_RANGE, ModelSpec
 from blazeface.tflite.graph import Array, Graph, Operation, read_graph

@@ -19,9 +19,10 @@ from blazeface.models.blocks import (
     UpBlock,
     fold_norm,
 )
-from blazeface.models.layouts import NAMED_LAYOUTS, Block, Layout, Lightened
+from blazeface.models.layouts import Block, Layout, Lightened
 from blazeface.models.light.blocks import Fire, InvertedResidual, SeparableBlock, ShuffleUnit, XceptionBlock
 from blazeface.models.light.lighten import exchange, fits
+from blazeface.models.named_layouts import NAMED_LAYOUTS
 from blazeface.spec import ModelSpec, named_spec
 
 FACE_PRIOR = 0.01

@@ -14,7 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from blazeface.data.dataset import Batch
 from blazeface.errors import BlazeFaceError
 from blazeface.models.blocks import SameConv2d
-from blazeface.models.layouts import NAMED_LAYOUTS, PAPER, Block, Layout
+from blazeface.models.layouts import Block, Layout
 from blazeface.models.light.blocks import (
     Fire,
     InvertedResidual,
@@ -23,6 +23,7 @@ from blazeface.models.light.blocks import (
     ShuffleUnit,
     XceptionBlock,
 )
+from blazeface.models.named_layouts import NAMED_LAYOUTS, PAPER
 from blazeface.models.network import BlazeFace, build
 from blazeface.models.weights import load_weights, save_weights
 from blazeface.spec import FRONT_128, LIGHT_FAMILY

@@ -13,7 +13,8 @@ from blazeface.errors import BlazeFaceError
 from blazeface.export.formats.onnx import export_onnx
 from blazeface.geometry import Image
 from blazeface.models.cost import Cost, count
-from blazeface.models.layouts import DENSE_MIDDLE, NAMED_LAYOUTS, PAPER, Layout
+from blazeface.models.layouts import Layout
+from blazeface.models.named_layouts import DENSE_MIDDLE, NAMED_LAYOUTS, PAPER
 from blazeface.models.network import BlazeFace, build
 from blazeface.models.weights import load_weights, save_weights
 from blazeface.spec import named_spec

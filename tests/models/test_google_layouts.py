@@ -11,7 +11,8 @@ import torch
 
 from blazeface.errors import BlazeFaceError
 from blazeface.models.blocks import BlazeBlock, SameConv2d, UpBlock
-from blazeface.models.layouts import BACK_CAMERA, FULL_RANGE_DENSE, PAPER, SHORT_RANGE, Block, Layout
+from blazeface.models.layouts import Block, Layout
+from blazeface.models.named_layouts import BACK_CAMERA, FULL_RANGE_DENSE, PAPER, SHORT_RANGE
 from blazeface.models.network import BlazeFace, build
 from blazeface.spec import FULL_RANGE_DENSE as FULL_SPEC
 

@@ -11,7 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from blazeface.anchors import anchor_centers
 from blazeface.errors import BlazeFaceError
 from blazeface.models.blocks import BlazeBlock, DoubleBlazeBlock, SameConv2d, Shortcut
-from blazeface.models.layouts import PAPER
+from blazeface.models.named_layouts import PAPER
 from blazeface.models.network import BlazeFace, build
 from blazeface.spec import BACK_256, FRONT_128
 
