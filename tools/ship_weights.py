@@ -69,7 +69,7 @@ TRAINED = {
         " and pictures without faces of houses, clothes, waste, textures and animals. The run began from weights"
         " whose training pictures held 27 that show the same moments as pictures of the crowd sources of val: figures of the crowds"
         " may be flattered slightly by them.",
-        "A fifth of the training views were rolled by any angle: turned faces are found, less surely than upright ones.",
+        "A third of the training views were rolled by any angle: turned faces are found, less surely than upright ones.",
     ),
     "2026-11-23": (
         "Trained on 15,000 photographs with 17,925 labelled faces from Caltech 10k Web Faces, Labeled Faces in the Wild,"
