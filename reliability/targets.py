@@ -129,13 +129,13 @@ def picture_door() -> Call:
 
 
 def wider_door() -> Call:
-    from blazeface.data.wider import read_wider
+    from blazeface.data.formats.wider import read_wider
 
     return read_wider
 
 
 def coco_door() -> Call:
-    from blazeface.data.coco import read_coco
+    from blazeface.data.formats.coco import read_coco
 
     return read_coco
 

@@ -23,7 +23,8 @@ from blazeface.version import __version__
 
 COMMANDS = {
     "detect": "find faces in pictures, videos, cameras and streams",
-    "train": "train a detector on pictures in the WIDER FACE layout",
+    "train": "train a detector on labelled pictures",
+    "data": "look at labelled pictures before training, or unpack WIDER FACE",
     "evaluate": "score a model on labelled pictures",
     "benchmark": "measure how fast a model is, and where the time goes",
     "export": "turn trained weights into the files that phones run",

@@ -20,6 +20,10 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("--data faces --out runs/mine", "from nothing"),
         ("--data faces --resume runs/mine", "goes on where it stopped"),
     ),
+    "data": (
+        ("check faces --out out/check", "count, look for faults, draw sheets of labels and batches"),
+        ("prepare downloads/ --out wider", "unpack WIDER FACE's zips"),
+    ),
     "evaluate": (
         ("--data faces --split val --model front-128 --out out/evaluation", "a shipped model, with plots"),
         ("--data faces --model mine.onnx --limit 200", "a first look at a file of your own"),

@@ -10,10 +10,18 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from blazeface.cli.data.flags import add_label_flags
 from blazeface.errors import BlazeFaceError
 from blazeface.files.staged import staged_file
 from blazeface.spec import NAMED_SPECS
-from blazeface.training.preflight import claimed, load_data, require_batch, require_device, require_packages
+from blazeface.training.preflight import (
+    claimed,
+    load_data,
+    require_batch,
+    require_device,
+    require_packages,
+    tell_of_data,
+)
 
 if TYPE_CHECKING:
     from blazeface.models.network import BlazeFace
@@ -24,7 +32,8 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("--data", type=Path, required=True, metavar="ROOT", help="folder in the WIDER FACE layout")
+    add("--data", type=Path, required=True, metavar="ROOT", help="folder of pictures and labels, or a label file")
+    add_label_flags(parser)
     add(
         "--val-split",
         type=float,
@@ -100,7 +109,10 @@ def _train(
     keep_freed_memory()
     torch.set_num_threads(args.threads or max(1, (os.cpu_count() or 1) // processes.world))
     out: Path = args.out or args.resume
-    samples, val = load_data(args.data, args.val_split, _say if processes.leads else lambda _: None)
+    say = _say if processes.leads else lambda _: None
+    samples, val = load_data(args.data, args.val_split, say, args.format, args.category)
+    if processes.leads:
+        tell_of_data(samples, val, config)
     if args.regions:
         samples = with_regions(samples, args.regions)
     network = rebuild(checkpoint) if checkpoint else _fresh(config, args)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
@@ -11,17 +12,16 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from blazeface.data.coco import read_coco
-from blazeface.data.wider import WiderFace, read_wider
+from blazeface.data.formats import Found, find_labels
+from blazeface.data.labels import LabelledFace
+from blazeface.data.locate import locate
+from blazeface.data.sizes import hold_all
 from blazeface.errors import BlazeFaceError
+from blazeface.files.names import printable
 
 SPLITS = ("train", "val")
 
 T = TypeVar("T")
-
-
-class NoLabels(BlazeFaceError):
-    """The data folder has no labels of the split that was asked for."""
 
 
 @dataclass(frozen=True)
@@ -50,33 +50,35 @@ class Sample:
         return replace(self, ignore=self.ignore | outside) if (outside & ~self.ignore).any() else self
 
 
-def load_split(root: Path, split: str) -> list[Sample]:
-    """The pictures of one split of a folder in the WIDER FACE layout.
+def load_split(
+    root: Path,
+    split: str,
+    form: str | None = None,
+    categories: Sequence[str] = (),
+    say: Callable[[str], None] | None = None,
+) -> list[Sample]:
+    """The pictures of one split of a data folder, or of a label file, in any of the known formats.
 
-    root/WIDER_{split}/images holds the pictures. Labels come from root/keypoints/{split}.json (COCO
-    keypoints) where it exists, since it says more, else from
-    root/wider_face_split/wider_face_{split}_bbx_gt.txt. Pictures are not opened here. A picture listed
-    twice gives two samples, each with its own labels.
+    See `find_labels` for how the labels are found and `locate` for the pictures. Labels are held against width, height and
+    EXIF orientation of the pictures, whose first bytes are read where the labels say something of them, and are brought
+    into line. A picture listed twice gives two samples, each with its own labels. form: a name of FORMATS, to insist.
+    categories: what is called so is a face. say: takes sentences about what was brought into line (default: stderr).
 
-    Raises BlazeFaceError when neither is there, or naming file and line of a malformed entry.
+    Raises NoLabels when there are none, BlazeFaceError naming file and line of a malformed entry.
     """
     if split not in SPLITS:
         raise BlazeFaceError(f"unknown split {split!r}: choose one of {', '.join(SPLITS)}")
-    if not root.is_dir():
-        raise BlazeFaceError(f"{root}: no such data folder")
-    images = root / f"WIDER_{split}" / "images"
-    coco = root / "keypoints" / f"{split}.json"
-    text = root / "wider_face_split" / f"wider_face_{split}_bbx_gt.txt"
-    if coco.is_file():
-        faces = read_coco(coco)
-    elif text.is_file():
-        faces = read_wider(text)
-    else:
-        raise NoLabels(f"{root}: it holds neither {coco.relative_to(root)} nor {text.relative_to(root)}")
-    samples = [_sample(images, name, entries) for name, entries in faces]
-    if not samples:
-        raise BlazeFaceError(f"{coco if coco.is_file() else text}: it lists no picture")
-    return samples
+    return read_labels(find_labels(root, split, form, categories), say or _say)
+
+
+def read_labels(found: Found, say: Callable[[str], None]) -> list[Sample]:
+    """The samples of labels that were found; say: takes sentences about what was brought into line."""
+    listed = found.read()
+    if not listed:
+        raise BlazeFaceError(f"{printable(str(found.labels))}: it lists no picture")
+    places = locate([each.name for each in listed], found.folders, found.labels, any_suffix=found.form == "voc")
+    held = hold_all(listed, [path for path, _ in places], say)
+    return [_sample(path, name, each.faces) for (path, name), each in zip(places, held, strict=True)]
 
 
 def chosen_evenly(samples: Sequence[T], limit: int | None) -> list[T]:
@@ -107,10 +109,14 @@ def _draw(path: Path) -> tuple[bytes, str]:
     return hashlib.sha256(name.encode("utf-8", "surrogateescape")).digest(), str(path)
 
 
-def _sample(images: Path, name: str, faces: list[WiderFace]) -> Sample:
+def _say(sentence: str) -> None:
+    print(sentence, file=sys.stderr)
+
+
+def _sample(path: Path, name: str, faces: list[LabelledFace]) -> Sample:
     count = len(faces)
     return Sample(
-        path=images / name,
+        path=path,
         source=name.split("/")[0] if "/" in name else "",
         boxes=np.array([face.box for face in faces], np.float32).reshape(count, 4),
         keypoints=np.array([face.keypoints for face in faces], np.float32).reshape(count, 6, 2),

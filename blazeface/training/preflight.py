@@ -5,13 +5,22 @@ from __future__ import annotations
 import importlib.util
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from blazeface.data.samples import NoLabels, Sample, load_split, split_off
+from blazeface.data.check.counts import short_form
+from blazeface.data.check.split import sides_warning
+from blazeface.data.check.suspicious import changed_over
+from blazeface.data.labels import NoLabels
+from blazeface.data.samples import Sample, load_split, split_off
 from blazeface.errors import BlazeFaceError, install_command
 from blazeface.files.names import printable
+from blazeface.spec import NAMED_SPECS
+
+if TYPE_CHECKING:
+    from blazeface.training.config import TrainConfig
 
 PACKAGES = (
     "torch",
@@ -94,17 +103,22 @@ def claimed(out: Path, resumed: Path | None) -> Iterator[None]:
 
 
 def load_data(
-    root: Path, val_share: float | None, say: Callable[[str], None]
+    root: Path,
+    val_share: float | None,
+    say: Callable[[str], None],
+    form: str | None = None,
+    categories: Sequence[str] = (),
 ) -> tuple[list[Sample], list[Sample]]:
     """The pictures to train on and those of val that are there, at least one of each, and at least one face to learn.
 
     val_share: share of the pictures of train that become val; None where the data has a val of its own. `say` takes a
-    sentence about pictures that are missing. Raises BlazeFaceError where nothing could be learnt, or nothing scored.
+    sentence about pictures that are missing, and about labels that were brought into line with them. form, categories: as
+    for `load_split`. Raises BlazeFaceError where nothing could be learnt, or nothing scored.
     """
-    train = load_split(root, "train")
+    train = load_split(root, "train", form, categories, say)
     if val_share is None:
         try:
-            val = load_split(root, "val")
+            val = load_split(root, "val", form, categories, say)
         except NoLabels as error:
             raise BlazeFaceError(f"{error}; --val-split 0.1 scores on a tenth of the pictures of train") from error
     else:
@@ -115,6 +129,15 @@ def load_data(
             f"{printable(str(root))}: no face is labelled in the {len(train):,} pictures of train: nothing to learn"
         )
     return train, val
+
+
+def tell_of_data(train: Sequence[Sample], val: Sequence[Sample], config: TrainConfig) -> None:
+    """What `blazeface data check` says at length, in two lines, and a line where right and left are changed over."""
+    for split, samples in (("train", train), ("val", val)):
+        print(short_form(split, samples, NAMED_SPECS[config.model].input_size, config.crops))
+        if warning := sides_warning(changed_over(samples)):
+            print(f"{split}: {warning}", file=sys.stderr)
+    sys.stdout.flush()
 
 
 def _present(samples: list[Sample], split: str, root: Path, say: Callable[[str], None]) -> list[Sample]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from blazeface.data.coco import read_coco
+from blazeface.data.formats.coco import read_coco
 from blazeface.errors import BlazeFaceError
 
 POINTS = [10, 11, 2, 20, 21, 2, 15, 16, 1, 15, 20, 2, 5, 12, 0, 25, 12, 1]
@@ -27,7 +27,7 @@ def data() -> dict[str, Any]:
 def read(folder: Path, content: object) -> list[Any]:
     path = folder / "train.json"
     path.write_text(content if isinstance(content, str) else json.dumps(content))
-    return read_coco(path)
+    return [(listed.name, listed.faces) for listed in read_coco(path)]
 
 
 def test_literal(tmp_path: Path) -> None:
@@ -69,7 +69,11 @@ def broken(change: Any) -> dict[str, Any]:
         (broken(lambda c: c["annotations"][0].update(bbox=[1, 2, 3])), "annotation 0: bbox must be 4 numbers"),
         (broken(lambda c: c["annotations"][0].update(bbox=[1, 2, "3", 4])), "annotation 0: bbox must be 4"),
         (broken(lambda c: c["annotations"][0].update(bbox=[1, 2, float("nan"), 4])), "annotation 0: bbox"),
-        (broken(lambda c: c["annotations"][0].update(keypoints=[1, 2, 2])), "keypoints must be 18 numbers"),
+        (
+            broken(lambda c: c["annotations"][0].update(keypoints=[1, 2])),
+            "keypoints must be x y visibility a point",
+        ),
+        (broken(lambda c: c["annotations"][0].update(keypoints=[1, 2, 2] * 17)), "17 keypoints without names"),
     ],
 )
 def test_a_malformed_entry_is_named(tmp_path: Path, content: object, words: str) -> None:

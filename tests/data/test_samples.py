@@ -42,7 +42,7 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
     with pytest.raises(BlazeFaceError, match="no such data folder"):
         load_split(tmp_path / "nowhere", "train")
     with pytest.raises(
-        BlazeFaceError, match=r"it holds neither keypoints/val.json nor wider_face_split/wider_face_val"
+        BlazeFaceError, match=r"it holds no labels of val, neither keypoints/val.json nor WIDER FACE's text"
     ):
         load_split(lay_out(tmp_path), "val")
     with pytest.raises(BlazeFaceError, match="unknown split 'test': choose one of train, val"):

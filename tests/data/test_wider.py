@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from blazeface.data.wider import read_wider
+from blazeface.data.formats.wider import read_wider
 from blazeface.errors import BlazeFaceError
 
 GOOD = """a/1.jpg
@@ -31,7 +31,7 @@ def write(folder: Path, text: str) -> Path:
 
 
 def test_literal(tmp_path: Path) -> None:
-    pictures = read_wider(write(tmp_path, GOOD))
+    pictures = [(listed.name, listed.faces) for listed in read_wider(write(tmp_path, GOOD))]
     assert [name for name, _ in pictures] == ["a/1.jpg", "a/none.jpg", "a/2.jpg"]
     first, second = pictures[0][1]
     assert (first.box, first.ignore) == ((10, 20, 40, 60), False)
@@ -44,7 +44,7 @@ def test_literal(tmp_path: Path) -> None:
 def test_variations_that_occur(tmp_path: Path) -> None:
     # No placeholder behind a zero, blank lines, Windows line ends, only four columns, a trailing space.
     text = "a.jpg\r\n0\r\nb.jpg\r\n1\r\n1 2 3 4 \r\n\r\nb.jpg\r\n0\r\n"
-    pictures = read_wider(write(tmp_path, text))
+    pictures = [(listed.name, listed.faces) for listed in read_wider(write(tmp_path, text))]
     assert [(name, len(faces)) for name, faces in pictures] == [("a.jpg", 0), ("b.jpg", 1), ("b.jpg", 0)]
 
 

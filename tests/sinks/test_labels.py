@@ -9,7 +9,7 @@ from pathlib import Path, PurePath
 import numpy as np
 import pytest
 
-from blazeface.data.coco import read_coco
+from blazeface.data.formats.coco import read_coco
 from blazeface.detections import Detections
 from blazeface.errors import BlazeFaceError
 from blazeface.sinks.labels import YoloFolder, coco_file, csv_file, yolo_lines
@@ -75,8 +75,9 @@ def test_coco(tmp_path: Path) -> None:
 def test_coco_can_be_read_as_labels_to_train_on(tmp_path: Path) -> None:
     with coco_file(tmp_path / "f.json") as write:
         write(PICTURE, Detections(BOXES[:1], FACES.scores[:1], POINTS[:1]))
-    ((name, (face,)),) = read_coco(tmp_path / "f.json")
-    assert name == "a.jpg"
+    (listed,) = read_coco(tmp_path / "f.json")
+    (face,) = listed.faces
+    assert listed.name == "a.jpg"
     assert list(face.box) == [10, 20, 30.5, 40]
 
 

@@ -14,10 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from blazeface.cli.main import run_command
-from blazeface.data.coco import read_coco
 from blazeface.data.crops import CropRecipe, draw_crop
+from blazeface.data.formats.coco import read_coco
+from blazeface.data.formats.wider import read_wider
 from blazeface.data.samples import Sample, load_split
-from blazeface.data.wider import read_wider
 from blazeface.errors import BlazeFaceError
 
 GOOD = "a.jpg\n1\n1 2 3 4 0 0 0 0 0 0\n"
@@ -73,7 +73,11 @@ COCO: dict[str, tuple[bytes, str]] = {
     "truth for a number": (json.dumps(coco(bbox=[1, 2, True, 4])).encode(), "annotation 0: bbox must be 4"),
     "no such picture": (json.dumps(coco(image_id=7)).encode(), "annotation 0 belongs to no image"),
     "a list for a key": (json.dumps(coco(image_id=[1])).encode(), "annotation 0 belongs to no image"),
-    "five points": (json.dumps(coco(keypoints=[1, 2, 2] * 5)).encode(), "keypoints must be 18 numbers"),
+    "seven points": (json.dumps(coco(keypoints=[1, 2, 2] * 7)).encode(), "7 keypoints without names"),
+    "half a point": (
+        json.dumps(coco(keypoints=[1, 2, 2, 4])).encode(),
+        "keypoints must be x y visibility a point",
+    ),
     "a way out": (b'{"images": [{"id": 1, "file_name": "../x"}], "annotations": []}', "leaves its folder"),
 }
 
@@ -100,7 +104,7 @@ def test_the_command_says_it(tmp_path: Path, capsys: pytest.CaptureFixture[str])
 
 def test_a_byte_order_mark_is_no_part_of_the_first_name(tmp_path: Path) -> None:
     (tmp_path / "x.txt").write_bytes(b"\xef\xbb\xbf" + GOOD.encode())
-    assert [name for name, _ in read_wider(tmp_path / "x.txt")] == ["a.jpg"]
+    assert [listed.name for listed in read_wider(tmp_path / "x.txt")] == ["a.jpg"]
 
 
 @pytest.fixture
@@ -151,7 +155,7 @@ def test_millions_of_lines(tmp_path: Path) -> None:
         for i in range(300_000):
             file.write(f"e/{i}.jpg\n8\n" + "1 2 3 4 0 0 0 0 0 0\n" * 8)
     start = time.process_time()
-    assert sum(len(faces) for _, faces in read_wider(path)) == 2_400_000
+    assert sum(len(listed.faces) for listed in read_wider(path)) == 2_400_000
     assert time.process_time() - start < 60
 
 
@@ -168,7 +172,7 @@ def test_any_json_gives_pictures_or_a_sentence(
     path = tmp_path_factory.getbasetemp() / "x.json"
     path.write_text(json.dumps({"images": images, "annotations": annotations}))
     try:
-        for _, faces in read_coco(path):
-            assert all(abs(value) <= 2e6 for face in faces for value in face.box)
+        for listed in read_coco(path):
+            assert all(abs(value) <= 2e6 for face in listed.faces for value in face.box)
     except BlazeFaceError as error:
         assert str(error).startswith(str(path))

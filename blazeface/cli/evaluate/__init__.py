@@ -14,6 +14,7 @@ from typing import Any
 from tqdm import tqdm
 
 from blazeface.backends import BACKENDS, TRUST_HELP, backend_for
+from blazeface.cli.data.flags import add_label_flags
 from blazeface.cli.evaluate import robustness
 from blazeface.cli.evaluate import wider as evaluate_wider
 from blazeface.cli.search_flag import add_min_face
@@ -36,7 +37,8 @@ from blazeface.spec import NAMED_SPECS
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("--data", type=Path, required=True, metavar="ROOT", help="folder in the WIDER FACE layout")
+    add("--data", type=Path, required=True, metavar="ROOT", help="folder of pictures and labels")
+    add_label_flags(parser)
     add("--split", choices=SPLITS, default="val", help="default: val")
     add(
         "--model",
@@ -77,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
             raise BlazeFaceError(f"--{name} goes with --protocol wider")
     draw = _prepare_output(args.out) if args.out else None
     detector, file, backend = _open(args)
-    samples = chosen_evenly(load_split(args.data, args.split), args.limit)
+    samples = chosen_evenly(load_split(args.data, args.split, args.format, args.category), args.limit)
     broken: list[Path] = []
     read = _reader(broken)
     progress = tqdm(samples, desc="scoring", unit="picture", leave=False, disable=None)

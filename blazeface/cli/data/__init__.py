@@ -1,0 +1,117 @@
+"""`blazeface data`: look at labelled pictures before training; unpack WIDER FACE."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+from blazeface.cli.data.flags import add_label_flags
+from blazeface.data.check import draw
+from blazeface.data.check.split import SplitCheck, check_split, split_text
+from blazeface.data.check.survey import look_at, same_pictures
+from blazeface.data.crops import CropRecipe
+from blazeface.data.formats import find_labels
+from blazeface.data.labels import NoLabels
+from blazeface.data.prepare import prepare
+from blazeface.data.samples import SPLITS, read_labels
+from blazeface.errors import BlazeFaceError
+from blazeface.files.names import printable
+from blazeface.files.staged import write_errors
+from blazeface.spec import NAMED_SPECS
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    commands = parser.add_subparsers(
+        dest="action", required=True, metavar="check|prepare", parser_class=argparse.ArgumentParser
+    )
+    check = commands.add_parser("check", help="count, look for faults, and draw sheets of labels and batches")
+    add = check.add_argument
+    add("root", type=Path, metavar="ROOT", help="folder of pictures and labels, or a label file")
+    add("--out", type=Path, metavar="DIR", help="write check.json, sizes.png and the contact sheets")
+    add_label_flags(check)
+    add(
+        "--model", default="front-128", choices=sorted(NAMED_SPECS), metavar="NAME", help="whose input (front-128)"
+    )
+    add("--seed", type=int, default=0, help="of the batches, as for train (default 0)")
+    add("--quiet", action="store_true", help="no progress bar")
+    unpack = commands.add_parser("prepare", help="unpack WIDER FACE's zips and check what is in them")
+    add = unpack.add_argument
+    add("zips", type=Path, metavar="FOLDER", help="where the zips lie")
+    add("--out", type=Path, required=True, metavar="ROOT", help="the data folder to make")
+    add("--quiet", action="store_true", help="no progress bar")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Status 1 where training would refuse the data, or pictures of it are missing or broken."""
+    if args.action == "prepare":
+        for line in prepare(args.zips, args.out, args.quiet):
+            print(line)
+        return 0
+    if args.seed < 0:
+        raise BlazeFaceError(f"--seed must be 0 or more, not {args.seed}")
+    if args.out:
+        with write_errors(args.out):
+            args.out.mkdir(parents=True, exist_ok=True)
+    splits = _checked(args)
+    train, val = splits["train"], splits.get("val")
+    both = same_pictures(val.looks, train.looks) if val else []
+    if val and both:
+        i, j = both[0]
+        names = printable(f"{val.samples[i].path} and {train.samples[j].path}")
+        print(f"{len(both):,} pictures of val look like one of train: {names}")
+    refused = [] if train.counts.faces else ["no face is labelled in train"]
+    refused += [f"no picture of {split} can be read" for split, check in splits.items() if not check.readable]
+    for sentence in refused:
+        print(f"training refuses this: {sentence}")
+    if args.out:
+        _write(args, splits, both)
+    return 1 if refused or any(check.missing or check.broken for check in splits.values()) else 0
+
+
+def _checked(args: argparse.Namespace) -> dict[str, SplitCheck]:
+    """Each split that there is; each is printed as soon as it is known."""
+    splits: dict[str, SplitCheck] = {}
+    size = NAMED_SPECS[args.model].input_size
+    for split in SPLITS:
+        try:
+            found = find_labels(args.root, split, args.format, args.category)
+        except NoLabels as error:
+            if split == "train":
+                raise
+            print(f"{error}; train takes --val-split 0.1")
+            continue
+        samples = read_labels(found, print)
+        looks = look_at([sample.path for sample in samples], args.quiet)
+        inside = found.labels.is_relative_to(args.root) and found.labels != args.root
+        labels = str(found.labels.relative_to(args.root) if inside else found.labels)
+        splits[split] = check_split(split, found.form, labels, samples, looks, size, CropRecipe())
+        print(split_text(splits[split]))
+    return splits
+
+
+def _write(args: argparse.Namespace, splits: dict[str, SplitCheck], both: list[tuple[int, int]]) -> None:
+    """All files that there is something for; one that cannot be drawn is said, the others are written."""
+    train, size = splits["train"], NAMED_SPECS[args.model].input_size
+    wanted: dict[str, Callable[[Path], None]] = {
+        "check.json": lambda path: draw.write_numbers(splits, both, path),
+        "sizes.png": lambda path: draw.write_sizes(splits, path),
+    }
+    for split, check in splits.items():
+        if check.readable:
+            wanted[f"{split}.png"] = lambda path, check=check: draw.write_labels(check, path)  # type: ignore[misc]
+    if train.readable:
+        wanted["batches.png"] = lambda path: draw.write_batches(train, size, args.seed, path)
+    if any(check.doubts for check in splits.values()):
+        wanted["doubtful.png"] = lambda path: draw.write_doubtful(splits, path)
+    if both:
+        wanted["duplicates.png"] = lambda path: draw.write_duplicates(splits, both, path)
+    written = []
+    for name, write in wanted.items():
+        try:
+            with write_errors(args.out / name):
+                write(args.out / name)
+            written.append(name)
+        except BlazeFaceError as error:
+            print(error)
+    print(f"written to {args.out}: {', '.join(written)}")

@@ -1,0 +1,207 @@
+"""The formats of labels, one reader a module; `find_labels` tells which one a data folder is in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from blazeface.data.formats.coco import read_coco
+from blazeface.data.formats.retinaface import looks_like_retinaface, read_retinaface
+from blazeface.data.formats.table import looks_like_table, read_table
+from blazeface.data.formats.voc import read_voc
+from blazeface.data.formats.wider import looks_like_wider, read_wider
+from blazeface.data.formats.yolo_folders import YoloFolders, find_yolo
+from blazeface.data.labels import UTF16_MARKS, Listed, NoLabels
+from blazeface.data.locate import SPLIT_WORDS, picture_folders
+from blazeface.errors import BlazeFaceError
+from blazeface.files.names import printable
+
+FORMATS = {
+    "wider": "WIDER FACE's text",
+    "retinaface": "RetinaFace's label.txt or labelv2.txt",
+    "coco": "COCO JSON",
+    "yolo": "YOLO's text files, with or without data.yaml",
+    "voc": "Pascal VOC's XML files",
+    "csv": "a table with a line a face",
+}
+"""The names for `--format`, in the order in which a folder of several is read after keypoints/SPLIT.json."""
+
+ORDER = ("retinaface", "wider", "coco", "yolo", "voc", "csv")
+"""What a folder is taken for where it could be several: RetinaFace's labels are WIDER FACE's, with points."""
+
+DEPTH = 3
+"""Folders below the root, itself included, in which label files are looked for."""
+
+HEAD = 1 << 16
+"""Bytes of a file that tell its format."""
+
+COCO_WORDS = (b'"images"', b'"annotations"', b'"file_name"')
+
+TEXTS = (".txt", ".json", ".csv", ".xml")
+
+
+@dataclass(frozen=True)
+class Found:
+    """Labels of one split: their format, the file or folder they are in, a reader, and where pictures may lie.
+
+    whole: they name no split, so they are those of train, of which a part may become val.
+    """
+
+    form: str
+    labels: Path
+    read: Callable[[], list[Listed]]
+    folders: Sequence[Path]
+    whole: bool = False
+
+
+def find_labels(root: Path, split: str, form: str | None = None, wanted: Sequence[str] = ()) -> Found:
+    """The labels of a split of a data folder, or of a label file.
+
+    form: one of FORMATS, to insist; otherwise the content tells. wanted: categories that are faces.
+
+    Raises NoLabels where there are none, BlazeFaceError where two files could be meant.
+    """
+    shown = printable(str(root))
+    if form is not None and form not in FORMATS:
+        raise BlazeFaceError(f"--format {form}: choose one of {', '.join(FORMATS)}")
+    if root.is_file():
+        kind = form or _form_of(root)
+        if split != "train":
+            raise NoLabels(f"{shown}: a label file is all of train, and has no {split}")
+        if kind not in SINGLE:
+            raise BlazeFaceError(f"{shown}: not a label file in a known format: {', '.join(SINGLE)}")
+        return _file(root.parent, split, kind, root, wanted, whole=True)
+    if not root.is_dir():
+        raise BlazeFaceError(f"{shown}: no such data folder")
+    own = root / "keypoints" / f"{split}.json"
+    if own.is_file() and form in (None, "coco"):
+        return _file(root, split, "coco", own, wanted)
+    text = root / "wider_face_split" / f"wider_face_{split}_bbx_gt.txt"
+    for kind in ORDER:
+        if form not in (None, kind):
+            continue
+        if kind == "yolo":
+            folders = find_yolo(root, split)
+            found = None if folders is None else _yolo(folders, wanted)
+        elif kind == "voc":
+            found = _voc(root, split, wanted)
+        elif kind == "wider" and text.is_file() and (form == "wider" or _form_of(text) != "retinaface"):
+            found = _file(root, split, kind, text, wanted)
+        else:
+            found = _single(root, split, kind, wanted)
+        if found is not None:
+            return found
+    known = FORMATS if form is None else {form: FORMATS[form]}
+    raise NoLabels(f"{shown}: it holds no labels of {split}, neither keypoints/{split}.json nor {_listed(known)}")
+
+
+SINGLE: dict[str, Callable[[Path, Sequence[str]], list[Listed]]] = {
+    "retinaface": lambda path, _: read_retinaface(path),
+    "wider": lambda path, _: read_wider(path),
+    "coco": read_coco,
+    "csv": read_table,
+}
+"""Formats that have all pictures of a split in one file."""
+
+
+def _single(root: Path, split: str, kind: str, wanted: Sequence[str]) -> Found | None:
+    """The one file of a split in a format, or the only one there is, which then is that of train."""
+    suffixes = {"coco": (".json",), "csv": (".csv",)}.get(kind, (".txt",))
+    files = [path for path in label_files(root) if path.suffix.lower() in suffixes and _form_of(path) == kind]
+    named = [path for path in files if splits_named(path, root) == {split}]
+    whole = not named and split == "train"
+    chosen = [path for path in files if not splits_named(path, root)] if whole else named
+    if kind == "coco" and len(chosen) > 1:
+        chosen = [path for path in chosen if "keypoint" in path.name.lower()] or chosen
+    if len(chosen) > 1:
+        names = " or ".join(printable(str(path.relative_to(root))) for path in chosen[:4])
+        raise BlazeFaceError(f"{printable(str(root))}: which labels are those of {split}: {names}?")
+    return _file(root, split, kind, chosen[0], wanted, whole) if chosen else None
+
+
+def _file(root: Path, split: str, kind: str, path: Path, wanted: Sequence[str], whole: bool = False) -> Found:
+    folders = picture_folders(root, split, path.parent)
+    return Found(kind, path, lambda: SINGLE[kind](path, wanted), folders, whole)
+
+
+def _yolo(folders: YoloFolders, wanted: Sequence[str]) -> Found:
+    return Found("yolo", folders.labels, lambda: folders.read(wanted), [folders.pictures], folders.whole)
+
+
+def _voc(root: Path, split: str, wanted: Sequence[str]) -> Found | None:
+    """The folders of XML files of a split: by their names, or by the list that VOC has of each split."""
+    files = [path for path in label_files(root) if path.suffix.lower() == ".xml" and _form_of(path) == "voc"]
+    lists = [root / "ImageSets" / "Main" / f"{word}.txt" for word in SPLIT_WORDS[split]]
+    listed = next((path for path in lists if path.is_file()), None)
+    if listed is not None:
+        stems = {line.split()[0] for line in listed.read_text(encoding="utf-8").split("\n") if line.split()}
+        chosen = [path for path in files if path.stem in stems]
+    elif (root / "ImageSets" / "Main").is_dir() and split == "val":
+        chosen = []
+    else:
+        chosen = [path for path in files if splits_named(path.parent / "_", root) == {split}]
+    whole = not chosen and split == "train"
+    chosen = [path for path in files if not splits_named(path.parent / "_", root)] if whole else chosen
+    if not chosen:
+        return None
+    below = chosen[0].parent
+    for path in chosen:
+        while not path.is_relative_to(below):
+            below = below.parent
+    return Found(
+        "voc", below, lambda: read_voc(sorted(chosen), below, wanted), picture_folders(root, split, below), whole
+    )
+
+
+def label_files(root: Path) -> Sequence[Path]:
+    """Files below a data folder that may hold labels, in order."""
+    return tuple(_walk(root, DEPTH))
+
+
+def _walk(folder: Path, depth: int) -> Iterator[Path]:
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith("."):
+            continue
+        if path.suffix.lower() in TEXTS and path.is_file():
+            yield path
+        elif depth > 1 and path.is_dir():
+            yield from _walk(path, depth - 1)
+
+
+def splits_named(path: Path, root: Path) -> set[str]:
+    """The splits in a file's name, or in those of its folders below the root where its own names none.
+
+    "test" is a split of its own, which nobody trains on by mistake.
+    """
+    for part in reversed(path.relative_to(root).parts):
+        words = set(re.findall(r"[a-z]+", part.lower()))
+        found = {split for split, names in SPLIT_WORDS.items() if words & set(names)} | ({"test"} & words)
+        if found:
+            return found
+    return set()
+
+
+def _form_of(path: Path) -> str | None:
+    """What a file's beginning looks like; None for no format of labels."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(HEAD)
+            if path.suffix.lower() == ".json":
+                data = head + file.read()
+                return "coco" if all(word in data for word in COCO_WORDS) else None
+    except OSError:
+        return None
+    text = head.decode("utf-16" if head.startswith(UTF16_MARKS) else "utf-8-sig", "replace").replace("\r", "\n")
+    if path.suffix.lower() == ".xml":
+        return "voc" if "<annotation" in text else None
+    if path.suffix.lower() == ".csv":
+        return "csv" if looks_like_table(text) else None
+    if looks_like_retinaface(text):
+        return "retinaface"
+    return "wider" if looks_like_wider(text) else None
+
+
+def _listed(known: dict[str, str]) -> str:
+    return ", ".join(known.values())

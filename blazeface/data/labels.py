@@ -1,0 +1,99 @@
+"""What every reader of labels gives, and what they all need: text, names of pictures, numbers within bounds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath, PureWindowsPath
+
+from blazeface.errors import BlazeFaceError
+from blazeface.files.staged import require_regular_file
+
+LARGEST = 1e6
+"""No coordinate in a picture lies further out; NaN is not within it either."""
+
+NO_POINTS = ((0.0, 0.0),) * 6
+
+UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+
+
+class NoLabels(BlazeFaceError):
+    """The data folder has no labels of the split that was asked for."""
+
+
+@dataclass(frozen=True)
+class LabelledFace:
+    """One label: box x1 y1 x2 y2 and six keypoints in pixels, visibility per keypoint as in `Sample`, ignore flag."""
+
+    box: tuple[float, float, float, float]
+    ignore: bool
+    keypoints: tuple[tuple[float, float], ...] = NO_POINTS
+    visibility: tuple[int, ...] = field(default=(0,) * 6)
+
+
+@dataclass(frozen=True)
+class Listed:
+    """One picture of a label file.
+
+    name: of the picture, as the labels have it, with / between folders. size: (width, height) in pixels that the labels
+    say the picture has, None where they say nothing. relative: boxes and points are in parts of width and height, not
+    in pixels.
+    """
+
+    name: str
+    faces: list[LabelledFace]
+    size: tuple[int, int] | None = None
+    relative: bool = False
+
+
+def read_text(path: Path) -> str:
+    """A label file as text, lines ended by "\\n". Raises BlazeFaceError with the line of a byte that is no UTF-8."""
+    require_regular_file(str(path))
+    try:
+        data = path.read_bytes()
+        text = data.decode("utf-16" if data.startswith(UTF16_MARKS) else "utf-8-sig")
+    except OSError as error:
+        raise BlazeFaceError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise BlazeFaceError(f"{path}:{line}: not UTF-8 text: {error.reason}") from error
+    return text.replace("\r\n", "\n").replace("\r", "\n").removesuffix("\n")
+
+
+def picture_name(name: str) -> str:
+    """A picture's name as labels have it, with / between folders, and without ./ before it.
+
+    Labels written on Windows have backslashes; a file whose own name holds one is not found by labels.
+    """
+    cleaned = name.replace("\\", "/")
+    while cleaned.startswith("./"):
+        cleaned = cleaned[2:].lstrip("/")
+    return cleaned
+
+
+def is_absolute(name: str) -> bool:
+    """Whether a name with / between folders begins at the root of a disk, here or on Windows."""
+    return PurePosixPath(name).is_absolute() or bool(PureWindowsPath(name).drive)
+
+
+def leaves_its_folder(name: str) -> bool:
+    """Whether a name with / between folders leads out of the folder that it is looked for in."""
+    return is_absolute(name) or climbs(name)
+
+
+def climbs(name: str) -> bool:
+    """Whether a name with / between folders has a .. in it."""
+    return ".." in name.split("/")
+
+
+def size_of(width: object, height: object) -> tuple[int, int] | None:
+    """The size that labels claim; None for what tools write where they do not know it: nothing, 0 or -1."""
+    sides = []
+    for side in (width, height):
+        try:
+            number = float(side)  # type: ignore[arg-type]
+        except (TypeError, ValueError, OverflowError):
+            return None
+        if isinstance(side, bool) or not 1 <= number <= LARGEST:
+            return None
+        sides.append(round(number))
+    return sides[0], sides[1]
