@@ -19,7 +19,8 @@ from blazeface.errors import BlazeFaceError
 from blazeface.files.pictures import read_picture
 from blazeface.files.staged import staged_file, write_errors
 
-PICTURE = Path(__file__).resolve().parents[2] / "data" / "pictures" / "astronaut.png"
+PICTURE = Path(own.__file__).with_name("astronaut.jpg")
+"""data/pictures/astronaut.png as a JPEG file, which an installed wheel has as well."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -78,6 +78,11 @@ class SourceLog:
     people: dict[int, int] = field(default_factory=dict)
     done: bool = False
 
+    @property
+    def bare(self) -> bool:
+        """Whether it has frames and nothing is covered in any of them."""
+        return bool(self.times) and not (self.paths or self.unknown)
+
 
 class CoverLog:
     """Notes what is covered in a run. thumbnails: keep a small picture of each track too, from its surest sighting."""

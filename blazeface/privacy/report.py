@@ -164,6 +164,11 @@ class GivenCovers:
     unknown: frozenset[int]
     boxes: Mapping[int, list[tuple[int, Box]]]
 
+    @property
+    def bare(self) -> bool:
+        """Whether it covers nothing at all."""
+        return not (self.boxes or self.unknown)
+
     def covers(self, index: int, time: float, width: int, height: int) -> list[Cover] | None:
         """None beyond the frames that the report knows. Raises BlazeFaceError where the pictures have another size."""
         size = next((size for size in reversed(self.sizes) if size[0] <= index), None)

@@ -50,9 +50,17 @@ def to_all(recorders: Sequence[Recorder]) -> Recorder | None:
 
 @contextmanager
 def json_file(path: Path, replace: bool = True) -> Iterator[Recorder]:
-    """Record into a file, frame by frame, so that a long run needs no memory; it is named when the block ends well.
+    """Record into a file, frame by frame (see `json_texts`)."""
+    with json_texts(path, replace) as write:
+        yield lambda frame, faces: write(json.dumps(record(frame, faces)))
 
-    A `.jsonl` holds one object per line, any other suffix a list. replace: as in `staged_file`.
+
+@contextmanager
+def json_texts(path: Path, replace: bool = True) -> Iterator[Callable[[str], None]]:
+    """Write JSON objects, each a text without line breaks, into a file as they come, so that a long run needs no memory.
+
+    A `.jsonl` holds one object per line, any other suffix a list. It is named when the block ends well. replace: as in
+    `staged_file`.
     """
     lines = path.suffix.lower() == ".jsonl"
     count = 0
@@ -60,9 +68,8 @@ def json_file(path: Path, replace: bool = True) -> Iterator[Recorder]:
         with write_errors(path):
             file = part.open("w", encoding="ascii")
 
-        def write(frame: Frame, faces: Detections) -> None:
+        def write(text: str) -> None:
             nonlocal count
-            text = json.dumps(record(frame, faces))
             with write_errors(path):
                 file.write(f"{text}\n" if lines else f"{',' if count else '['}\n{text}")
             count += 1

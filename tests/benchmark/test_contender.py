@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -13,6 +14,7 @@ from blazeface.benchmark.contender import Contender
 from blazeface.benchmark.interleave import figures, interleaved
 from blazeface.benchmark.scenes import scenes
 from blazeface.benchmark.serve import install_bytes
+from blazeface.cli import benchmark
 from blazeface.detector import FaceDetector
 from blazeface.errors import BlazeFaceError
 from blazeface.files.pictures import read_picture
@@ -40,6 +42,13 @@ def open_detector(options):
         raise RuntimeError("no such file\\nmodel.bin")
     return Fake()
 """
+
+
+def test_the_picture_that_wheels_carry_is_the_shipped_one() -> None:
+    carried = read_picture(str(benchmark.PICTURE))
+    assert benchmark.PICTURE.is_relative_to(Path(own.__file__).parent)
+    assert carried.shape == PICTURE.shape and cv2.PSNR(carried, PICTURE) > 36
+    np.testing.assert_allclose(FaceDetector().detect(carried).boxes, FaceDetector().detect(PICTURE).boxes, atol=1)
 
 
 @pytest.fixture

@@ -222,7 +222,7 @@ def test_flags_reach_the_detector(tmp_path: Path, detect: Detect, made: list[tup
         (["a.png", "b.png", "--output", "c.png"], "a folder is needed"),
         (["a.png", "--output", "no/b.png"], "does not exist"),
         ([".", "--output", "."], "would overwrite an input"),
-        (["a.png", "--jobs", "2"], "name the file for the faces with --jsonl"),
+        (["a.png", "--jobs", "2"], "name the file for the faces with --json FILE or --jsonl"),
         (["a.png", "--jobs", "0", "--jsonl", "f.jsonl"], "must be 1 or more"),
         (["a.png", "--jobs", "2", "--jsonl", "f.jsonl", "--output", "o"], "does not go with --jobs"),
         (["a.png", "--jobs", "2", "--jsonl", "f.json"], "name a .jsonl"),

@@ -124,6 +124,39 @@ def test_the_report_is_written_edited_and_applied(
     assert min(reddest(tmp_path / "open.mp4")) > 100
 
 
+@pytest.mark.parametrize("style", ["solid", "pixelate", "gaussian"])
+def test_a_copy_in_which_nothing_is_covered_is_said(
+    tmp_path: Path, detect: Detect, capsys: pytest.CaptureFixture[str], style: str
+) -> None:
+    """Also with --quiet: who sees no cover might take that for safe."""
+    cv2.imwrite(str(tmp_path / "empty.png"), np.zeros((60, 80, 3), np.uint8))
+    red_picture(tmp_path / "a.png")
+    one = tmp_path / "empty.png"
+    assert detect(one, "--blur", style, "--output", tmp_path / "copy.png", "--quiet") == 0
+    sentence = "nothing is covered, since no face is known there: "
+    assert capsys.readouterr().err == f"{sentence}{one}\n"
+    both = (one, tmp_path / "a.png", "--blur", style, "--output", tmp_path / "out", "--quiet")
+    report = tmp_path / "r.json"
+    assert detect(*both, "--cover-report", report) == 0
+    of_two = f"nothing is covered in 1 of 2 inputs, since no face is known there: {one}\n"
+    assert capsys.readouterr().err == of_two
+    assert detect(*both, "--covers", report, "--overwrite") == 0
+    assert capsys.readouterr().err == of_two
+    assert detect(tmp_path / "a.png", "--blur", style, "--output", tmp_path / "b.png", "--quiet") == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_many_copies_in_which_nothing_is_covered_are_counted(
+    tmp_path: Path, detect: Detect, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "in").mkdir()
+    for n in range(14):
+        cv2.imwrite(str(tmp_path / "in" / f"{n:02d}.png"), np.zeros((20, 20, 3), np.uint8))
+    assert detect(tmp_path / "in", "--blur", "solid", "--output", tmp_path / "out", "--quiet") == 0
+    said = capsys.readouterr().err
+    assert "nothing is covered in 14 of 14 inputs" in said and said.endswith("09.png and 4 more\n")
+
+
 @pytest.mark.parametrize(
     ("flags", "message"),
     [

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 
 from blazeface.cli.detect.batch import run_batch
-from blazeface.cli.detect.covers import NOWHERE, NoDetector, covering, refuse_others, tell_covers
+from blazeface.cli.detect.covers import NOWHERE, NoDetector, covering, refuse_others, tell_covers, tell_given_bare
 from blazeface.cli.detect.flags import add_arguments, options_from
 from blazeface.cli.detect.plan import Plan, make_plan
 from blazeface.cli.interrupt import stop_on_signal
@@ -89,6 +89,8 @@ def detect(options: DetectOptions) -> int:
         seconds = time.monotonic() - start
         if log is not None and given is None:
             tell_covers(log, plan.report, write)
+        elif given is not None:
+            tell_given_bare(plan, given)
     return _exit_status(write.quiet, counts, seconds, stop)
 
 

@@ -1,4 +1,4 @@
-"""`detect --jobs N --jsonl FILE`: very many pictures, by several processes."""
+"""`detect --jobs N --jsonl FILE` (or --json): very many pictures, by several processes."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import hashlib
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
@@ -17,6 +19,7 @@ from blazeface.errors import BlazeFaceError
 from blazeface.options import DetectOptions
 from blazeface.pipeline import RunCounts, say
 from blazeface.sinks.output_paths import WrongUsage, check_file, refuse_existing
+from blazeface.sinks.records import json_texts
 from blazeface.sources.inputs import pictures_in
 
 
@@ -24,24 +27,16 @@ def run_batch(options: DetectOptions, counts: RunCounts, stop: Callable[[], bool
     """Do it, counting in `counts`; the seconds that it took. Raises WrongUsage and BlazeFaceError."""
     inputs, write = options.read.inputs, options.write
     _refuse_others(options)
-    if write.jsonl is None:
-        raise WrongUsage("--jobs: name the file for the faces with --jsonl FILE")
+    target = _target(options)
     if not inputs:
         raise WrongUsage("no input: name pictures or folders")
-    target = check_file("--jsonl", write.jsonl, [], [])
-    if not (options.batch.resume or write.overwrite):
-        refuse_existing([target], "--jsonl")
     total = None if write.quiet or not sys.stderr.isatty() else _count(inputs)
     start = time.monotonic()
     pool = _make_pool(options)
     try:
-        with (
-            resumable(target, options.batch.resume, write.overwrite, _made_by(options)) as (file, done),
-            _bar(total) as bar,
-        ):
+        with _lines(options, target) as (put, done), _bar(total) as bar:
             for outcomes in outcomes_in_order(_left(inputs, counts, done, bar), pool, stop):
-                file.write("".join(f"{out.line}\n" for out in outcomes if out.line is not None).encode("ascii"))
-                file.flush()
+                put([out.line for out in outcomes if out.line is not None])
                 for outcome in outcomes:
                     counts.pictures += outcome.fault is None
                     counts.with_face += outcome.faces > 0
@@ -49,10 +44,62 @@ def run_batch(options: DetectOptions, counts: RunCounts, stop: Callable[[], bool
                         counts.report(BlazeFaceError(outcome.fault))
                 bar.update(len(outcomes))
             if stop():
-                raise KeyboardInterrupt  # the part stays, to be gone on with
+                raise KeyboardInterrupt  # a part that can be gone on with stays
     finally:
         pool.close()
     return time.monotonic() - start
+
+
+def _target(options: DetectOptions) -> Path | None:
+    """The file that the faces go into, None for standard output. Raises WrongUsage."""
+    write = options.write
+    if write.json is not None and write.jsonl is not None:
+        raise WrongUsage("--json and --jsonl: name one of them")
+    flag, name = ("--json", write.json) if write.json is not None else ("--jsonl", write.jsonl)
+    if name is None:
+        raise WrongUsage("--jobs: name the file for the faces with --json FILE or --jsonl FILE")
+    target = None if flag == "--json" and name == "-" else check_file(flag, name, [], [])
+    if options.batch.resume and not _has_lines(target):
+        raise WrongUsage("--resume: goes on with a file of lines alone: name it with --jsonl FILE.jsonl")
+    if target is not None and not (options.batch.resume or write.overwrite):
+        refuse_existing([target], flag)
+    return target
+
+
+def _has_lines(target: Path | None) -> bool:
+    return target is not None and target.suffix.lower() == ".jsonl"
+
+
+@contextmanager
+def _lines(
+    options: DetectOptions, target: Path | None
+) -> Iterator[tuple[Callable[[list[str]], None], Callable[[str], bool]]]:
+    """What takes the lines, and whether a name has one already from a run before."""
+    replace = options.write.overwrite
+    if target is None:
+        yield _print_lines, lambda name: False
+    elif _has_lines(target):
+        with resumable(target, options.batch.resume, replace, _made_by(options)) as (file, done):
+
+            def put(lines: list[str]) -> None:
+                file.write("".join(f"{line}\n" for line in lines).encode("ascii"))
+                file.flush()
+
+            yield put, done
+    else:
+        with json_texts(target, replace) as write:
+
+            def put_all(lines: list[str]) -> None:
+                for line in lines:
+                    write(line)
+
+            yield put_all, lambda name: False
+
+
+def _print_lines(lines: list[str]) -> None:
+    for line in lines:
+        print(line)
+    sys.stdout.flush()
 
 
 def _made_by(options: DetectOptions) -> dict[str, Any]:
@@ -79,7 +126,6 @@ def _refuse_others(options: DetectOptions) -> None:
     others = {
         "video": options.read.video,
         "output": write.output,
-        "json": write.json,
         "csv": write.csv,
         "coco": write.coco,
         "yolo": write.yolo,
@@ -91,7 +137,7 @@ def _refuse_others(options: DetectOptions) -> None:
     }
     for flag, value in others.items():
         if value:
-            raise WrongUsage(f"--{flag}: does not go with --jobs, which reads pictures into --jsonl")
+            raise WrongUsage(f"--{flag}: does not go with --jobs, which reads pictures into --json or --jsonl")
 
 
 def _make_pool(options: DetectOptions) -> WorkerPool:

@@ -17,9 +17,12 @@ from blazeface.options import DetectOptions, WriteOptions
 from blazeface.privacy.cover import CoverStyle
 from blazeface.privacy.coverer import Covering, Covers
 from blazeface.privacy.log import CoverLog
-from blazeface.privacy.report import closing_sentence, report_of, report_text
+from blazeface.privacy.report import GivenCovers, closing_sentence, report_of, report_text
 from blazeface.privacy.rules import RULES
 from blazeface.privacy.sheet import contact_sheet
+
+NAMED = 10
+"""Inputs in which nothing is covered that are named one by one; the report holds the others."""
 
 NOWHERE = "--blur: nothing would hold the covered faces: name where they go with --output PATH"
 
@@ -61,3 +64,19 @@ def tell_covers(log: CoverLog, path: Path | None, write: WriteOptions) -> None:
         sentence = f"{sentence}: {printable(str(path))}, {printable(str(sheet))}"
     if not write.quiet:
         print(sentence, file=sys.stderr)
+    tell_bare([source.source for source in log.sources if source.done and source.bare], len(log.sources))
+
+
+def tell_given_bare(plan: Plan, given: Mapping[str, GivenCovers]) -> None:
+    """Say which inputs a given report covers nothing of."""
+    names = [item.name for item in plan.inputs]
+    tell_bare([name for name in names if given[name].bare], len(names))
+
+
+def tell_bare(names: Sequence[str], total: int) -> None:
+    """Say, whatever --quiet asks for, in which of the inputs nothing is covered: who sees no cover may take that for safe."""
+    if names:
+        rest = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+        listed = ", ".join(printable(name) for name in names[:NAMED])
+        among = "" if total == 1 else f" in {len(names)} of {total} inputs"
+        print(f"nothing is covered{among}, since no face is known there: {listed}{rest}", file=sys.stderr)

@@ -146,7 +146,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--jobs",
         type=_jobs,
         metavar="N",
-        help="many pictures: N processes read them into --jsonl, in order",
+        help="many pictures: N processes read them into --jsonl (or --json), in order",
     )
     add("--resume", action="store_true", help="with --jobs: go on where a run that was cut short stopped")
     add(
