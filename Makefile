@@ -1,5 +1,6 @@
 # make demo       core packages alone; finds the face in a shipped picture
 # make test       everything the tests need; the fast suite      make test-slow   the rest of the suite
+# make docs       the documentation as a site, in out/site       make stranger    a newcomer's first ten minutes, in 25 steps
 # make lint       ruff and mypy                                  make evaluate DATA=ROOT   score the shipped models
 # make parity DATA=ROOT   hold the imported networks against LiteRT and MediaPipe 0.10.21 (in .venv-parity)
 # make browser-check   the phone page, and an exported ONNX file, in Chromium (fetches onnxruntime-web with npm)
@@ -42,7 +43,7 @@ PEERS := .venv-peers-opencv .venv-peers-centerface .venv-peers-mtcnn
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: web browser-check formats-check lightweight-report help demo test test-slow lint evaluate parity export-report benchmark benchmark-speed tables pictures fuzz chaos soak mutants model-mutants lock audit clean
+.PHONY: web browser-check formats-check lightweight-report help demo test test-slow lint evaluate parity export-report benchmark benchmark-speed tables pictures docs stranger fuzz chaos soak mutants model-mutants lock audit clean
 
 help:
 	@sed -n 's/^# \{0,1\}//; /^$$/q; p' Makefile
@@ -137,6 +138,13 @@ audit: $(VENV)/.dev $(SUPPLY)/.made
 	$(RUN) -m reliability.licences
 	PATH="$(CURDIR)/$(SUPPLY)/$(BIN):$$PATH" $(RUN) -m reliability.audit
 
+docs: $(VENV)/.docs
+	NO_MKDOCS_2_WARNING=1 $(RUN) -m mkdocs build --strict
+	@echo "Open out/site/index.html." >&2
+
+stranger: $(VENV)/.docs
+	$(RUN) -m pytest -m slow tests/test_stranger.py -rs
+
 pictures: $(VENV)/.core
 	$(RUN) tools/make_images.py
 	$(RUN) tools/results_table.py
@@ -145,7 +153,7 @@ clean:
 	rm -rf $(VENV) $(PARITY) $(SUPPLY) $(PEERS) out build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# The stamps $(VENV)/.made, .core and .dev say what is installed; a step that was cut short leaves none
+# The stamps $(VENV)/.made, .core, .dev and .docs say what is installed; a step that was cut short leaves none
 # and is done again.
 
 $(VENV)/.made:
@@ -169,6 +177,11 @@ $(VENV)/.dev: $(VENV)/.core $(wildcard requirements/*.lock)
 	@$(LOCKED) --requirement requirements/dev.lock
 	@$(LOCKED) --requirement requirements/torch-cpu.lock 2>/dev/null || \
 	    $(LOCKED) --requirement requirements/torch.lock --requirement requirements/cuda.lock
+	@touch $@
+
+$(VENV)/.docs: $(VENV)/.dev requirements/docs.lock
+	@echo "Installing what the documentation and a release need ..." >&2
+	@$(LOCKED) --requirement requirements/docs.lock
 	@touch $@
 
 $(SUPPLY)/.made:

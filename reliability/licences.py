@@ -17,11 +17,12 @@ from reliability.lock import FOLDER, stanzas_of
 LIST = FOLDER / "licences.txt"
 
 PERMISSIVE = frozenset(
-    "MIT MIT-0 MIT-CMU 0BSD BSD-2-Clause BSD-3-Clause Apache-2.0 BSL-1.0 PSF-2.0 Zlib CC0-1.0 WTFPL".split()  # noqa: SIM905
+    "MIT MIT-0 MIT-CMU 0BSD ISC BSD-2-Clause BSD-3-Clause Apache-2.0 BSL-1.0 PSF-2.0 Zlib CC0-1.0 WTFPL".split()  # noqa: SIM905
 )
 ALLOWED = {
     "core": PERMISSIVE | {"MPL-2.0"},
     "dev": PERMISSIVE | {"MPL-2.0"},
+    "docs": PERMISSIVE | {"MPL-2.0"},
     "formats": PERMISSIVE | {"MPL-2.0"},
     "torch": PERMISSIVE | {"LLVM-exception"},
     "torch-cpu": PERMISSIVE | {"LLVM-exception"},
@@ -36,6 +37,8 @@ SPOKEN = {
     "BSD": "BSD-3-Clause",
     "BSD-3": "BSD-3-Clause",
     "BSD License": "BSD-3-Clause",
+    "ISC license": "ISC",
+    "ISC License (ISCL)": "ISC",
     "3-Clause BSD License": "BSD-3-Clause",
     "Mozilla Public License 2.0 (MPL 2.0)": "MPL-2.0",
     "Python Software Foundation License": "PSF-2.0",

@@ -40,7 +40,12 @@ NOT_EVERYWHERE = ("formats", "torch-cpu")
 """coremltools has wheels for Linux x86_64 and macOS alone; of torch's builds for CPUs the one of the tests is locked, which is in
 no package index but in that of its makers."""
 
-EXTRAS = {"core": (), "dev": ("dev", "web"), "formats": ("coreml", "ncnn", "openvino")}
+EXTRAS = {
+    "core": (),
+    "dev": ("dev", "web"),
+    "docs": ("docs", "release"),
+    "formats": ("coreml", "ncnn", "openvino"),
+}
 
 
 def main() -> None:

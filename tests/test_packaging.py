@@ -190,3 +190,15 @@ def test_locked_versions_cover_the_core() -> None:
     )
     assert {"numpy", "onnxruntime", "opencv-python", "tqdm", "torch", "albumentations"} <= set(locked)
     assert locked["opencv-python"] == locked["opencv-python-headless"]
+
+
+def test_training_takes_two_builds_of_one_opencv() -> None:
+    """Their files share a folder: whoever installs `.[train]` without constraints must not get two versions."""
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"][
+        "optional-dependencies"
+    ]
+    pinned = dict(need.split("==") for need in extras["train"] if need.startswith("opencv"))
+    assert set(pinned) == {"opencv-python", "opencv-python-headless"}
+    assert len(set(pinned.values())) == 1
+    said = (ROOT / "docs" / "install.md").read_text(encoding="utf-8")
+    assert f"--no-deps opencv-python=={pinned['opencv-python']}" in said

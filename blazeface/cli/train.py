@@ -54,8 +54,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--init",
         type=Path,
-        metavar="FILE",
-        help="start from these weights (.safetensors, or the folder of a run) instead of at random; with --model, put"
+        metavar="NAME|FILE",
+        help="start from these weights (a shipped model, .safetensors, or the folder of a run) instead of at random; with --model, put"
         " them into that model",
     )
     add("--freeze", action="store_true", default=None, help="train the heads alone, keep the backbone of --init")
@@ -195,6 +195,7 @@ def _fresh(config: TrainConfig, args: argparse.Namespace) -> BlazeFace:
     """
     import torch
 
+    from blazeface.detector import model_path
     from blazeface.models.network import build
     from blazeface.models.weights import load_weights
     from blazeface.training.checkpoint import load_checkpoint
@@ -203,7 +204,10 @@ def _fresh(config: TrainConfig, args: argparse.Namespace) -> BlazeFace:
     torch.manual_seed(config.seed)
     if args.init is None:
         return build(config.model)
-    network = averaged(load_checkpoint(args.init)) if args.init.is_dir() else load_weights(args.init)
+    if args.init.is_dir():
+        network = averaged(load_checkpoint(args.init))
+    else:
+        network = load_weights(model_path(str(args.init), "torch"))
     if args.model is None:
         # Crops are resampled in our own way, so that is what the network will expect from now on.
         network.spec = dataclasses.replace(network.spec, resampling="supersample")

@@ -62,6 +62,24 @@ def test_fine_tuning_starts_from_given_weights(tiny_data: Path, tmp_path: Path) 
     assert (before.state_dict()[head] != after.state_dict()[head]).any()
 
 
+def test_a_shipped_model_is_started_from_by_its_name(tiny_data: Path, tmp_path: Path) -> None:
+    flags = [
+        "--data",
+        str(tiny_data),
+        "--out",
+        str(tmp_path / "run"),
+        "--init",
+        "front-128",
+        "--freeze",
+        "--epochs",
+        "1",
+    ]
+    assert run_command("train", [*flags, *QUICK]) == 0
+    shipped = load_weights(ROOT / "blazeface" / "weights" / "front-128.safetensors").state_dict()
+    after = load_weights(tmp_path / "run" / "model.safetensors").state_dict()
+    assert torch.equal(shipped["stem.0.weight"], after["stem.0.weight"])
+
+
 def test_ctrl_c_leaves_a_checkpoint_and_resume_finishes(tiny_data: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     flags = ["--data", str(tiny_data), "--epochs", "200", *QUICK]

@@ -1,19 +1,17 @@
 """A window only where one can be had."""
 
-import ctypes
-import ctypes.util
 import os
 import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import pytest
+from screen import close_with_the_mouse, screen
 
 from blazeface.sinks.window import HOW_TO_FIX, KEYS, RateMeter, Window, has_windows, window_problem
 
@@ -73,25 +71,9 @@ def test_frames_per_second() -> None:
 
 
 @pytest.fixture
-def display(tmp_path: Path) -> Iterator[str]:
-    """A screen in memory."""
-    if not shutil.which("Xvfb"):
-        pytest.skip("Xvfb is not installed")
-    if not has_windows(cv2.getBuildInformation()):
-        pytest.skip("this OpenCV was built without windows")
-    read, write = os.pipe()
-    server = subprocess.Popen(
-        ["Xvfb", "-displayfd", str(write), "-screen", "0", "800x600x24"],
-        pass_fds=[write],
-        stderr=subprocess.DEVNULL,
-    )
-    os.close(write)
-    try:
-        with os.fdopen(read) as answer:
-            yield f":{answer.readline().strip()}"
-    finally:
-        server.terminate()
-        server.wait()
+def display() -> Iterator[str]:
+    with screen() as name:
+        yield name
 
 
 SHOW = """
@@ -126,42 +108,14 @@ def test_a_real_window_shows_until_a_key(display: str) -> None:
     assert (out, err, program.returncode) == ("quit\n", "", 0)
 
 
-def click_the_cross(display: str, window: int) -> None:
-    """Send a window the message that a window manager sends when its cross is clicked: WM_DELETE_WINDOW (ICCCM 4.2.8.1)."""
-    x11 = ctypes.CDLL(ctypes.util.find_library("X11"))
-    x11.XOpenDisplay.restype = ctypes.c_void_p
-    x11.XInternAtom.argtypes, x11.XInternAtom.restype = (
-        [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int],
-        ctypes.c_ulong,
-    )
-    x11.XSendEvent.argtypes = [ctypes.c_void_p, ctypes.c_ulong, ctypes.c_int, ctypes.c_long, ctypes.c_void_p]
-    x11.XCloseDisplay.argtypes = [ctypes.c_void_p]
-    connection = x11.XOpenDisplay(display.encode())
-    protocols, delete = (x11.XInternAtom(connection, name, 0) for name in (b"WM_PROTOCOLS", b"WM_DELETE_WINDOW"))
-    client_message = 33
-    # XClientMessageEvent: type, serial, send_event, display, window, message_type, format, data; 24 longs in all.
-    event = (ctypes.c_long * 24)(client_message, 0, 1, 0, window, protocols, 32, delete, 0)
-    x11.XSendEvent(connection, window, 0, 0, ctypes.byref(event))
-    x11.XCloseDisplay(connection)  # which flushes
-
-
 def test_a_real_window_that_is_closed_with_the_mouse_asks_to_quit(display: str) -> None:
-    if not (shutil.which("xdotool") and ctypes.util.find_library("X11")):
-        pytest.skip("xdotool or libX11 is not installed")
     environment = {**os.environ, "DISPLAY": display}
     program = subprocess.Popen(
         [sys.executable, "-c", SHOW], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     assert program.stdout is not None
     assert program.stdout.readline() == "'' ''\n"
-    start = time.monotonic()
-    search = ["xdotool", "search", "--name", "udcff name"]
-    while program.poll() is None and time.monotonic() - start < 20:
-        found = subprocess.run(search, env=environment, capture_output=True, text=True, check=False).stdout
-        for window in found.split():
-            click_the_cross(display, int(window))
-        time.sleep(0.2)
-    program.kill()
+    close_with_the_mouse(program, display, "udcff name")
     out, err = program.communicate()
     assert (out, err, program.returncode) == ("quit\n", "", 0)
 

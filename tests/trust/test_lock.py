@@ -11,7 +11,7 @@ import pytest
 from reliability import audit, licences
 from reliability.lock import FOLDER, OTHER_LOCKS, UNLISTED, canonical, pinned, stanzas_of
 
-LOCKS = ("core", "dev", "torch", "torch-cpu", "cuda", "formats")
+LOCKS = ("core", "dev", "docs", "torch", "torch-cpu", "cuda", "formats")
 
 
 def locked(name: str) -> dict[str, str]:
@@ -26,7 +26,7 @@ def test_each_package_has_a_version_and_hashes(name: str) -> None:
         assert hashes and all(re.fullmatch(r"--hash=sha256:[0-9a-f]{64}", line) for line in hashes), package
 
 
-@pytest.mark.parametrize("name", ["core", "dev", "torch", "torch-cpu", "formats"])
+@pytest.mark.parametrize("name", ["core", "dev", "docs", "torch", "torch-cpu", "formats"])
 def test_versions_are_those_of_the_constraints(name: str) -> None:
     found = {
         package: stanza.split("==")[1].split()[0].removesuffix("+cpu") for package, stanza in locked(name).items()
@@ -35,7 +35,7 @@ def test_versions_are_those_of_the_constraints(name: str) -> None:
     assert found and found == {package: pins[package] for package in found}
 
 
-@pytest.mark.parametrize("name", ["core", "dev", "formats"])
+@pytest.mark.parametrize("name", ["core", "dev", "docs", "formats"])
 def test_nothing_is_asked_for_that_is_not_locked(name: str) -> None:
     """Locks are installed without what their packages ask for, so all of it has to be in them."""
     from packaging.requirements import Requirement
