@@ -63,8 +63,7 @@ LABELS = {"train": (12_880, 159_424), "val": (3_226, 39_708)}
 def prepare(zips: Path, root: Path, quiet: bool = False) -> Iterator[str]:
     """Unpack the zips in a folder into a data folder; a sentence about each part as it is done.
 
-    What is unpacked already stays; a file that was cut short is unpacked anew. Nothing is downloaded, and no file of
-    another size is replaced. Raises BlazeFaceError where a zip is missing (all that are missing are named, with what they
+    What is there already stays, so it goes on where it was stopped. Nothing is downloaded, and no file is replaced. Raises BlazeFaceError where a zip is missing (all that are missing are named, with what they
     are for and where they come from), damaged, or not the one of that name.
     """
     if not zips.is_dir():

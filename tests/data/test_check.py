@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -24,7 +25,7 @@ from blazeface.files.pictures import read_picture
 ROOT = Path(__file__).parents[2]
 
 
-def sample(boxes: list[list[float]], points: list[list[list[float]]] | None = None, seen: int = 2) -> Sample:
+def sample(boxes: Any, points: Any = None, seen: int = 2) -> Sample:
     count = len(boxes)
     keypoints = np.zeros((count, 6, 2), np.float32) if points is None else np.array(points, np.float32)
     visibility = np.full((count, 6), 0 if points is None else seen, np.uint8)
@@ -121,7 +122,10 @@ def test_a_tile_shows_each_kind_of_label_in_its_colour() -> None:
     both.ignore[1] = True
     tile = draw_tile(tile_of(image, both, "a"))
     scale = (TILE - 4) / 200
-    at = lambda x, y: tile[2 + round(y * scale), 2 + round(x * scale)].tolist()  # noqa: E731
+
+    def at(x: float, y: float) -> Any:
+        return tile[2 + round(y * scale), 2 + round(x * scale)].tolist()
+
     assert at(70, 20) == pytest.approx([80, 220, 60], abs=30)  # the edge of a line is smoothed
     assert at(170, 150) == pytest.approx([150, 150, 150], abs=30)
     for (x, y), colour in zip(both.keypoints[0], POINTS, strict=True):

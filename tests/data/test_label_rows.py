@@ -16,7 +16,7 @@ ZEROS = "0 0 0 0 0 0 0 0 0 0"
 BOX = [1, 2, 4, 6]
 """x1 y1 x2 y2 of the label "1 2 3 4"."""
 
-Labels = list[tuple[str, list[list[float]], list[bool]]]
+Labels = list[tuple[str, Any, list[bool]]]
 
 
 def wider(folder: Path, content: str | bytes) -> list[Sample]:
@@ -43,7 +43,8 @@ def labels(samples: list[Sample], folder: Path) -> Labels:
     return [(s.path.relative_to(images).as_posix(), s.boxes.tolist(), s.ignore.tolist()) for s in samples]
 
 
-NONE, ONE = ("a.jpg", [], []), ("b.jpg", [BOX], [False])
+NONE: tuple[str, Any, list[bool]] = ("a.jpg", [], [])
+ONE: tuple[str, Any, list[bool]] = ("b.jpg", [BOX], [False])
 
 WIDER: dict[str, tuple[str | bytes, Labels]] = {
     "ten zeros": (f"a.jpg\n0\n{ZEROS} \nb.jpg\n1\n1 2 3 4\n", [NONE, ONE]),

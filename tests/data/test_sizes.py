@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -19,7 +20,7 @@ ORIENTATIONS = range(1, 9)
 
 def exif(orientation: int, order: str = "II") -> bytes:
     """An APP1 segment with nothing but the orientation (CIPA DC-008)."""
-    end = "little" if order == "II" else "big"
+    end: Literal["little", "big"] = "little" if order == "II" else "big"
     tiff = order.encode() + (42).to_bytes(2, end) + (8).to_bytes(4, end) + (1).to_bytes(2, end)
     entry = (
         (274).to_bytes(2, end)
@@ -74,7 +75,7 @@ def test_no_header(tmp_path: Path) -> None:
     assert read_header(tmp_path / "b.jpg") is None
 
 
-def data_folder(root: Path, sizes: list[tuple[int, int] | None], boxes: list[list[float]]) -> Path:
+def data_folder(root: Path, sizes: list[tuple[int, int] | None], boxes: list[Any]) -> Path:
     images, annotations = [], []
     for i, (size, box) in enumerate(zip(sizes, boxes, strict=True)):
         claimed = {} if size is None else {"width": size[0], "height": size[1]}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -239,7 +240,7 @@ def test_the_second_form_has_corners_and_sizes(tmp_path: Path) -> None:
 @given(st.text(alphabet='a#.,;0123456789 -\n"xywh', max_size=60))
 def test_any_text_gives_pictures_or_a_sentence(tmp_path_factory: pytest.TempPathFactory, content: str) -> None:
     folder = tmp_path_factory.getbasetemp() / "any"
-    readers = {
+    readers: dict[str, Callable[[Path], list[Listed]]] = {
         "a.csv": read_table,
         "label.txt": read_retinaface,
         "a.xml": lambda path: read_voc([path], folder),
@@ -248,7 +249,7 @@ def test_any_text_gives_pictures_or_a_sentence(tmp_path_factory: pytest.TempPath
     for name, read in readers.items():
         path = text(folder / name, content)
         try:
-            for listed in read(path):  # type: ignore[operator]
+            for listed in read(path):
                 assert all(abs(value) <= 2e6 for face in listed.faces for value in face.box)
         except BlazeFaceError as error:
             assert "\n" not in str(error)
