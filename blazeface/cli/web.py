@@ -9,7 +9,7 @@ from pathlib import Path
 
 from blazeface.web.certificate import certificate_folder, given_context, host_names, lan_addresses, tls_context
 from blazeface.web.runtime import VENDOR, fetch_runtime, how_to_get, missing_files
-from blazeface.web.server import PageServer
+from blazeface.web.server import PageServer, address_family
 from blazeface.web.site import Content, make_site, shipped, write_site
 
 LOCAL = ("localhost", "127.0.0.1", "::1")
@@ -24,6 +24,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="localhost",
         metavar="ADDRESS",
         help="who can reach it: localhost for this machine alone (default), 0.0.0.0 for everybody in its network",
+    )
+    add(
+        "--name",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="another name by which browsers reach it, such as that of a proxy; others than its own are refused",
     )
     add("--https", action="store_true", help="with a self-made certificate; phones give the camera to https only")
     add("--certificate", type=Path, metavar="FILE.pem", help="https with a certificate of your own")
@@ -48,6 +55,7 @@ def run(args: argparse.Namespace) -> int:
         fetched = fetch_runtime(args.runtime)
         print(f"onnxruntime-web {'lies now' if fetched else 'lay already'} in {args.runtime}")
         return 0
+    address_family(args.host)  # before a certificate is made for it
     site = make_site(args.model or shipped(), args.runtime)
     if missing_files(args.runtime):
         print(f"blazeface web: onnxruntime-web is missing: {how_to_get(args.runtime)}", file=sys.stderr)
@@ -58,9 +66,9 @@ def run(args: argparse.Namespace) -> int:
     if args.certificate is not None:
         tls = given_context(args.certificate, args.key)
     elif args.https:
-        tls, authority = tls_context(host_names(args.host), certificate_folder())
+        tls, authority = tls_context([*host_names(args.host), *args.name], certificate_folder())
         site["authority.crt"] = Content(authority)
-    with PageServer(site, args.host, args.port, tls) as server:
+    with PageServer(site, args.host, args.port, tls, args.name) as server:
         scheme = "https" if tls is not None else "http"
         addresses = [f"{scheme}://{_in_url(name)}:{server.server_port}/" for name in _shown(args.host)]
         print("\n".join(addresses), flush=True)

@@ -14,6 +14,7 @@ import os
 import socket
 import ssl
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -183,5 +184,6 @@ def _general_names(names: list[str]) -> list[x509.GeneralName]:
         try:
             found.append(x509.IPAddress(ipaddress.ip_address(name)))
         except ValueError:
-            found.append(x509.DNSName(name))
+            with suppress(ValueError):  # a machine's own name may be none that a certificate can hold
+                found.append(x509.DNSName(name.encode("idna").decode("ascii")))
     return found

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import errno
+import io
 import socket
 import ssl
 import sys
 import threading
+from collections import Counter
+from collections.abc import Iterable
 from contextlib import suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -15,7 +18,10 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from blazeface.errors import BlazeFaceError
+from blazeface.files.names import printable
 from blazeface.version import __version__
+from blazeface.web.certificate import host_names
+from blazeface.web.request_head import HeadReader, HeadTooLarge, is_ours, same_origin
 from blazeface.web.site import TYPES, Site
 
 POLICY = (
@@ -37,11 +43,11 @@ HEADERS = {
     "Cache-Control": "no-cache",
 }
 
-MAX_CONNECTIONS = 64
-"""Connections at once. A page takes a handful of a browser's."""
+MAX_CONNECTIONS, MAX_OF_CLIENT = 64, 16
+"""Connections at once, of all clients and of one address. A browser takes six."""
 
-IDLE_SECONDS = 30
-"""A connection that says nothing for so long is closed."""
+PIECE_SECONDS = 30
+"""A client that does not take a piece of an answer within so long is let go."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -49,7 +55,19 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server_version = f"blazeface/{__version__}"
     sys_version = ""
-    timeout = IDLE_SECONDS
+
+    def setup(self) -> None:
+        super().setup()
+        self._reader = HeadReader(self.connection)
+        self.rfile = io.BufferedReader(self._reader)
+
+    def handle_one_request(self) -> None:
+        self._reader.begin()
+        try:
+            super().handle_one_request()
+        except HeadTooLarge:
+            self.requestline, self.request_version, self.command = "", self.protocol_version, "GET"
+            self.send_error(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
 
     def do_GET(self) -> None:
         self._answer(with_body=True)
@@ -57,7 +75,24 @@ class _Handler(BaseHTTPRequestHandler):
     def do_HEAD(self) -> None:
         self._answer(with_body=False)
 
+    def _refuse(self) -> bool:
+        """Whether the request is none of a page of ours, and was answered so."""
+        host = self.headers.get("Host")
+        if "Content-Length" in self.headers or "Transfer-Encoding" in self.headers:
+            self.send_error(HTTPStatus.BAD_REQUEST, "Nothing can be sent here")
+        elif not is_ours(host, self.server.names):
+            explain = f"blazeface web is not known by the name {host}; if it shall be, start it with --name"
+            self.send_error(HTTPStatus.MISDIRECTED_REQUEST, explain=explain)
+        elif not same_origin(self.headers.get("Origin"), host or ""):
+            self.send_error(HTTPStatus.FORBIDDEN, "Pages from elsewhere are given nothing")
+        else:
+            return False
+        return True
+
     def _answer(self, with_body: bool) -> None:
+        self.connection.settimeout(PIECE_SECONDS)
+        if self._refuse():
+            return None
         address = unquote(urlsplit(self.path).path).removeprefix("/") or "index.html"
         content = self.server.site.get(address)
         if content is None:
@@ -93,6 +128,7 @@ class _Handler(BaseHTTPRequestHandler):
 class PageServer(ThreadingHTTPServer):
     """Serves a site at host and port (0: one that is free), over TLS when given a context.
 
+    names: by which the server is called beside its own (`certificate.host_names`); requests for others are refused.
     Raises BlazeFaceError when it cannot listen there.
     """
 
@@ -100,13 +136,16 @@ class PageServer(ThreadingHTTPServer):
     request_queue_size = 128
     allow_reuse_address = sys.platform != "win32"  # there it would let two servers share a port
 
-    def __init__(self, site: Site, host: str, port: int, tls: ssl.SSLContext | None = None):
+    def __init__(
+        self, site: Site, host: str, port: int, tls: ssl.SSLContext | None = None, names: Iterable[str] = ()
+    ):
         self.site = site
+        self.address_family = address_family(host, port)
+        self.names = frozenset(name.lower() for name in (*host_names(host), *names))
         self._tls = tls
-        self._connections: dict[socket.socket, None] = {}
+        self._connections: dict[socket.socket, str] = {}
         self._changing = threading.Lock()
         try:
-            self.address_family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
             super().__init__((host, port), _Handler)
         except OSError as error:
             raise BlazeFaceError(_why_not(host, port, error)) from error
@@ -127,15 +166,24 @@ class PageServer(ThreadingHTTPServer):
         return connection, client
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Beyond MAX_CONNECTIONS the oldest connection makes room: silent clients keep nobody out for long."""
+        """Beyond MAX_OF_CLIENT the oldest connection of the same client makes room, beyond MAX_CONNECTIONS that of the
+        client with the most: silent ones keep nobody out for long, and no one client can push all others out."""
+        client = str(client_address[0])
         with self._changing:
-            if len(self._connections) >= MAX_CONNECTIONS:
-                oldest = next(iter(self._connections))
-                del self._connections[oldest]
-                with suppress(OSError):
-                    oldest.shutdown(socket.SHUT_RDWR)  # its thread ends by that, and closes it
-            self._connections[request] = None
+            count = Counter(self._connections.values())
+            if count[client] >= MAX_OF_CLIENT:
+                self._close_oldest(client)
+            elif count.total() >= MAX_CONNECTIONS:
+                self._close_oldest(count.most_common(1)[0][0])
+            self._connections[request] = client
         super().process_request(request, client_address)
+
+    def _close_oldest(self, client: str) -> None:
+        oldest = next(request for request, whose in self._connections.items() if whose == client)
+        del self._connections[oldest]
+        with suppress(OSError):
+            # The bare socket's: TLS's own would take the state away under the thread that reads, which ends by this.
+            socket.socket.shutdown(oldest, socket.SHUT_RDWR)
 
     def close_request(self, request: Any) -> None:
         with self._changing:
@@ -149,12 +197,22 @@ class PageServer(ThreadingHTTPServer):
             print(f"blazeface web: a request failed: {error!r}", file=sys.stderr)
 
 
+def address_family(host: str, port: int = 0) -> socket.AddressFamily:
+    """Of the address that a name stands for. Raises BlazeFaceError for what is no name or address."""
+    try:
+        if not host:
+            raise ValueError("it is empty")
+        return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+    except (OSError, ValueError) as error:  # of names that are too long, or hold what no name can
+        raise BlazeFaceError(f"--host '{printable(host)}' is not an address of this machine") from error
+
+
 def _why_not(host: str, port: int, error: OSError) -> str:
     where = f"{host}:{port}"
     if error.errno == errno.EADDRINUSE:
         return f"port {port} is taken by another program (or another `blazeface web`): choose one with --port, such as {port + 1}"
     if error.errno == errno.EACCES:
         return f"this user may not listen on port {port}: choose one above 1023 with --port"
-    if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
-        return f"--host {host} is not an address of this machine"
+    if error.errno == errno.EADDRNOTAVAIL:
+        return f"--host '{printable(host)}' is not an address of this machine"
     return f"cannot listen on {where}: {error.strerror or error}"
