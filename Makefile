@@ -4,6 +4,8 @@
 # make lint       ruff and mypy                                  make evaluate DATA=ROOT   score the shipped models
 # make parity DATA=ROOT   hold the imported networks against LiteRT and MediaPipe 0.10.21 (in .venv-parity)
 # make browser-check   the phone page, and an exported ONNX file, in Chromium (fetches onnxruntime-web with npm)
+# make phones-js-check   the npm package of phones/js in Node and Chromium, beside MediaPipe's and TensorFlow.js's (fetched with npm)
+# make release-js   write that package into dist/
 # make web        the phone page on http://localhost:8000
 # make formats-check   Core ML, ncnn and OpenVINO files (installs the three)
 # make lightweight-report DATA=ROOT   train and compare the light networks (long; goes on where it stopped)
@@ -43,7 +45,7 @@ PEERS := .venv-peers-opencv .venv-peers-centerface .venv-peers-mtcnn
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: web browser-check formats-check lightweight-report help demo test test-slow lint evaluate parity export-report benchmark benchmark-speed tables pictures docs stranger fuzz chaos soak mutants model-mutants lock audit clean
+.PHONY: web phones-js-check release-js browser-check formats-check lightweight-report help demo test test-slow lint evaluate parity export-report benchmark benchmark-speed tables pictures docs stranger fuzz chaos soak mutants model-mutants lock audit clean
 
 help:
 	@sed -n 's/^# \{0,1\}//; /^$$/q; p' Makefile
@@ -79,6 +81,14 @@ parity: $(VENV)/.dev $(PARITY)/.made
 browser-check: $(VENV)/.dev
 	$(RUN) -c "from blazeface.web.runtime import VENDOR, fetch_runtime; fetch_runtime(VENDOR)"
 	BLAZEFACE_BROWSER=required $(RUN) -m pytest tests/test_browser.py tests/test_browser_onnx.py tests/web
+
+# 330 MB of packages whose interfaces ours has, at locked versions and with hashes; no script of theirs is run.
+phones-js-check: $(VENV)/.dev
+	npm ci --prefix tests/phones/peers --ignore-scripts --legacy-peer-deps --no-audit --no-fund
+	BLAZEFACE_BROWSER=required $(RUN) -m pytest tests/phones/test_js_package.py tests/phones/test_js_peers.py
+
+release-js: $(VENV)/.core
+	$(RUN) -m tools.js_package dist
 
 # OpenVINO changes how its process takes signals, so each runtime's tests have a process of their own.
 formats-check: $(VENV)/.dev

@@ -30,7 +30,7 @@ EXTRAS = {
     "export": (("torch", "onnx", "onnxscript", "safetensors"), "ONNX files"),
     "heic": (("pi_heif",), "HEIC pictures of phones"),
     "tflite": (("ai_edge_litert",), "TFLite files and Google's weights"),
-    "web": (("cryptography",), "the phone page over https"),
+    "web": (("cryptography", "segno"), "the phone page over https, its address as a QR code"),
     "coreml": (("coremltools",), "Core ML files"),
     "ncnn": (("ncnn", "pnnx"), "ncnn files"),
     "openvino": (("openvino",), "OpenVINO files"),

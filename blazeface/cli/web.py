@@ -7,6 +7,7 @@ import signal
 import sys
 from pathlib import Path
 
+from blazeface.web.address import add_address, qr_text
 from blazeface.web.certificate import certificate_folder, given_context, host_names, lan_addresses, tls_context
 from blazeface.web.runtime import VENDOR, fetch_runtime, how_to_get, missing_files
 from blazeface.web.server import PageServer, address_family
@@ -72,6 +73,10 @@ def run(args: argparse.Namespace) -> int:
         scheme = "https" if tls is not None else "http"
         addresses = [f"{scheme}://{_in_url(name)}:{server.server_port}/" for name in _shown(args.host)]
         print("\n".join(addresses), flush=True)
+        if args.host not in LOCAL:
+            add_address(site, addresses[-1])
+            if sys.stderr.isatty():
+                print(qr_text(addresses[-1]) or "", end="", file=sys.stderr)
         if tls is None and args.host not in LOCAL:
             print("Phones give the camera to https only: add --https.", file=sys.stderr)
         if authority is not None:

@@ -25,7 +25,7 @@ from blazeface.web.request_head import HeadReader, HeadTooLarge, is_ours, same_o
 from blazeface.web.site import TYPES, Site
 
 POLICY = (
-    "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self' blob:; "
+    "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self' blob:; media-src blob:; "
     "connect-src 'self'; worker-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'"
 )
 """The Content-Security-Policy: the browser itself sees to it that nothing is loaded from, or sent, elsewhere."""

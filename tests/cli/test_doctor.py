@@ -28,7 +28,7 @@ def test_what_is_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFix
     assert (
         "openvino     OpenVINO files: misses openvino: run pip install -e '.[openvino]' in the checkout" in shown
     )
-    assert "web          the phone page over https: installed" in shown
+    assert "web          the phone page over https, its address as a QR code: installed" in shown
     assert "models     back-256, front-128" in shown
     assert "cpu" in shown
     assert "onnxruntime, torch, tflite, ncnn\n" in shown

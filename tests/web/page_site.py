@@ -13,6 +13,7 @@ import numpy as np
 from browser import absent, chromium
 
 from blazeface.geometry import Image
+from blazeface.web.address import add_address
 from blazeface.web.runtime import VENDOR, how_to_get, missing_files
 from blazeface.web.server import PageServer
 from blazeface.web.site import make_site, shipped
@@ -36,9 +37,12 @@ def need_browser_and_runtime() -> None:
 
 
 @contextmanager
-def serve_page() -> Iterator[tuple[str, Callable[[], None]]]:
-    """The page's address, and what ends the server before the block does."""
-    with PageServer(make_site(shipped(), VENDOR), "localhost", 0) as server:
+def serve_page(for_phones: str | None = None) -> Iterator[tuple[str, Callable[[], None]]]:
+    """The page's address, and what ends the server before the block does. for_phones: the address that it offers."""
+    site = make_site(shipped(), VENDOR)
+    if for_phones is not None:
+        add_address(site, for_phones)
+    with PageServer(site, "localhost", 0) as server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
 
@@ -74,6 +78,15 @@ def write_camera(path: Path, frames: int, shift: Callable[[int], float] = lambda
         file.write(f"YUV4MPEG2 W{WIDTH} H{HEIGHT} F30:1 Ip A1:1 C420jpeg\n".encode())
         for n in range(frames):
             file.write(b"FRAME\n" + cv2.cvtColor(scene(shift(n)), cv2.COLOR_BGR2YUV_I420).tobytes())
+
+
+def write_video(path: Path, frames: int, shift: Callable[[int], float]) -> None:
+    """A WebM file of the same scene, 20 frames a second."""
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"VP80"), 20, (WIDTH, HEIGHT))
+    assert writer.isOpened()
+    for n in range(frames):
+        writer.write(scene(shift(n)))
+    writer.release()
 
 
 def sway(n: int) -> float:

@@ -1,5 +1,7 @@
 // The camera: opened, switched, read frame by frame; and words for what can go wrong.
 
+import { Frames } from "./frames.js";
+
 const WORDS = {
   NotAllowedError:
     "The camera was refused. Allow it for this page in the browser's settings (beside the address), then start again.",
@@ -14,17 +16,22 @@ export function explain(error) {
   return WORDS[error.name] ?? `The camera could not be opened: ${error.message || error.name}.`;
 }
 
-export class Camera {
-  /** An open camera; which: {facing: "user" | "environment"} or {deviceId}. Throws what getUserMedia throws. */
-  static async open(which) {
+// The network sees 128 or 256 pixels: more than the first costs time and shows it nothing, unless it looks for small faces.
+const SIZES = [{ width: { ideal: 640 }, height: { ideal: 480 } }, { width: { ideal: 1280 }, height: { ideal: 720 } }];
+
+export class Camera extends Frames {
+  /**
+   * An open camera; which: {facing: "user" | "environment"} or {deviceId}; detailed: see `detail`. Throws what getUserMedia
+   * throws.
+   */
+  static async open(which, detailed) {
     if (!navigator.mediaDevices?.getUserMedia) {
       const error = new Error("browsers give the camera to secure pages only: open this one by https or on localhost");
       error.name = "InsecureError";
       throw error;
     }
     const choice = which.deviceId ? { deviceId: { exact: which.deviceId } } : { facingMode: { ideal: which.facing } };
-    // The network sees 128 or 256 pixels: more than this costs time and shows it nothing.
-    const size = { width: { ideal: 640 }, height: { ideal: 480 }, frameRate: { ideal: 30 } };
+    const size = { ...SIZES[Number(detailed)], frameRate: { ideal: 30 } };
     const stream = await navigator.mediaDevices.getUserMedia({ video: { ...choice, ...size }, audio: false });
     const camera = new Camera(stream);
     try {
@@ -37,13 +44,9 @@ export class Camera {
   }
 
   constructor(stream) {
+    super(Object.assign(document.createElement("video"), { muted: true, playsInline: true, srcObject: stream }));
     this.stream = stream;
     [this.track] = stream.getVideoTracks();
-    this.video = Object.assign(document.createElement("video"), { muted: true, playsInline: true, srcObject: stream });
-    this.closed = false;
-    this.lost = false;
-    this.fresh = false; // a frame is there that nobody has taken yet
-    this.wake = () => {};
   }
 
   async begin() {
@@ -58,17 +61,9 @@ export class Camera {
     this.listen();
   }
 
-  // Always listening: a frame that comes while the last one is searched is taken as soon as that is done. Asking only
-  // then would mean waiting for the one after it, and at 30 frames a second a search of 35 ms would give 15.
-  listen() {
-    const arrived = () => {
-      if (this.closed) return;
-      this.fresh = true;
-      this.wake();
-      this.listen();
-    };
-    if (this.video.requestVideoFrameCallback) this.video.requestVideoFrameCallback(arrived);
-    else requestAnimationFrame(arrived);
+  /** Ask for larger pictures, or the usual ones again; a camera that cannot goes on as it is. */
+  detail(detailed) {
+    this.track.applyConstraints(SIZES[Number(detailed)]).catch(() => {});
   }
 
   /** Whether it looks at the person who holds the device; a camera that does not say is taken for a webcam. */
@@ -76,11 +71,9 @@ export class Camera {
     return this.facing !== "environment";
   }
 
-  /** The next new frame is there: true; the camera has ended: false. */
-  async nextFrame() {
-    if (!this.fresh && !this.closed) await new Promise((resolve) => (this.wake = resolve));
-    this.fresh = false;
-    return !this.closed;
+  /** In seconds. */
+  get time() {
+    return performance.now() / 1000;
   }
 
   /** What `Camera.open` takes for the next camera after this one, or null where there is no other. */
@@ -94,9 +87,8 @@ export class Camera {
   }
 
   close() {
-    this.closed = true;
+    super.close();
     this.stream.getTracks().forEach((track) => track.stop());
     this.video.srcObject = null;
-    this.wake();
   }
 }

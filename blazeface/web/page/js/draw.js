@@ -27,11 +27,11 @@ export function drawPicture(context, picture, mirrored) {
 /** Boxes, scores and, where asked for, points. */
 export function drawFaces(context, faces, withPoints) {
   const unit = Math.max(context.canvas.width, context.canvas.height) / 640;
-  context.lineWidth = 3 * unit;
   context.font = `600 ${15 * unit}px system-ui, sans-serif`;
   context.textBaseline = "middle";
   for (const { box: [x1, y1, x2, y2], score, keypoints } of faces) {
     context.strokeStyle = ACCENT;
+    context.lineWidth = Math.max(1.75 * unit, Math.min(3 * unit, (x2 - x1) / 16)); // what is small must stay to be seen
     context.beginPath();
     context.roundRect(x1, y1, x2 - x1, y2 - y1, Math.min(10 * unit, (x2 - x1) / 6));
     context.stroke();
@@ -45,13 +45,13 @@ export function drawFaces(context, faces, withPoints) {
       context.fill();
       context.stroke();
     }
-    context.lineWidth = 3 * unit;
-    drawLabel(context, `${Math.round(100 * score)} %`, x1, y1, unit);
+    drawLabel(context, `${Math.round(100 * score)} %`, x1, y1, x2 - x1, unit);
   }
 }
 
-function drawLabel(context, text, x, y, unit) {
+function drawLabel(context, text, x, y, side, unit) {
   const width = context.measureText(text).width + 12 * unit;
+  if (width > 1.5 * side) return; // in a crowd labels would hide faces
   const height = 22 * unit;
   const top = y - height - 4 * unit < 0 ? y + 4 * unit : y - height - 4 * unit;
   context.fillStyle = ACCENT;

@@ -1,44 +1,32 @@
-// The page itself: controls, the camera's loop, pictures.
+// The page itself: controls, the loop over a camera's or a video's frames, pictures.
 
 import { Camera, explain } from "./camera.js";
 import { Covers } from "../blazeface/covers.js";
+import { at, complain, countOf, say } from "./elements.js";
 import { coverBoxes, drawFaces, drawPicture, mirrorFaces } from "./draw.js";
 import { Meter } from "./meter.js";
 import { keepForOffline } from "./offline.js";
+import { fit, isVideo, listenForFiles, readPicture } from "./opening.js";
+import { offerAddress } from "./phone.js";
 import { ENGINE_NAMES, openDetector } from "./runtime.js";
 import { RULES } from "../blazeface/rules.js";
 import { loadSettings, saveSettings } from "./settings.js";
+import { showPlayer, VideoFile } from "./video_file.js";
 
 const LONGEST = 4096; // pixels of a picture's side; phones cannot hold much larger canvases
+const LONGEST_MOVING = 1920; // of a video's frame, whose pixels are read each time
 const SHOW_EVERY = 250; // milliseconds between changes of text, which nobody reads faster
 const SAY_AFTER = 1000; // milliseconds for which a number of faces must hold before it is said
 
-const at = Object.fromEntries([...document.querySelectorAll("[id]")].map((element) => [element.id, element]));
 const stage = at.stage.getContext("2d");
 const work = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
 
 let site; // what the server offers: {models, runtime_files, ...}
 let detector = null;
-let camera = null;
+let moving = null; // the camera or the video file that is shown
 let picture = null; // the picture that is shown, as a canvas
 let mirrorChosen = null; // null: as suits the camera
 let shown = { faces: [], textAt: 0, said: null, since: 0, count: null };
-
-// ---- words
-
-function say(text) {
-  if (at.status.textContent !== text) at.status.textContent = text;
-}
-
-function complain(text) {
-  at.trouble.hidden = !text;
-  at.trouble.textContent = text ?? "";
-}
-
-function countOf(faces) {
-  if (faces.length === 0) return "No face";
-  return faces.length === 1 ? "1 face" : `${faces.length} faces`;
-}
 
 // ---- the model
 
@@ -64,6 +52,7 @@ function changeModel() {
       await loadDetector();
       say("Ready.");
       if (picture) await findInPicture();
+      moving?.again();
       keepForOffline().then((kept) => {
         at.offline.textContent = kept ? "Ready to be used without a network." : "";
         document.body.dataset.offline = kept ? "yes" : "no";
@@ -134,41 +123,45 @@ async function findInPicture() {
   say(`${countOf(faces)} found.`);
 }
 
-async function openPicture(file) {
-  stopCamera();
+async function openFile(file) {
+  if (moving) setMode("idle");
+  stop();
   complain(null);
-  let bitmap;
   try {
-    // As the file has it: colour profiles are left alone in Python too; orientation is honoured.
-    bitmap = await createImageBitmap(file, { colorSpaceConversion: "none" });
-  } catch {
-    complain(`${file.name}: this is no picture that the browser can read.`);
-    return;
+    if (isVideo(file)) return await openVideo(file);
+    picture = await readPicture(file, LONGEST);
+  } catch (error) {
+    say(picture ? "The last picture is still open." : "Nothing is open.");
+    return complain(error.message);
   }
-  const scale = Math.min(1, LONGEST / Math.max(bitmap.width, bitmap.height));
-  const canvas = document.createElement("canvas");
-  canvas.width = Math.max(1, Math.round(bitmap.width * scale));
-  canvas.height = Math.max(1, Math.round(bitmap.height * scale));
-  canvas.getContext("2d", { willReadFrequently: true }).drawImage(bitmap, 0, 0, canvas.width, canvas.height);
-  bitmap.close();
-  picture = canvas;
   setMirror(false);
   setMode("picture");
   await changing;
   if (detector) await findInPicture();
+  return null;
 }
 
-// ---- the camera
+// ---- what moves: a camera, a video file
+
+async function openVideo(file) {
+  say("Opening the video …");
+  const opened = await VideoFile.open(file);
+  begun(opened, "video");
+  say("The video is open.");
+  showPlayer(opened, at);
+  opened.video.play().catch(() => {}); // a browser that wants a click for it gets one at "Play"
+}
 
 async function startCamera(which) {
-  stopCamera();
+  stop();
   complain(null);
   picture = null;
   const focused = document.activeElement === at.camera;
   at.camera.disabled = true; // which takes the focus from it
   say("Opening the camera …");
+  let camera;
   try {
-    camera = await Camera.open(which);
+    camera = await Camera.open(which, at.small.checked);
   } catch (error) {
     setMode("idle");
     complain(explain(error));
@@ -178,59 +171,73 @@ async function startCamera(which) {
     at.camera.disabled = false;
     if (focused) at.camera.focus();
   }
-  setMirror(camera.looksAtUser);
-  setMode("camera");
+  begun(camera, "camera");
   say("The camera is on.");
-  at.switch.hidden = (await camera?.another().catch(() => null)) == null;
-  if (camera) watch(camera);
+  const another = await camera.another().catch(() => null);
+  if (moving === camera) at.switch.hidden = another === null;
 }
 
-function stopCamera() {
-  camera?.close();
-  camera = null;
+function begun(source, mode) {
+  stop(); // what was opened meanwhile
+  picture = null;
+  moving = source;
+  setMirror(source.looksAtUser);
+  setMode(mode);
+  watch(source);
+}
+
+function stop() {
+  moving?.close();
+  moving = null;
   at.switch.hidden = true;
   at.meter.hidden = true;
 }
 
 async function watch(mine) {
   const meter = new Meter();
-  const covers = new Covers();
+  let covers = new Covers();
+  let last = 0;
   shown = { ...shown, count: null, said: null, textAt: 0 };
   try {
     while (await mine.nextFrame()) {
       if (!detector) await changing;
       if (!detector || mine.closed) break;
-      const { videoWidth: width, videoHeight: height } = mine.video;
-      if (!width || !height) continue;
+      const { time, video } = mine;
+      if (!video.videoWidth || !video.videoHeight) continue;
+      const [width, height] = fit(video.videoWidth, video.videoHeight, LONGEST_MOVING);
       if (work.canvas.width !== width || work.canvas.height !== height) Object.assign(work.canvas, { width, height });
-      work.drawImage(mine.video, 0, 0);
+      work.drawImage(video, 0, 0, width, height);
+      if (time < last) covers = new Covers(); // somebody went back in a video
+      last = time;
       covers.rules = coverRules();
       const { pixels, candidates, faces, cost } = await find(work.canvas);
       if (mine.closed) break;
-      const now = performance.now();
       // What is shown is the frame that was searched, never a newer one: its faces could be elsewhere, uncovered.
-      show(work.canvas, pixels, faces, covers.update(candidates, now / 1000, width, height));
+      show(work.canvas, pixels, faces, covers.update(candidates, time, width, height));
+      const now = performance.now();
       meter.add(now, cost);
-      tell(meter, faces, now);
+      tell(meter, faces, now, video.paused);
     }
   } catch (error) {
     complain(`Finding faces failed: ${error.message}`);
   }
-  if (mine !== camera) return; // somebody stopped it, or switched
-  stopCamera();
+  if (mine !== moving) return; // somebody stopped it, or opened something else
+  const wasCamera = mine instanceof Camera;
+  stop();
   setMode("idle");
-  if (mine.lost) complain("The camera was unplugged, or another program took it.");
-  say("The camera is off.");
+  if (mine.lost) complain(wasCamera ? "The camera was unplugged, or another program took it." : "The video cannot be read on.");
+  say(wasCamera ? "The camera is off." : "The video is closed.");
 }
 
-function tell(meter, faces, now) {
+function tell(meter, faces, now, still) {
   if (faces.length !== shown.count) Object.assign(shown, { count: faces.length, since: now });
   if (now - shown.since > SAY_AFTER && shown.said !== shown.count) {
     shown.said = shown.count;
     say(`${countOf(faces)} in sight.`);
-    at.stage.setAttribute("aria-label", `Camera with ${countOf(faces).toLowerCase()} in sight`);
+    const what = moving instanceof Camera ? "Camera" : "Video";
+    at.stage.setAttribute("aria-label", `${what} with ${countOf(faces).toLowerCase()} in sight`);
   }
-  if (now - shown.textAt < SHOW_EVERY) return;
+  if (now - shown.textAt < SHOW_EVERY && !still) return;
   shown.textAt = now;
   const speed = meter.read();
   if (speed) {
@@ -246,6 +253,7 @@ function tell(meter, faces, now) {
 function setMode(mode) {
   at.frame.dataset.mode = mode;
   at.empty.hidden = mode !== "idle";
+  at.player.hidden = mode !== "video";
   at.camera.textContent = mode === "camera" ? "Stop camera" : "Start camera";
   at.save.disabled = mode === "idle";
   if (mode === "idle") {
@@ -277,6 +285,7 @@ function remember() {
 async function redraw() {
   remember();
   if (picture) await findInPicture();
+  moving?.again(); // a video that stands still shows it too
 }
 
 async function savePicture() {
@@ -291,43 +300,35 @@ async function savePicture() {
 
 function listen() {
   at.camera.addEventListener("click", () => {
-    if (!camera) return startCamera({ facing: "user" });
-    stopCamera();
+    if (!(moving instanceof Camera)) return startCamera({ facing: "user" });
+    stop();
     setMode("idle");
     return say("The camera is off.");
   });
   at.switch.addEventListener("click", async () => {
-    const next = await camera?.another();
+    const next = await moving?.another();
     if (next) {
       mirrorChosen = null;
       await startCamera(next);
       at.switch.focus();
     }
   });
-  at.open.addEventListener("click", () => at.file.click());
-  at.file.addEventListener("change", async () => {
-    const [file] = at.file.files;
-    if (file) await openPicture(file);
-    at.file.value = ""; // so that the same one can be chosen again
-  });
+  listenForFiles({ button: at.open, input: at.file, frame: at.frame }, openFile);
   at.save.addEventListener("click", savePicture);
   at.model.addEventListener("change", () => (remember(), changeModel()));
   at.engine.addEventListener("change", () => (remember(), changeModel()));
   at.threshold.addEventListener("input", () => (showThreshold(), redraw()));
   at.cover.addEventListener("change", redraw);
   at.marks.addEventListener("change", redraw);
-  at.small.addEventListener("change", redraw);
+  at.small.addEventListener("change", () => {
+    if (moving instanceof Camera) moving.detail(at.small.checked);
+    redraw();
+  });
   at.mirror.addEventListener("change", () => {
     mirrorChosen = at.mirror.checked;
     redraw();
   });
   at.numbers.closest("details").addEventListener("toggle", () => showNumbers(shown.faces));
-  document.addEventListener("dragover", (event) => event.preventDefault());
-  document.addEventListener("drop", (event) => {
-    event.preventDefault();
-    const [file] = event.dataTransfer.files;
-    if (file) openPicture(file);
-  });
 }
 
 function restore() {
@@ -351,6 +352,7 @@ async function begin() {
     complain(`The list of models could not be loaded: ${error.message}`);
     return say("Nothing can be found yet.");
   }
+  offerAddress(site);
   at.model.replaceChildren(...site.models.map((name) => new Option(name, name)));
   restore();
   showThreshold();

@@ -1,0 +1,130 @@
+"""The two other interfaces beside the packages they stand in for: one page on both, and TypeScript's word on the types."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from browser import chromium, run_page
+from js_package import PEERS, need, project  # noqa: F401  (a fixture)
+
+from tools.js_package import ROOT
+
+PAGES = Path(__file__).parent / "pages"
+
+WEBGL = ("--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--ignore-gpu-blocklist")
+"""MediaPipe reads pictures through WebGL, which the main processor imitates here."""
+
+
+def both(project: Path, page: str) -> tuple[Any, Any]:  # noqa: F811
+    """What a page reports with their package, and with ours."""
+    chromium()
+    need("@mediapipe/tasks-vision", "@mediapipe/face_detection", "@tensorflow-models/face-detection")
+    shutil.copy(ROOT / "data" / "pictures" / "astronaut.png", project / "portrait.png")
+    shutil.copy(ROOT / "blazeface" / "weights" / "front-128.tflite", project)
+    shutil.copy(PAGES / page, project)
+    theirs, ours = (run_page(project, f"{page}?{which}", WEBGL) for which in ("theirs", "ours"))
+    return theirs, ours
+
+
+def numbers(value: Any) -> Iterator[float]:
+    """All numbers of an answer, in the order of sorted keys."""
+    if isinstance(value, dict):
+        for key in sorted(value):
+            yield from numbers(value[key])
+    elif isinstance(value, list):
+        for one in value:
+            yield from numbers(one)
+    elif not isinstance(value, str):
+        yield value
+
+
+def form(value: Any) -> Any:
+    """An answer with its numbers left out; what the two word differently is not compared."""
+    if isinstance(value, dict):
+        return {key: form(one) for key, one in sorted(value.items())}
+    if isinstance(value, list):
+        return [form(one) for one in value]
+    return value if isinstance(value, str) else type(value).__name__ in ("int", "float")
+
+
+def test_mediapipe_s_users_change_one_import(project: Path) -> None:  # noqa: F811
+    theirs, ours = both(project, "mediapipe.html")
+    assert form(ours) == form(theirs)
+    assert ours["wrong mode"] == ours["wrong mode of a video"] == ours["a region"] == "an error"
+    assert ours["none"] == {"detections": []}
+    for kind in ("img", "bitmap", "video", "turned by 90", "turned by 180", "turned by -90"):
+        (one,), (other,) = ours[kind]["detections"], theirs[kind]["detections"]
+        # The same network on a picture that each scales in its own way: a face of 92 pixels, in a picture of 512.
+        assert list(numbers(one["boundingBox"])) == pytest.approx(list(numbers(other["boundingBox"])), abs=5), kind
+        assert list(numbers(one["keypoints"])) == pytest.approx(list(numbers(other["keypoints"])), abs=5 / 512), (
+            kind
+        )
+        assert one["categories"][0]["score"] == pytest.approx(other["categories"][0]["score"], abs=0.01)
+    assert ours["img"] == ours["bitmap"] == ours["video"]
+
+
+def test_tensorflow_s_users_change_one_import(project: Path) -> None:  # noqa: F811
+    theirs, ours = both(project, "tensorflow.html")
+    assert form(ours) == form(theirs)
+    for kind in ("img", "tensor", "flipped"):
+        (one,), (other,) = ours[kind], theirs[kind]
+        # Another network: its box is a square that begins lower.
+        assert list(numbers(one["box"])) == pytest.approx(list(numbers(other["box"])), abs=12), kind
+        points = [np.array([[point["x"], point["y"]] for point in face["keypoints"]]) for face in (one, other)]
+        assert np.linalg.norm(points[0] - points[1], axis=1).max() < 15, kind
+    eyes = [
+        next(point["x"] for point in ours[kind][0]["keypoints"] if point["name"] == "rightEye")
+        for kind in ("img", "flipped")
+    ]
+    assert (
+        eyes[0] < 256 < eyes[1]
+    )  # of the picture, and of its mirror image, which has its right eye on the left as well
+    assert ours["img"] == ours["tensor"]
+
+
+OPTIONS: dict[str, Any] = {
+    "compilerOptions": {
+        "strict": True,
+        "noEmit": True,
+        "target": "es2022",
+        "module": "esnext",
+        "moduleResolution": "bundler",
+        "lib": ["es2022", "dom", "dom.iterable"],
+        "types": ["@webgpu/types"],
+        "skipLibCheck": True,  # theirs do not compile by themselves
+    },
+    "files": ["use.ts"],
+}
+
+
+def test_types_compile_and_go_where_theirs_went(project: Path) -> None:  # noqa: F811
+    need("typescript", "@types", "@mediapipe/tasks-vision", "@tensorflow-models/blazeface")
+    shutil.copy(PAGES / "use.ts", project)
+    compiler = ["node", str(PEERS / "typescript" / "bin" / "tsc"), "-p", "tsconfig.json"]
+
+    def compile() -> str:
+        (project / "tsconfig.json").write_text(json.dumps(OPTIONS))
+        done = subprocess.run(compiler, cwd=project, capture_output=True, text=True)
+        return "" if done.returncode == 0 else done.stdout + done.stderr
+
+    assert compile() == ""
+    text = (project / "use.ts").read_text("utf-8")
+    (project / "use.ts").write_text(text.replace("scoreThreshold: 0.1", 'scoreThreshold: "low"'))
+    assert "error TS2322" in compile()  # that it looks at all
+
+
+def test_our_own_declarations_compile_by_themselves(project: Path) -> None:  # noqa: F811
+    need("typescript")
+    files = [f"node_modules/blazeface/{name}.d.ts" for name in ("index", "mediapipe", "tensorflow")]
+    own = OPTIONS["compilerOptions"] | {"skipLibCheck": False, "types": []}
+    (project / "own.json").write_text(json.dumps({"compilerOptions": own, "files": files}))
+    compiler = ["node", str(PEERS / "typescript" / "bin" / "tsc"), "-p", "own.json"]
+    done = subprocess.run(compiler, cwd=project, capture_output=True, text=True)
+    assert (done.stdout, done.returncode) == ("", 0)
