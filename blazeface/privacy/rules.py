@@ -44,7 +44,7 @@ class CoverRules:
     faint: float = 0.1
     large: float = 0.5
     large_score: float = 0.5
-    margin: float = 0.3
+    margin: float = 0.2
     inside: float = 0.85
     sure: float = 0.5
     overlap: float = 0.2

@@ -99,14 +99,14 @@ def test_a_face_that_is_missed_stays_covered_for_a_second_and_is_let_go_then(nod
     assert [len(covers) for covers in found] == [1] * 15 + [0] * 5
     for covers in found[:15]:
         x1, y1, x2, y2 = covers[0]["box"]
-        assert x1 <= 24 and y1 <= 14 and x2 >= 56 and y2 >= 46
+        assert x1 <= 26 and y1 <= 16 and x2 >= 54 and y2 >= 44
 
 
 def test_the_cover_of_a_face_that_moved_when_it_was_lost_reaches_where_it_is_expected(node: Node) -> None:  # noqa: F811
     clip = [(0.1 * n, one(10 + 4 * n) if n < 8 else Detections.empty()) for n in range(12)]
     (found,) = page_covers(node, clip)
-    assert found[7][0]["box"][2] == pytest.approx(10 + 28 + 20 + 6)
-    assert found[10][0]["box"][2] > 10 + 40 + 20 + 6
+    assert found[7][0]["box"][2] == pytest.approx(10 + 28 + 20 + 4)
+    assert found[10][0]["box"][2] > 10 + 40 + 20 + 4
 
 
 COVER = """

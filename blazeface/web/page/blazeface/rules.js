@@ -6,7 +6,7 @@ export const RULES = {
   faint: 0.1,
   large: 0.5,
   large_score: 0.5,
-  margin: 0.3,
+  margin: 0.2,
   inside: 0.85,
   sure: 0.5,
   overlap: 0.2,
