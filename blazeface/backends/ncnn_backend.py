@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blazeface.errors import BlazeFaceError
-from blazeface.guard.layer_lists import check_ncnn
+from blazeface.guard.ncnn_check import check_ncnn
 from blazeface.spec import METADATA_KEY, ModelSpec
 
 MAGIC = "7767517"
@@ -38,9 +38,9 @@ class NcnnBackend:
 
     def __init__(self, path: Path, threads: int, check: bool = True):
         text, layers = _read_param(path)
-        if check:
-            check_ncnn(path, layers)
         self.spec = ModelSpec.from_json(text, str(path))
+        if check:
+            check_ncnn(path, layers, self.spec.input_size)
         self.input_multiple: int | None = None
         weights = path.with_suffix(".bin")
         if not weights.is_file():

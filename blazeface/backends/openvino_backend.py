@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from blazeface.backends.decoded import in_batches_of
 from blazeface.errors import BlazeFaceError
-from blazeface.guard.layer_lists import check_openvino
+from blazeface.guard.openvino_check import check_openvino
 from blazeface.spec import METADATA_KEY, ModelSpec
 
 # Importing OpenVINO reports to its makers over the network, by way of a package that it can do without.

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from blazeface.errors import BlazeFaceError
 from blazeface.files.names import printable
 from blazeface.guard import UnlistedModel
 from blazeface.guard.limits import Cost, check_cost, check_growth
-from blazeface.guard.onnx_graph import OnnxGraph, Refused, read_onnx_graph
+from blazeface.guard.onnx_graph import Node, OnnxGraph, Refused, read_onnx_graph
 from blazeface.guard.onnx_rules import apply
-from blazeface.guard.onnx_values import Known
+from blazeface.guard.onnx_values import Inputs, Known, Result
 from blazeface.guard.protobuf import Malformed
 from blazeface.spec import METADATA_KEY
 
@@ -45,10 +45,16 @@ def _check(graph: OnnxGraph) -> None:
         check_growth(once, cost_of(graph, 2, 2 * side))
 
 
-def cost_of(graph: OnnxGraph, batch: int, side: int, known: dict[str, Known] | None = None) -> Cost:
+def cost_of(
+    graph: OnnxGraph,
+    batch: int,
+    side: int,
+    known: dict[str, Known] | None = None,
+    rules: Callable[[Node, Inputs], Result] = apply,
+) -> Cost:
     """What a run takes where the first axis, if it is open, is `batch`, and each other open one is `side`.
 
-    known: filled with what is known of each tensor. Raises Refused.
+    known: filled with what is known of each tensor. rules: what comes out of a node. Raises Refused.
     """
     known = {} if known is None else known
     for name, tensor in graph.constants.items():
@@ -65,7 +71,7 @@ def cost_of(graph: OnnxGraph, batch: int, side: int, known: dict[str, Known] | N
         missing = [name for name in node.inputs if name and name not in known]
         if missing:
             raise Refused(f"a {node.kind[:60]} that reads {missing[0][:60]!r}, which nothing before it makes")
-        outputs, effort = apply(node, inputs)
+        outputs, effort = rules(node, inputs)
         if len(outputs) < len(node.outputs):
             raise Refused(f"{node.kind} with {len(node.outputs)} outputs")
         for name, output in zip(node.outputs, outputs, strict=False):
