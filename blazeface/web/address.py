@@ -47,4 +47,5 @@ def _segno() -> ModuleType | None:
         import segno
     except ImportError:
         return None
-    return segno  # type: ignore[no-any-return]
+    module: ModuleType = segno  # which carries no types
+    return module
