@@ -85,7 +85,7 @@ browser-check: $(VENV)/.dev
 # 330 MB of packages whose interfaces ours has, at locked versions and with hashes; no script of theirs is run.
 phones-js-check: $(VENV)/.dev
 	npm ci --prefix tests/phones/peers --ignore-scripts --legacy-peer-deps --no-audit --no-fund
-	BLAZEFACE_BROWSER=required $(RUN) -m pytest tests/phones/test_js_package.py tests/phones/test_js_peers.py tests/phones/test_js_webgpu.py
+	BLAZEFACE_BROWSER=required $(RUN) -m pytest tests/phones/test_js_package.py tests/phones/test_js_peers.py tests/phones/test_js_sources.py tests/phones/test_js_webgpu.py
 
 release-js: $(VENV)/.core
 	$(RUN) -m tools.js_package dist

@@ -48,6 +48,7 @@ def test_the_package_has_what_it_needs_and_nothing_else(tmp_path: Path) -> None:
         pytest.skip("npm is not installed")
     archive = pack(tmp_path / "dist")
     assert archive.name == f"blazeface-{__version__}.tgz"
+    assert archive.read_bytes() == pack(tmp_path / "again").read_bytes()
     with tarfile.open(archive) as package:
         names = {name.removeprefix("package/") for name in package.getnames()}
         package.extractall(tmp_path, filter="data")
