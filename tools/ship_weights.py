@@ -1,9 +1,11 @@
 """Ship the result of a training run: weights, exports, report and model card into blazeface/weights.
 
-    python -m tools.ship_weights runs/front --report out/report.json --trained 2026-11-26 --history "..."
+    python -m tools.ship_weights runs/front --trained 2026-11-26 --history "..." --note
+    python -m tools.ship_weights runs/front --trained 2026-11-26 --history "..." --report out/report.json
 
-The report is what `blazeface evaluate` writes for the exported file, unedited; the card's tables are
-made from it.
+The first writes origin, licence and training data into model.safetensors and model.onnx of the run; what is exported from
+the former afterwards carries them too. The second ships, and refuses files without them. The report is what `blazeface
+evaluate` writes for the exported file, unedited; the card's tables are made from it.
 """
 
 from __future__ import annotations
@@ -15,6 +17,15 @@ import shutil
 import textwrap
 from pathlib import Path
 from typing import Any
+
+from blazeface.models.origin import Origin
+from blazeface.version import __version__
+
+LICENCE = (
+    "For research: the sources of the training pictures allow research use only, or state no licence. The code around the"
+    " weights is Apache-2.0."
+)
+"""What the files say; the card says it at more length."""
 
 WEIGHTS = Path(__file__).parents[1] / "blazeface" / "weights"
 SUFFIXES = (".onnx", ".safetensors", ".tflite", "-int8.tflite")
@@ -85,17 +96,55 @@ def main() -> None:
     parser.add_argument(
         "run", type=Path, help="a folder with model.safetensors, model.onnx and, if any, model.tflite"
     )
-    parser.add_argument("--report", type=Path, required=True, help="report.json of `blazeface evaluate`")
+    parser.add_argument("--report", type=Path, help="report.json of `blazeface evaluate`")
+    parser.add_argument("--note", action="store_true", help="only write the note into the run's files")
     parser.add_argument("--name", default="front-128")
     parser.add_argument("--trained", choices=TRAINED, required=True, help="date of the training data")
     parser.add_argument("--history", required=True, help="how it was trained, in a sentence or two")
     args = parser.parse_args()
+    origin = origin_of(args.name, args.trained, args.history)
+    if args.note:
+        write_note(args.run, origin)
+        return
+    if args.report is None:
+        parser.error("--report is needed: the figures of the card")
+    require_note(args.run, origin)
     for suffix in SUFFIXES:
         if (args.run / f"model{suffix}").is_file():
             shutil.copyfile(args.run / f"model{suffix}", WEIGHTS / f"{args.name}{suffix}")
     shutil.copyfile(args.report, WEIGHTS / f"{args.name}.report.json")
     text = filled(card(args.name, args.trained, args.history))
     (WEIGHTS / f"{args.name}.md").write_text(text, encoding="utf-8")
+
+
+def origin_of(name: str, trained: str, history: str) -> Origin:
+    """What every file of the weights says of where they come from."""
+    return Origin(f"{name} of blazeface {__version__}. {history}", LICENCE, TRAINED[trained][0])
+
+
+def write_note(run: Path, origin: Origin) -> None:
+    """Give model.safetensors the note, and make model.onnx anew from it."""
+    from blazeface.cli.export import choose_pictures
+    from blazeface.export.formats.onnx import export_onnx
+    from blazeface.models.weights import load_weights, save_weights
+
+    network = load_weights(run / "model.safetensors")
+    network.origin = origin
+    save_weights(network, run / "model.safetensors")
+    export_onnx(network, run / "model.onnx", choose_pictures(None)[0])
+
+
+def require_note(run: Path, origin: Origin) -> None:
+    """End where a file that is to be shipped does not carry the note as it is: JSON, in safetensors within JSON once more."""
+    text = origin.to_json()
+    for suffix in SUFFIXES:
+        path = run / f"model{suffix}"
+        if path.is_file() and not any(
+            form.encode() in path.read_bytes() for form in (text, json.dumps(text)[1:-1])
+        ):
+            raise SystemExit(
+                f"{path}: it lacks the note: give it with --note, and export what is made of model.safetensors anew"
+            )
 
 
 def card(name: str, trained: str, history: str) -> str:

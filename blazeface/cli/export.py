@@ -9,11 +9,12 @@ from pathlib import Path
 
 import blazeface
 from blazeface.data.samples import chosen_evenly, load_split
-from blazeface.detector import model_path
 from blazeface.errors import BlazeFaceError
 from blazeface.export.format_table import (
     DYNAMIC,
     FORMATS,
+    NEWEST_OPSET,
+    OLDEST_OPSET,
     PRECISIONS,
     Options,
     check_options,
@@ -36,7 +37,12 @@ MAX_AT_ONCE = 1024
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("--weights", required=True, metavar="FILE", help="a .safetensors file, or the name of a shipped model")
+    add(
+        "--weights",
+        required=True,
+        metavar="FILE",
+        help="a .safetensors file, the name of a shipped model, or the folder of a training run (or its checkpoint.pt)",
+    )
     add("--format", required=True, choices=sorted(FORMATS), help="what to write")
     add("--precision", default="float32", choices=PRECISIONS, help="default: float32")
     add(
@@ -57,6 +63,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=("square", DYNAMIC),
         default="square",
         help=f"{DYNAMIC}: any height and width that the strides divide, for searching large pictures (default: square)",
+    )
+    add(
+        "--opset",
+        type=int,
+        metavar="N",
+        help="ONNX's operator set (default: the oldest that the network needs, which the most runtimes read)",
     )
     add("--decode", action="store_true", help="NHWC uint8 RGB pictures in; boxes, keypoints and scores out")
     add("--nms", action="store_true", help="with --decode: also the format's own non-maximum suppression")
@@ -81,25 +93,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Export, and print how far the file is from PyTorch and on which pictures that was measured."""
     options = Options(
-        args.precision, _batch_or_default(args), args.decode, args.nms, free_shape=args.shape == DYNAMIC
+        args.precision,
+        _batch_or_default(args),
+        args.decode,
+        args.nms,
+        free_shape=args.shape == DYNAMIC,
+        opset=args.opset,
     )
     _refuse(args, options)
     load_format(args.format)  # a missing package is said before anything is read
     try:
-        from blazeface.export.calibration import calibration_pictures
+        from blazeface.export.calibration import calibration_pictures, require_faces
         from blazeface.export.labelled import LabelledSet
         from blazeface.export.make import export_network, file_size
         from blazeface.export.verify import inference_copy
-        from blazeface.models.weights import load_weights
+        from blazeface.training.runs.initial import finished_network
     except ImportError as error:
         raise missing(args.format, error) from error
 
-    network = load_weights(model_path(args.weights, "torch"))
+    network = finished_network(args.weights)
     pictures, origin = choose_pictures(args.pictures)
     labelled = None
     if args.data:
         if args.precision == "int8":
             options = replace(options, calibration=calibration_pictures(args.data, args.calibrate))
+            require_faces(inference_copy(network), options.calibration)
         labelled = LabelledSet(
             inference_copy(network), chosen_evenly(load_split(args.data, "val"), args.val_limit)
         )
@@ -141,6 +159,8 @@ def _refuse(args: argparse.Namespace, options: Options) -> None:
     if not args.out.parent.is_dir():
         raise BlazeFaceError(f"--out {args.out}: there is no folder {args.out.parent}")
     check_options(args.format, options)
+    if args.opset is not None and not OLDEST_OPSET <= args.opset <= NEWEST_OPSET:
+        raise BlazeFaceError(f"--opset must be a number from {OLDEST_OPSET} to {NEWEST_OPSET}, not {args.opset}")
     if args.precision == "int8" and args.data is None:
         raise BlazeFaceError(
             "--precision int8 needs --data ROOT: its ranges come from the train pictures there, and it is held to AP on"

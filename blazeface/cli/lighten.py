@@ -152,6 +152,7 @@ def lightened(
     layout = dataclasses.replace(network.layout, lightened=(*network.layout.lightened, change))
     light = BlazeFace(network.spec, layout, norm)
     light.load_state_dict(copy.state_dict())
+    light.origin = network.origin
     return light.eval(), report
 
 

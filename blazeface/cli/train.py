@@ -22,6 +22,7 @@ from blazeface.training.preflight import (
     require_packages,
     tell_of_data,
 )
+from blazeface.training.runs.data_flags import keep_data_flags, restore_data_flags
 
 if TYPE_CHECKING:
     from blazeface.models.network import BlazeFace
@@ -32,7 +33,12 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("--data", type=Path, required=True, metavar="ROOT", help="folder of pictures and labels, or a label file")
+    add(
+        "--data",
+        type=Path,
+        metavar="ROOT",
+        help="folder of pictures and labels, or a label file (with --resume: by default the run's own)",
+    )
     add_label_flags(parser)
     add(
         "--val-split",
@@ -48,24 +54,44 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--out", type=Path, metavar="DIR", help="where the run's files go (default: the folder of --resume)")
     add("--resume", type=Path, metavar="DIR", help="go on with the run in this folder, exactly where it stopped")
+    add("--accept-data", action="store_true", help="with --resume: go on although the training data has changed")
     recipe = parser.add_argument_group("recipe (fixed once a run has begun)")
     add = recipe.add_argument
     add("--model", help=f"what to train: {', '.join(sorted(NAMED_SPECS))} (default front-128)")
     add(
         "--init",
-        type=Path,
         metavar="NAME|FILE",
-        help="start from these weights (a shipped model, .safetensors, or the folder of a run) instead of at random; with --model, put"
-        " them into that model",
+        help="start from these weights (a shipped model's name, a .safetensors file, or the folder of a run) instead of at"
+        " random; with --model, put them into that model",
+    )
+    add(
+        "--init-share",
+        type=float,
+        metavar="SHARE",
+        help="end with weights that are this share --init's and the rest what was learnt, so that less of the old is lost"
+        " (default 0; 0.6 for a few pictures of one's own)",
     )
     add("--freeze", action="store_true", default=None, help="train the heads alone, keep the backbone of --init")
-    add("--epochs", type=int, help="passes over the data (default 30)")
+    add("--epochs", type=int, help="passes over the data (default 30; with --resume, more lengthen the run)")
     add("--batch", type=int, help="crops per step, in all processes together (default 32)")
-    add("--learning-rate", type=float, help="peak of the schedule (default 0.002)")
+    add(
+        "--learning-rate",
+        type=float,
+        help="peak of the schedule (default 0.002, with --init less: docs/training.md)",
+    )
     add("--decay", type=float, help="share of the run, at its end, in which the rate falls (default 1: all of it)")
-    add("--warmup", type=int, help="steps up to the peak (default 500)")
+    add("--warmup", type=int, help="steps up to the peak (default 500, with --init 50)")
     add("--ema", type=float, help="decay of the averaged weights (default 0.999)")
     add("--keypoint-weight", type=float, help="of the keypoints' loss beside that of the scores (default 2)")
+    add(
+        "--patience",
+        type=int,
+        metavar="N",
+        help="end when N evaluations in a row were no better, with the best weights (default: the weights of the last step)",
+    )
+    add(
+        "--licence", metavar="TEXT", help="terms that the files of the weights state (default: what --init states)"
+    )
     add("--seed", type=int, help="of the first weights and of all crops (default 0)")
     machine = parser.add_argument_group("machine (may differ when resuming)")
     add = machine.add_argument
@@ -82,6 +108,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Train, then write model.safetensors, model.onnx and report.json into the run's folder."""
     _check(args)
+    restore_data_flags(args)
     require_packages()
     require_device(args.device)
     from blazeface.training.checkpoint import load_checkpoint
@@ -101,10 +128,12 @@ def _train(
     import torch
 
     from blazeface.data.regions import with_regions
+    from blazeface.training.distributed import card
     from blazeface.training.faces import FaceTrainer, rebuild
     from blazeface.training.finish import finish, val_score
     from blazeface.training.loop import Machine
     from blazeface.training.memory import keep_freed_memory
+    from blazeface.training.runs.labels_seen import LabelsSeen, check_same_data
 
     keep_freed_memory()
     torch.set_num_threads(args.threads or max(1, (os.cpu_count() or 1) // processes.world))
@@ -115,9 +144,19 @@ def _train(
         tell_of_data(samples, val, config)
     if args.regions:
         samples = with_regions(samples, args.regions)
-    network = rebuild(checkpoint) if checkpoint else _fresh(config, args)
+    if checkpoint:
+        planned = checkpoint.total, checkpoint.config.epochs, checkpoint.config.batch
+        check_same_data(checkpoint.data, *planned, samples, args.accept_data)
+    if config.patience and all(sample.ignore.all() for sample in val):
+        raise BlazeFaceError("--patience: the pictures of val have no labelled face to tell the best weights by")
+    if processes.leads:
+        _write_config(out, config, args)
+    network = rebuild(checkpoint) if checkpoint else _fresh(config, args, out if processes.leads else None)
+    if processes.leads:
+        _say_what_differs(network, config, checkpoint)
+    device = ("cuda" if torch.cuda.is_available() else "cpu") if args.device == "auto" else args.device
     machine = Machine(
-        device=("cuda" if torch.cuda.is_available() else "cpu") if args.device == "auto" else args.device,
+        device=card(device, processes, torch.cuda.device_count()),
         workers=args.workers,
         cache_mb=args.cache_mb,
         checkpoint_seconds=60 * args.checkpoint_minutes,
@@ -127,14 +166,13 @@ def _train(
     trainer = FaceTrainer(network, config, machine, processes)
     if checkpoint:
         trainer.restore(checkpoint)
-    if processes.leads:
-        _write_config(out, config)
     if not trainer.train(samples, out, val_score(val, args.val_pictures)):
         if processes.leads:
             _say(f"stopped at step {trainer.step}; go on with --resume {out}")
         return 130
     if processes.leads:
-        finish(trainer.ema.network, samples, val, out)
+        labels = LabelsSeen.of(samples)
+        finish(trainer.ema.network, config, trainer.history, labels, samples, val, out)
     return 0
 
 
@@ -150,6 +188,12 @@ def _check(args: argparse.Namespace) -> None:
         raise BlazeFaceError("--init and --resume exclude each other: a resumed run has weights of its own")
     if args.val_split is not None and not 0 < args.val_split < 1:
         raise BlazeFaceError(f"--val-split must lie between 0 and 1, not {args.val_split}")
+    if args.init_share and args.model:
+        raise BlazeFaceError(
+            "--init-share and --model exclude each other: only a network's own weights can be averaged"
+        )
+    if args.init_share and not (args.init or args.resume):
+        raise BlazeFaceError("--init-share needs --init: it is a share of those weights")
     if args.freeze and not (args.init or args.resume):
         raise BlazeFaceError("--freeze needs --init: a random backbone is not worth keeping")
     for name, low, high in (
@@ -170,61 +214,75 @@ def _check(args: argparse.Namespace) -> None:
 
 def _config(args: argparse.Namespace, before: TrainConfig | None) -> TrainConfig:
     """The recipe from the flags; of a resumed run, its own, which the flags must not contradict."""
-    from blazeface.training.config import RECIPE_FLAGS, TrainConfig
+    from blazeface.training.config import CHANGEABLE, FINE_TUNING, RECIPE_FLAGS, TrainConfig
+    from blazeface.training.runs.initial import described
 
     given = {name: getattr(args, name) for name in RECIPE_FLAGS if getattr(args, name, None) is not None}
     if args.keypoint_weight is not None:
         loss = (before or TrainConfig()).loss
         given["loss"] = dataclasses.replace(loss, keypoint_weight=args.keypoint_weight)
+    if before is None and args.init:
+        given = FINE_TUNING | {"init": described(args.init), "freeze_norm": bool(args.freeze)} | given
     if before is None:
         return dataclasses.replace(TrainConfig(), **given)
     for name, value in given.items():
-        if getattr(before, name) != value:
-            flag, own = f"--{name.replace('_', '-')}", getattr(before, name)
+        own = getattr(before, name)
+        may_change = name in CHANGEABLE and not (name == "epochs" and value < own)
+        if own != value and not may_change:
+            flag = f"--{name.replace('_', '-')}"
             if name == "loss":
                 flag, own, value = "--keypoint-weight", own.keypoint_weight, value.keypoint_weight
             raise BlazeFaceError(f"{flag} {value} differs from {own} of the run in {args.resume}")
-    return before
+    return dataclasses.replace(before, **given)
 
 
-def _fresh(config: TrainConfig, args: argparse.Namespace) -> BlazeFace:
+def _fresh(config: TrainConfig, args: argparse.Namespace, out: Path | None) -> BlazeFace:
     """The network of --init, else one at random; with both --init and --model, the weights in the model's place.
 
-    The latter carries what a network learnt to a model of another input size, or to a larger one with the same trunk:
-    tensors of one name and shape are taken over.
+    out: where the weights of --init are kept for the report.
     """
     import torch
 
-    from blazeface.detector import model_path
     from blazeface.models.network import build
-    from blazeface.models.weights import load_weights
-    from blazeface.training.checkpoint import load_checkpoint
-    from blazeface.training.faces import averaged
+    from blazeface.models.weights import save_weights
+    from blazeface.training.runs.initial import FILE_OF_INITIAL, in_model, load_network
 
     torch.manual_seed(config.seed)
     if args.init is None:
         return build(config.model)
-    if args.init.is_dir():
-        network = averaged(load_checkpoint(args.init))
-    else:
-        network = load_weights(model_path(str(args.init), "torch"))
-    if args.model is None:
-        # Crops are resampled in our own way, so that is what the network will expect from now on.
-        network.spec = dataclasses.replace(network.spec, resampling="supersample")
-        return network
-    named = build(config.model)
-    own, given = named.state_dict(), network.state_dict()
-    fitting = {name: value for name, value in given.items() if name in own and own[name].shape == value.shape}
-    if sum(map(torch.numel, fitting.values())) < sum(map(torch.numel, own.values())) / 4:
-        raise BlazeFaceError(f"--init: the weights in {args.init} do not fit {config.model}; leave --model out")
-    named.load_state_dict(own | fitting)
-    if len(fitting) < len(own):
-        print(f"--init: {len(fitting)} of {len(own)} tensors were taken over", file=sys.stderr)
-    return named
+    network = load_network(args.init)
+    if out:
+        save_weights(network, out / FILE_OF_INITIAL)
+    if args.model is not None:
+        return in_model(network, config.model, args.init)
+    # Crops are resampled in our own way, so that is what the network will expect from now on.
+    network.spec = dataclasses.replace(network.spec, resampling="supersample")
+    return network
 
 
-def _write_config(out: Path, config: TrainConfig) -> None:
+def _say_what_differs(network: BlazeFace, config: TrainConfig, checkpoint: Checkpoint | None) -> None:
+    """Keypoints that no label has; and that a run which is lengthened gets the schedule of the longer one."""
+    from blazeface.spec import KEYPOINT_NAMES
+    from blazeface.training.optim import learning_rate
+
+    unknown = [name for name in network.spec.keypoint_names if name not in KEYPOINT_NAMES]
+    if unknown:
+        _say(
+            f"keypoints that no label has, left untrained: {', '.join(unknown)} (known: {', '.join(KEYPOINT_NAMES)})"
+        )
+    if checkpoint and config.epochs != checkpoint.config.epochs:
+        before, step = checkpoint.config, checkpoint.step
+        then = learning_rate(max(0, step - 1), checkpoint.total, before)
+        now = learning_rate(step, checkpoint.total // before.epochs * config.epochs, config)
+        _say(
+            f"--epochs: {config.epochs} in place of {before.epochs}; the learning rate goes from {then:.2g} to {now:.2g}, as in"
+            f" a run of {config.epochs} epochs"
+        )
+
+
+def _write_config(out: Path, config: TrainConfig, args: argparse.Namespace) -> None:
     try:
+        keep_data_flags(args, out)
         with staged_file(out / "config.json") as part:
             part.write_text(config.to_json() + "\n", encoding="utf-8")
     except OSError as error:

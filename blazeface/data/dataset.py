@@ -20,6 +20,7 @@ from blazeface.data.crops import Crop, CropRecipe, draw_crop, draw_shape, join_m
 from blazeface.data.pictures import PictureCache
 from blazeface.data.samples import Sample
 from blazeface.errors import BlazeFaceError
+from blazeface.geometry import Image
 
 EASY = 0.4
 """How often a picture with one large face is drawn, beside others."""
@@ -28,7 +29,7 @@ LARGE = 0.3
 """Share of a picture's side from which a face is large."""
 
 MAX_TRIES = 50
-"""Broken pictures met in a row before the data set gives up."""
+"""Broken pictures met in a row before those that were met are left out of the draw."""
 
 
 class CropDataset(Dataset[Crop]):
@@ -63,12 +64,29 @@ class CropDataset(Dataset[Crop]):
         return self._augment(crop, int(rng.integers(2**31)))
 
     def _draw(self, shape: tuple[int, int], rng: np.random.Generator) -> Crop:
-        for _ in range(MAX_TRIES):
-            index = int(np.searchsorted(self._cumulative, rng.random() * self._cumulative[-1], side="right"))
+        index, image = self._readable(rng)
+        return draw_crop(image, self._samples[index], self._size, shape, self._recipe, rng)
+
+    def _readable(self, rng: np.random.Generator) -> tuple[int, Image]:
+        """A picture that can be read, and its position, by the weights of `balance`.
+
+        Missing and broken ones are drawn around whatever their share: after MAX_TRIES each that is met gets no weight for
+        this draw. What comes out follows from the generator and from which files can be read, not from what was met before.
+        """
+        cumulative, weights = self._cumulative, np.diff(self._cumulative, prepend=0.0)
+        for tries in range(MAX_TRIES + len(self._samples)):
+            index = int(np.searchsorted(cumulative, rng.random() * cumulative[-1], side="right"))
             image = self._pictures.get(index)
             if image is not None:
-                return draw_crop(image, self._samples[index], self._size, shape, self._recipe, rng)
-        raise BlazeFaceError(f"{MAX_TRIES} pictures in a row could not be read: is the data folder complete?")
+                return index, image
+            if tries >= MAX_TRIES:
+                weights[index] = 0.0
+                cumulative = np.cumsum(weights)
+                if not weights.any():
+                    break
+        raise BlazeFaceError(
+            f"none of the {len(self._samples)} pictures can be read: is the data folder complete?"
+        )
 
 
 def balance(samples: list[Sample]) -> NDArray[np.float64]:

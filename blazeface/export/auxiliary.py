@@ -14,7 +14,8 @@ import torch
 from torch import nn
 
 from blazeface.errors import BlazeFaceError
-from blazeface.export.formats.onnx import OPSET, strip_origin, without_exporter_noise
+from blazeface.export.formats.onnx import strip_origin, without_exporter_noise
+from blazeface.export.formats.onnx_opset import WRITTEN, set_opset
 from blazeface.files.staged import staged_file, write_errors
 from blazeface.models.refine import fold_all
 from blazeface.version import __version__
@@ -59,7 +60,7 @@ def _graph(network: nn.Module, size: int, names: tuple[str, str]) -> onnx.ModelP
             (torch.zeros(2, 3, size, size),),
             dynamo=True,
             external_data=False,
-            opset_version=OPSET,
+            opset_version=WRITTEN,
             input_names=[names[0]],
             output_names=[names[1]],
             dynamic_shapes=({0: torch.export.Dim("batch")},),
@@ -68,5 +69,6 @@ def _graph(network: nn.Module, size: int, names: tuple[str, str]) -> onnx.ModelP
         assert program is not None
         model: onnx.ModelProto = onnxslim.slim(program.model_proto)
     strip_origin(model)
+    set_opset(model)
     model.producer_name, model.producer_version = "blazeface", __version__
     return model

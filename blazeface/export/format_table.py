@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
 PRECISIONS = ("float32", "float16", "int8")
 DYNAMIC = "dynamic"
+OLDEST_OPSET, NEWEST_OPSET = 9, 21
+"""Operator sets of ONNX that are written. Before 9, which came with version 4 of the format, constants had to be inputs as
+well."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,7 @@ class Options:
     precision: one of PRECISIONS. batch: pictures that the file takes at once, or None for any number.
     decode: NHWC uint8 RGB pictures in; boxes, keypoints and scores out. nms: with decode, also the format's own
     non-maximum suppression. free_shape: any height and width that the network's strides divide, beside the spec's
-    square. calibration: BGR uint8 pictures of any size, from which int8 takes its ranges.
+    square. opset: ONNX's operator set; None: the oldest that does. calibration: BGR uint8 pictures of any size, from which int8 takes its ranges.
     """
 
     precision: str = "float32"
@@ -50,6 +53,7 @@ class Options:
     nms: bool = False
     calibration: Sequence[Image] = ()
     free_shape: bool = False
+    opset: int | None = None
 
 
 @dataclass(frozen=True)
@@ -103,6 +107,8 @@ def check_options(name: str, options: Options) -> None:
         if getattr(options, option) and not getattr(kind, option):
             able = ", ".join(other for other, its in FORMATS.items() if getattr(its, option))
             raise BlazeFaceError(f"--{flag} is not written as {name}, only as {able}")
+    if options.opset is not None and name != "onnx":
+        raise BlazeFaceError(f"--opset: a {name} file has no operator set to choose, only onnx has")
     if options.free_shape and options.decode:
         raise BlazeFaceError(f"--shape {DYNAMIC} does not go with --decode, which writes the anchors of one shape")
     if options.nms and not options.decode:

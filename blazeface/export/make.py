@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -106,6 +107,8 @@ def _about(network: BlazeFace, part: Path, name: str, options: Options, limit: L
         "decode": options.decode,
         "nms": options.nms,
         "shape": "dynamic" if options.free_shape else "square",
+        "opset": options.opset,
+        "origin": asdict(network.origin),
         "calibration_pictures": len(options.calibration),
         "blazeface": __version__,
         "runtime": f"{kind.runtime} {_version(kind.runtime)}".strip(),

@@ -62,6 +62,7 @@ def inference_copy(network: BlazeFace) -> BlazeFace:
     state = network.state_dict()
     copy = BlazeFace(network.spec, network.layout, norm="stem.1.weight" in state)
     copy.load_state_dict(state)
+    copy.origin = network.origin
     return copy.eval()
 
 

@@ -15,8 +15,12 @@ from blazeface.guard.onnx_values import Inputs, Known, Result
 from blazeface.guard.protobuf import Malformed
 from blazeface.spec import METADATA_KEY
 
-OPSETS = range(13, 24)
-"""Versions of the operators whose rules are known; exports have 18."""
+OPSETS = range(9, 24)
+"""Versions of the operators whose rules are known; exports have the lowest that their graph needs. What older versions say in
+attributes where later ones have inputs is refused by the rules themselves."""
+
+SINCE = {"Resize": 11}
+"""Operators whose rule is not that of the oldest of these versions."""
 
 SIDE = 128
 """Pixels taken for an axis that the file leaves open, where its ModelSpec does not say."""
@@ -38,6 +42,9 @@ def check_onnx(data: bytes, shown: str) -> None:
 def _check(graph: OnnxGraph) -> None:
     if graph.opset not in OPSETS:
         raise Refused(f"operators of version {graph.opset}, not {OPSETS[0]} to {OPSETS[-1]}")
+    for node in graph.nodes:
+        if graph.opset < SINCE.get(node.kind, 0):
+            raise Refused(f"{node.kind} of version {graph.opset}")
     side = _side(graph.metadata)
     once = cost_of(graph, 1, side)
     check_cost(once)

@@ -2,7 +2,7 @@
 
 Shapes are computed from the file alone, for pictures of a given number and size, and with them what a run costs. A node
 that is not on the list, or whose shapes do not go together, is Refused. The rules are those of the operators'
-specifications (ONNX 1.18, opsets 13 to 23), less what is never exported here.
+specifications (ONNX 1.18, opsets 9 to 23), less what is never exported here.
 """
 
 from __future__ import annotations

@@ -23,6 +23,7 @@ from blazeface.models.layouts import Block, Layout, Lightened
 from blazeface.models.light.blocks import Fire, InvertedResidual, SeparableBlock, ShuffleUnit, XceptionBlock
 from blazeface.models.light.lighten import exchange, fits
 from blazeface.models.named_layouts import NAMED_LAYOUTS
+from blazeface.models.origin import Origin
 from blazeface.spec import ModelSpec, named_spec
 
 FACE_PRIOR = 0.01
@@ -36,7 +37,8 @@ class BlazeFace(nn.Module):
     A is the number of anchors and K of keypoints, both from the spec; the anchors' order is that of
     `blazeface.anchors`. The layout's head_inputs must fit the spec's anchor maps.
 
-    norm: with batch norm for training, or with it folded away (see `folded`).
+    norm: with batch norm for training, or with it folded away (see `folded`). origin: the note on where the weights come
+    from, which files of them carry.
     """
 
     def __init__(self, spec: ModelSpec, layout: Layout, norm: bool = True):
@@ -48,6 +50,7 @@ class BlazeFace(nn.Module):
                 f"layout and spec of {spec.name!r} disagree: the head_inputs have strides {found}, the anchors {expected}"
             )
         self.spec, self.layout = spec, layout
+        self.origin = Origin()
         self.stem = ConvNorm(SameConv2d(3, layout.stem_channels, layout.stem_kernel, stride=2), norm)
         widths = [layout.stem_channels, *(block.channels for block in layout.blocks)]
         self.blocks = nn.ModuleList(

@@ -2,29 +2,46 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from blazeface.errors import BlazeFaceError
 from blazeface.files.staged import require_regular_file, staged_file
 
 MAX_BYTES = 2**28
+LENGTH = 8
+"""Bytes of the number that says how long the header is, and what its length is a multiple of."""
 
 
 def write_tensors(network: nn.Module, path: Path, metadata: Mapping[str, str]) -> None:
-    """Write a network's state. The file appears whole or not at all; BlazeFaceError where it cannot be written."""
+    """Write a network's state, the same bytes for the same state and metadata. The file appears whole or not at all;
+    BlazeFaceError where it cannot be written."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
     try:
         with staged_file(path) as part:
-            save_file(tensors, part, dict(metadata))
-            part.chmod(0o644)  # the library makes files that their owner alone can read
+            part.write_bytes(with_sorted_header(save(tensors, dict(metadata))))
+            part.chmod(0o644)
     except (OSError, SafetensorError) as error:
         raise BlazeFaceError(f"{path}: cannot be written: {error}") from error
+
+
+def with_sorted_header(data: bytes) -> bytes:
+    """A safetensors file with the keys of its header in order, which the library leaves to chance.
+
+    The header is JSON behind its length in eight bytes, padded with spaces to a multiple of eight; the places of the
+    tensors that it gives are counted from its end (https://github.com/huggingface/safetensors, "Format").
+    """
+    end = LENGTH + int.from_bytes(data[:LENGTH], "little")
+    header = json.loads(data[LENGTH:end])
+    ordered = json.dumps(header, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    ordered += b" " * (-len(ordered) % LENGTH)
+    return len(ordered).to_bytes(LENGTH, "little") + ordered + data[end:]
 
 
 def read_tensors(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:

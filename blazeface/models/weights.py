@@ -9,6 +9,7 @@ import torch
 from blazeface.errors import BlazeFaceError
 from blazeface.models.layouts import Layout
 from blazeface.models.network import BlazeFace
+from blazeface.models.origin import ORIGIN_KEY, Origin
 from blazeface.models.tensor_file import read_tensors, write_tensors
 from blazeface.spec import METADATA_KEY, ModelSpec
 
@@ -16,11 +17,14 @@ LAYOUT_KEY = "blazeface.layout"
 
 
 def save_weights(network: BlazeFace, path: Path) -> None:
-    """Write the network with its spec and layout. The file appears whole or not at all.
+    """Write the network with its spec, layout and origin. The file appears whole or not at all, the same for the same network.
 
     Raises BlazeFaceError where it cannot be written.
     """
-    write_tensors(network, path, {METADATA_KEY: network.spec.to_json(), LAYOUT_KEY: network.layout.to_json()})
+    about = {METADATA_KEY: network.spec.to_json(), LAYOUT_KEY: network.layout.to_json()}
+    if network.origin:
+        about[ORIGIN_KEY] = network.origin.to_json()
+    write_tensors(network, path, about)
 
 
 def load_weights(path: Path) -> BlazeFace:
@@ -50,4 +54,5 @@ def load_weights(path: Path) -> BlazeFace:
         )
     network = BlazeFace(spec, layout, norm)
     network.load_state_dict(tensors)
+    network.origin = Origin.from_json(metadata.get(ORIGIN_KEY, "{}"))
     return network.eval()

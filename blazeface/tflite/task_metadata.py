@@ -16,8 +16,8 @@ RGB = 1  # of the enum ColorSpaceType
 NORMALIZATION = 1  # of the union ProcessUnitOptions
 
 
-def task_metadata(spec: ModelSpec) -> bytes:
-    """An RGB image, normalised by (value - mean) / std, in; regressors and classificators out."""
+def task_metadata(spec: ModelSpec, licence: str = "") -> bytes:
+    """An RGB image, normalised by (value - mean) / std, in; regressors and classificators out. licence: of the weights."""
     builder = flatbuffers.Builder(1024)
     image = _tensor(
         builder,
@@ -28,7 +28,8 @@ def task_metadata(spec: ModelSpec) -> bytes:
     outputs = [_tensor(builder, name) for name in ("regressors", "classificators")]
     graph = _table(builder, 4, {2: _vector(builder, [image]), 3: _vector(builder, outputs)})
     name = builder.CreateString(spec.name)
-    builder.Finish(_table(builder, 4, {0: name, 3: _vector(builder, [graph])}), MARK)
+    graphs, terms = _vector(builder, [graph]), builder.CreateString(licence) if licence else 0
+    builder.Finish(_table(builder, 6, {0: name, 3: graphs, 5: terms}), MARK)
     return bytes(builder.Output())
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from blazeface.training.config import TrainConfig
 
 FILE = "checkpoint.pt"
 MAX_BYTES = 2**30
+DATA = {"pictures": int, "faces": int, "sha256": str}
 
 
 @dataclass
@@ -23,7 +24,9 @@ class Checkpoint:
     """State after `step` steps. Crops follow from (seed, step), so no random state needs keeping.
 
     total: steps of the whole run. spec, layout: JSON texts that rebuild the network. network, ema, optimizer:
-    state dicts. history: one entry per evaluation.
+    state dicts. history: one entry per evaluation. data: what the run learns from (`runs.labels_seen`). origin: JSON text,
+    the note of the weights. ended: the run came to its end, at its last step or before. The last three are missing in
+    checkpoints of an earlier version.
     """
 
     config: TrainConfig
@@ -35,6 +38,9 @@ class Checkpoint:
     ema: dict[str, Any]
     optimizer: dict[str, Any]
     history: list[dict[str, float]]
+    data: dict[str, Any] = field(default_factory=dict)
+    origin: str = "{}"
+    ended: bool = False
 
 
 def save_checkpoint(checkpoint: Checkpoint, folder: Path) -> None:
@@ -47,8 +53,8 @@ def save_checkpoint(checkpoint: Checkpoint, folder: Path) -> None:
 
 
 def load_checkpoint(folder: Path) -> Checkpoint:
-    """Read folder/checkpoint.pt; no code in it is ever run. Raises BlazeFaceError naming the file."""
-    path = folder / FILE
+    """Read folder/checkpoint.pt, or the file itself; no code in it is ever run. Raises BlazeFaceError naming the file."""
+    path = folder if folder.suffix == ".pt" and not folder.is_dir() else folder / FILE
     if not path.is_file():
         raise BlazeFaceError(f"--resume: {folder} holds no {FILE}")
     data = read_state(path)
@@ -114,5 +120,9 @@ def _check(checkpoint: Checkpoint) -> None:
             raise ValueError(f"its {name} is no state")
         if not all(torch.isfinite(value).all() for value in state.values()):
             raise ValueError(f"its {name} holds weights that are not finite")
-    if not isinstance(checkpoint.optimizer, dict) or not isinstance(checkpoint.history, list):
-        raise ValueError("its optimizer or its history is of another kind")
+    kinds = {"optimizer": dict, "history": list, "data": dict, "origin": str, "ended": bool}
+    for name, kind in kinds.items():
+        if not isinstance(getattr(checkpoint, name), kind):
+            raise ValueError(f"its {name} is of another kind")
+    if checkpoint.data and {name: type(value) for name, value in checkpoint.data.items()} != DATA:
+        raise ValueError("its data is of another kind")

@@ -22,7 +22,10 @@ class TrainConfig:
     starts with `warmup` steps and ends at `final_rate` of the peak; decay: share of the steps, at the end, in which it
     falls, the rate being constant before, so that a run can be lengthened. weight_decay: on weights, not on
     biases and norms. ema: decay of the averaged weights, which are what a run ends with. clip: largest
-    norm of the gradient. seed: of the first weights and of every crop. freeze: train the heads alone.
+    norm of the gradient. seed: of the first weights and of every crop. freeze: train the heads alone. freeze_norm: with
+    it, the backbone's batch norms keep their running statistics, too. init: what the run started from, in words. patience:
+    end after so many evaluations in a row without a better one, with the best weights; 0: go to the last step. licence:
+    what the files of the weights say of their terms. init_share: share of the weights it started from in those it ends with.
     """
 
     model: str = "front-128"
@@ -37,6 +40,11 @@ class TrainConfig:
     clip: float = 10.0
     seed: int = 0
     freeze: bool = False
+    freeze_norm: bool = False
+    init: str = ""
+    patience: int = 0
+    licence: str = ""
+    init_share: float = 0.0
     crops: CropRecipe = field(default_factory=CropRecipe)
     loss: LossRecipe = field(default_factory=LossRecipe)
 
@@ -49,6 +57,7 @@ class TrainConfig:
             ("batch", 1, 65_536),
             ("warmup", 0, 10**9),
             ("seed", 0, 2**31 - 1),
+            ("patience", 0, 10**9),
         ):
             value = getattr(self, name)
             if type(value) is not int or not low <= value <= high:
@@ -57,6 +66,8 @@ class TrainConfig:
             raise BlazeFaceError(f"--learning-rate must lie in (0, 10], not {self.learning_rate!r}")
         if not 0 <= self.decay <= 1:
             raise BlazeFaceError(f"--decay must lie in [0, 1], not {self.decay!r}")
+        if not 0 <= self.init_share < 1:
+            raise BlazeFaceError(f"--init-share must lie in [0, 1), not {self.init_share!r}")
         if not 0 <= self.ema < 1:
             raise BlazeFaceError(f"--ema must lie in [0, 1), not {self.ema!r}")
 
@@ -78,5 +89,11 @@ class TrainConfig:
             ) from error
 
 
-RECIPE_FLAGS = tuple(f.name for f in fields(TrainConfig) if f.name not in ("crops", "loss"))
+RECIPE_FLAGS = tuple(f.name for f in fields(TrainConfig) if f.name not in ("crops", "loss", "init", "freeze_norm"))
 """Fields of the recipe that `train.py` takes as flags, where it has one for them."""
+
+CHANGEABLE = ("epochs", "patience", "licence", "init_share")
+"""Of those, what may change when a run goes on: epochs become more, never fewer."""
+
+FINE_TUNING: dict[str, Any] = {"learning_rate": 3e-4, "warmup": 50}
+"""Where a run starts from trained weights and the flags do not say otherwise (measured: docs/training.md)."""

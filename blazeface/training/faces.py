@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from blazeface.data.augment import FLIP_AND_LIGHT
@@ -20,13 +21,16 @@ from blazeface.data.samples import Sample
 from blazeface.errors import BlazeFaceError
 from blazeface.models.layouts import Layout
 from blazeface.models.network import BlazeFace
-from blazeface.spec import ModelSpec
+from blazeface.models.origin import Origin
+from blazeface.spec import KEYPOINT_NAMES, ModelSpec
 from blazeface.training.checkpoint import FILE, Checkpoint, load_checkpoint, save_checkpoint
 from blazeface.training.config import TrainConfig
 from blazeface.training.distributed import Processes
 from blazeface.training.log import STEP_COLUMNS, TrainingLog
 from blazeface.training.loop import Machine, Model, Task, Trainer
 from blazeface.training.losses import DetectionLoss
+from blazeface.training.runs.best import evaluations_since_best, keep_if_best
+from blazeface.training.runs.labels_seen import LabelsSeen, check_same_data
 
 Score = Callable[[BlazeFace], dict[str, float]]
 
@@ -40,19 +44,28 @@ class FaceTrainer(Trainer[BlazeFace]):
             for parameter in network.parameters():
                 parameter.requires_grad_(id(parameter) in heads)
         super().__init__(network, config, machine, processes)
+        if config.freeze_norm:
+            for module in self.network.modules():
+                if isinstance(module, nn.BatchNorm2d):  # the heads have none
+                    module.eval()
+        self.point_columns = point_columns(network.spec.keypoint_names)
         self.loss = DetectionLoss(network.spec, config.loss, processes.mean).to(self.device)
         self.history: list[dict[str, float]] = []
+        self.data: dict[str, Any] = {}
+        self.steps_per_epoch: int | None = None
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Take over the state of an earlier run of the same configuration.
 
-        Raises BlazeFaceError for a checkpoint of another network.
+        The schedule stays as it was planned, however many pictures there are now. Raises BlazeFaceError for a checkpoint of
+        another network.
         """
         self.load(checkpoint.network, checkpoint.ema, checkpoint.optimizer, checkpoint.step)
-        self.history = checkpoint.history
+        self.history, self.data = checkpoint.history, checkpoint.data
+        self.steps_per_epoch = checkpoint.total // checkpoint.config.epochs or None
 
-    def checkpoint(self, total: int) -> Checkpoint:
-        """The state as it is now; total: steps of the whole run."""
+    def checkpoint(self, total: int, ended: bool = False) -> Checkpoint:
+        """The state as it is now; total: steps of the whole run; ended: whether that is over."""
         network = self.network
         return Checkpoint(
             config=self.config,
@@ -64,16 +77,20 @@ class FaceTrainer(Trainer[BlazeFace]):
             ema=self.ema.network.state_dict(),
             optimizer=self.optimizer.state_dict(),
             history=self.history,
+            data=self.data,
+            origin=network.origin.to_json(),
+            ended=ended,
         )
 
     def train(self, samples: list[Sample], out: Path, score: Score) -> bool:
-        """Train to the last step of the configuration; false when a signal stopped it before.
+        """Train to the last step of the configuration, or until its patience is over; false when a signal stopped it before.
 
-        Writes checkpoints, logs and curves into `out`. `score` gives the figures of a network in eval
+        Writes checkpoints, logs, curves and the best weights so far (`runs.best`) into `out`. `score` gives the figures of a network in eval
         mode; keys that begin with "AP" are drawn. Raises BlazeFaceError when the loss is no longer finite;
         the last checkpoint then stays.
         """
-        steps_per_epoch = math.ceil(len(samples) / self.config.batch)
+        steps_per_epoch = self.steps_per_epoch or math.ceil(len(samples) / self.config.batch)
+        self.data = LabelsSeen.of(samples).to_dict()
         total = self.config.epochs * steps_per_epoch
         log = TrainingLog(out, self.step) if self.processes.leads else None
 
@@ -86,16 +103,21 @@ class FaceTrainer(Trainer[BlazeFace]):
             self.history.append(figures)
             if log:
                 log.evaluation(figures)
+            keep_if_best(self.ema.network, self.history, out)
             return figures
+
+        def out_of_patience() -> bool:
+            return 0 < self.config.patience <= evaluations_since_best(self.history)
 
         task = Task(
             total=total,
             steps_per_epoch=steps_per_epoch,
             batches=lambda start: self._loader(samples, start, total),
             losses=self._losses,
-            save=lambda: save_checkpoint(self.checkpoint(total), out),
+            save=lambda ended: save_checkpoint(self.checkpoint(total, ended), out),
             log=write_means,
             evaluate=evaluate,
+            ended=out_of_patience,
             close=log.close if log else lambda: None,
             advice="try a lower --learning-rate",
             resume=f"go on with --resume {out}",
@@ -103,7 +125,7 @@ class FaceTrainer(Trainer[BlazeFace]):
         return self.run(task, out)
 
     def _losses(self, model: Model, batch: Batch) -> dict[str, Tensor]:
-        batch = batch.to(self.device)
+        batch = with_points(batch.to(self.device), self.point_columns)
         # uint8 travels, floats are made here: a quarter of the memory traffic.
         spec = self.network.spec
         images = batch.images.float().sub_(spec.mean).div_(spec.std)
@@ -137,6 +159,23 @@ class FaceTrainer(Trainer[BlazeFace]):
         )
 
 
+def point_columns(names: Sequence[str]) -> list[int] | None:
+    """Which of the labels' six keypoints each of a network's is, by name, -1 for one that no label has; None where they are
+    the same in the same order."""
+    columns = [KEYPOINT_NAMES.index(name) if name in KEYPOINT_NAMES else -1 for name in names]
+    return columns if columns != list(range(len(KEYPOINT_NAMES))) else None
+
+
+def with_points(batch: Batch, columns: list[int] | None) -> Batch:
+    """The batch with the keypoints of a network that has others; those that no label has are unknown, without a loss."""
+    if columns is None:
+        return batch
+    known = torch.tensor([column >= 0 for column in columns], device=batch.visibility.device)
+    return replace(
+        batch, keypoints=batch.keypoints[:, :, columns], visibility=batch.visibility[:, :, columns] * known
+    )
+
+
 def train_in_folder(
     network: BlazeFace, config: TrainConfig, samples: list[Sample], out: Path, machine: Machine
 ) -> BlazeFace | None:
@@ -148,6 +187,8 @@ def train_in_folder(
     found = load_checkpoint(out) if (out / FILE).is_file() else None
     if found and (found.config != config or found.layout != network.layout.to_json()):
         raise BlazeFaceError(f"{out} holds a run of another recipe; name another folder")
+    if found:
+        check_same_data(found.data, found.total, config.epochs, config.batch, samples, accepted=False)
     trainer = FaceTrainer(rebuild(found) if found else network, config, machine, Processes())
     if found:
         trainer.restore(found)
@@ -158,7 +199,7 @@ def averaged(checkpoint: Checkpoint) -> BlazeFace:
     """The network of a checkpoint with its averaged weights, which are what a run ends with."""
     network = rebuild(checkpoint)
     network.load_state_dict(checkpoint.ema)
-    return network
+    return network.eval()
 
 
 def rebuild(checkpoint: Checkpoint) -> BlazeFace:
@@ -170,4 +211,6 @@ def rebuild(checkpoint: Checkpoint) -> BlazeFace:
     for state in (checkpoint.network, checkpoint.ema):
         if {name: tensor.shape for name, tensor in state.items()} != expected:
             raise BlazeFaceError("its checkpoint does not fit its own network: other tensors, or other shapes")
-    return BlazeFace(spec, layout, norm)
+    network = BlazeFace(spec, layout, norm)
+    network.origin = Origin.from_json(checkpoint.origin)
+    return network

@@ -59,7 +59,8 @@ class Task:
     alone, so that a run in pieces is the run in one piece. losses: of the model on a batch, scalars by name; the first,
     "loss", is minimised. On a GPU the model computes, and answers, in bfloat16. log: takes the means of the last
     `log_every` steps. evaluate: called at the ends of epochs (see Machine) with the epoch, gives figures to be shown.
-    save: writes a checkpoint. close: called at the end. advice: what a user may try when the loss is no longer finite.
+    ended: asked after each evaluation whether the run is to end there. save: writes a checkpoint; it is told whether the run
+    is at its end. close: called at the end. advice: what a user may try when the loss is no longer finite.
     resume: how the user goes on from a checkpoint.
     """
 
@@ -67,9 +68,10 @@ class Task:
     steps_per_epoch: int
     batches: Callable[[int], Iterable[Any]]
     losses: Callable[[Model, Any], Mapping[str, Tensor]]
-    save: Callable[[], None]
+    save: Callable[[bool], None]
     log: Callable[[dict[str, float]], None]
     evaluate: Callable[[float], dict[str, float]] = lambda _: {}
+    ended: Callable[[], bool] = lambda: False
     close: Callable[[], None] = lambda: None
     log_every: int | None = None
     advice: str = ""
@@ -105,7 +107,7 @@ class Trainer(Generic[Network]):
         self.step = step
 
     def run(self, task: Task, out: Path) -> bool:
-        """Train to the task's last step; false when a signal stopped it before, after a checkpoint.
+        """Train to the task's last step, or to where it ends before; false when a signal stopped it, after a checkpoint.
 
         Raises BlazeFaceError when the loss is no longer finite; the last checkpoint in `out` then stays.
         """
@@ -120,9 +122,10 @@ class Trainer(Generic[Network]):
             disable=True if machine.quiet or not processes.leads else None,
         )
         meter = Meter()
+        ended = self.step >= total or processes.any(task.ended())
         with stop_signals() as stopped, one_sentence_errors(saved_state), ExitStack() as closing:
             closing.callback(task.close)
-            for batch in task.batches(self.step):
+            for batch in task.batches(self.step) if not ended else ():
                 rate = learning_rate(self.step, total, config)
                 losses = self._step(task, model, batch, rate)
                 self.step += 1
@@ -145,17 +148,16 @@ class Trainer(Generic[Network]):
                             bar.write(", ".join(f"{name} {value:.4g}" for name, value in figures.items()))
                     processes.wait()
                     meter = Meter()
+                    ended = self.step == total or processes.any(task.ended())
                 stop = processes.any(bool(stopped))
-                if processes.leads and (
-                    stop or self.step == total or time.monotonic() - saved > machine.checkpoint_seconds
-                ):
+                if processes.leads and (stop or ended or time.monotonic() - saved > machine.checkpoint_seconds):
                     check_finite(meter, saved_state)
-                    task.save()
+                    task.save(ended)
                     saved = time.monotonic()
-                if stop:
+                if stop or ended:
                     break
         bar.close()
-        return self.step == total
+        return ended
 
     def _step(self, task: Task, model: nn.Module, batch: Any, rate: float) -> Mapping[str, Tensor]:
         for group in self.optimizer.param_groups:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from wider_material import write_data
 
 from blazeface.backends.onnx_backend import OnnxBackend
 from blazeface.cli.main import run_command
@@ -107,6 +109,13 @@ def test_ctrl_c_leaves_a_checkpoint_and_resume_finishes(tiny_data: Path, tmp_pat
         (["--model", "front-129"], "unknown model 'front-129'"),
         (["--threads", "-1"], "--threads must be a number from 0"),
         (["--freeze"], "--freeze needs --init"),
+        (["--init-share", "0.5"], "--init-share needs --init"),
+        (
+            ["--init", "front-128", "--model", "front-128", "--init-share", "0.5"],
+            "--init-share and --model exclude",
+        ),
+        (["--init-share", "1.5", "--init", "front-128"], "--init-share must lie in [0, 1)"),
+        (["--init", "front-129"], "front-129: no such model file, and no shipped model has that name"),
         (["--init", "missing.safetensors"], "missing.safetensors: no such weights file"),
         (["--resume", "nowhere"], "nowhere holds no checkpoint.pt"),
     ],
@@ -133,6 +142,54 @@ def test_a_resumed_run_keeps_its_recipe(
 ) -> None:
     out = tmp_path / "run"
     assert run_command("train", ["--data", str(tiny_data), "--out", str(out), "--epochs", "1", *QUICK]) == 0
-    flags = ["--resume", str(out), "--epochs", "7", "--workers", "0", "--quiet"]
-    assert run_command("train", ["--data", str(tiny_data), *flags]) == 1
-    assert "--epochs 7 differs from 1 of the run" in capsys.readouterr().err
+    for flag, value, words in (
+        ("--seed", "7", "--seed 7 differs from 0"),
+        ("--batch", "4", "--batch 4 differs from 8"),
+    ):
+        assert run_command("train", ["--resume", str(out), flag, value, "--workers", "0", "--quiet"]) == 1
+        assert f"{words} of the run" in capsys.readouterr().err
+
+
+def test_fine_tuning_a_shipped_model_and_going_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """By name, with figures before and after, the note of where the weights come from; then more epochs, without --data."""
+    data, out = write_data(tmp_path / "data"), tmp_path / "run"
+    flags = ["--init", "front-128", "--init-share", "0.5", "--licence", "CC0", "--epochs", "1", *QUICK]
+    assert run_command("train", ["--data", str(data), "--out", str(out), *flags]) == 0
+    assert "before (front-128 (sha256 " in capsys.readouterr().out
+    config = json.loads((out / "config.json").read_text())
+    assert config["init"].startswith("front-128 (sha256 ")
+    assert (config["learning_rate"], config["warmup"], config["freeze_norm"]) == (3e-4, 2, False)
+    report = json.loads((out / "report.json").read_text())
+    assert report["before"]["init"] == config["init"]
+    assert report["before"]["figures"].keys() == report["figures"].keys()
+    model, start = load_weights(out / "model.safetensors"), load_weights(out / "init.safetensors")
+    assert model.origin.licence == "CC0" and config["init"] in model.origin.origin
+    assert "24 pictures with 24 faces" in model.origin.training_data
+    tuned = load_checkpoint(out).ema["stem.0.weight"]
+    half = (start.state_dict()["stem.0.weight"] + tuned) / 2
+    assert torch.allclose(model.state_dict()["stem.0.weight"], half, atol=1e-6)
+
+    # Other data is refused with the choice, fewer epochs are another recipe, more lengthen the run.
+    go_on = ["--resume", str(out), "--workers", "0", "--threads", "1", "--quiet"]
+    other = write_data(tmp_path / "other", train=20)
+    assert run_command("train", ["--data", str(other), *go_on]) == 1
+    error = capsys.readouterr().err
+    assert "24 pictures with 24 faces then, 20 pictures with 20 faces now" in error and "--accept-data" in error
+    assert load_checkpoint(out).ended
+    assert run_command("train", [*go_on, "--epochs", "2"]) == 0
+    said = capsys.readouterr().err
+    assert re.search(
+        r"--epochs: 2 in place of 1; the learning rate goes from 3e-06 to [\d.e-]+, as in a run of 2", said
+    )
+    assert [row["step"] for row in read_rows(out / "evaluations.csv")] == [3, 6]
+    assert run_command("train", [*go_on, "--epochs", "1"]) == 1
+    assert "--epochs 1 differs from 2 of the run" in capsys.readouterr().err
+
+
+def test_the_same_seed_gives_the_same_files(tmp_path: Path, tiny_data: Path) -> None:
+    digests = set()
+    for name in ("one", "other"):
+        flags = ["--data", str(tiny_data), "--epochs", "1", "--evaluate-every", "9", *QUICK]
+        assert run_command("train", [*flags, "--out", str(tmp_path / name)]) == 0
+        digests.add(tuple((tmp_path / name / file).read_bytes() for file in ("model.safetensors", "model.onnx")))
+    assert len(digests) == 1

@@ -125,8 +125,32 @@ def test_a_folder_of_broken_pictures_is_an_error(tmp_path: Path) -> None:
     samples = make_samples(tmp_path)
     for sample in samples:
         sample.path.unlink()
-    with pytest.raises(BlazeFaceError, match="pictures in a row could not be read"):
+    with pytest.raises(BlazeFaceError, match="none of the 4 pictures can be read"):
         make_dataset(samples)[0]
+
+
+def test_missing_pictures_are_drawn_around_whatever_their_share(tmp_path: Path) -> None:
+    """One of 200 is there: 50 draws in a row would miss it in most crops."""
+    samples = make_samples(tmp_path, count=1)
+    samples += [replace(samples[0], path=tmp_path / f"missing{i}.png") for i in range(199)]
+    known, new = make_dataset(samples), make_dataset(samples, cache_mb=0)
+    crops = [known[number] for number in range(12)]
+    # What comes out does not depend on what was met before, nor in which order.
+    for number in reversed(range(12)):
+        assert (new[number].image == crops[number].image).all()
+
+
+def test_few_missing_pictures_change_no_other_draw(tmp_path: Path) -> None:
+    """Rejected draws, not other weights: a run of before goes on as it began."""
+    samples = make_samples(tmp_path)
+    whole = make_dataset(samples)
+    rngs = [np.random.default_rng([7, i]) for i in range(40)]
+    drawn = [whole._readable(rng)[0] for rng in rngs]
+    samples[2].path.unlink()
+    broken = make_dataset(samples)
+    again = [broken._readable(np.random.default_rng([7, i]))[0] for i in range(40)]
+    assert 2 in drawn and 2 not in again
+    assert all(a == b for a, b in zip(drawn, again, strict=True) if a != 2)
 
 
 def test_steps_are_split_among_processes_without_overlap() -> None:

@@ -57,7 +57,8 @@ def test_file_says_what_it_is_and_holds_no_batch_norm(
     written: tuple[Path, Differences], network: BlazeFace
 ) -> None:
     model = onnx.load(written[0])
-    assert [entry.version for entry in model.opset_import if not entry.domain] == [18]
+    assert [entry.version for entry in model.opset_import if not entry.domain] == [9]
+    assert model.ir_version == 4
     assert model.producer_name == "blazeface" and model.graph.name == "small"
     properties = {entry.key: entry.value for entry in model.metadata_props}
     assert properties.keys() == {METADATA_KEY, MULTIPLE_KEY}

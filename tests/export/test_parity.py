@@ -53,7 +53,8 @@ def scored(first: float | None, second: float | None, expected: float | None = 0
         ("int8", scored(0.8901, 0.5), 0),
         ("int8", scored(0.8899, 0.9), 1),
         ("int8", scored(None, 0.9), 1),
-        ("int8", scored(None, None, expected=None), 0),
+        ("int8", scored(None, None, expected=None), 1),
+        ("int8", scored(0.0, 0.0, expected=0.0), 1),
         ("float32", ParityReport(checked="its tables were read"), 0),
     ],
 )

@@ -232,7 +232,13 @@ REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
     "reshaping to another size": (lambda: one("Reshape", ["x", "s"], {"s": np.array([7, -1])}), "Reshape of"),
     "billions of multiply-accumulates": (lambda: chain(12), "multiply-accumulates in a run, more than"),
     "a cost that grows faster than pictures": (growing, "a cost that grows faster than the pictures"),
-    "old operators": (lambda: model_of([helper.make_node("Relu", ["x"], ["y"])], {}, opset=11), "operators of version 11"),
+    "old operators": (lambda: model_of([helper.make_node("Relu", ["x"], ["y"])], {}, opset=8), "operators of version 8"),
+    "a Resize of another kind": (
+        lambda: model_of([helper.make_node("Resize", ["x", "s"], ["y"])], {"s": np.ones(4, np.float32)}, opset=10), "Resize of version 10",
+    ),
+    "a window's ends as attributes": (
+        lambda: model_of([helper.make_node("Slice", ["x"], ["y"], starts=[0], ends=[1])], {}, opset=9), "Slice with 1 inputs",
+    ),
     "two tensors of one name": (
         lambda: model_of([helper.make_node("Relu", ["x"], ["y"]), helper.make_node("Exp", ["x"], ["y"])], {}),
         "two tensors of the name 'y'",
@@ -259,12 +265,18 @@ def test_what_is_no_onnx_file_is_damaged(data: bytes) -> None:
     assert not isinstance(caught.value, UnlistedModel)
 
 
-@pytest.mark.parametrize("name", ["yunet_n_dynamic.onnx", "centerface.onnx"])
-def test_other_detectors_are_refused_without_trust(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("yunet_n_dynamic.onnx", "not of the kind that blazeface writes: Unsqueeze with 1 inputs"),
+        ("centerface.onnx", "it has no blazeface.spec metadata"),  # made of operators that a BlazeFace has
+    ],
+)
+def test_other_detectors_are_refused_without_trust(name: str, words: str) -> None:
     path = PEERS / name
     if not path.exists():
         pytest.skip("the other detectors' files are not here")
-    with pytest.raises(UnlistedModel, match="operators of version"):
+    with pytest.raises(BlazeFaceError, match=words):
         FaceDetector(path)
 
 

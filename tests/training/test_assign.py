@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from blazeface.anchors import anchor_centers, anchor_sizes
 from blazeface.geometry import box_intersection, box_iou
 from blazeface.spec import FRONT_128
+from blazeface.training import assign as assign_module
 from blazeface.training.assign import assign
 
 ANCHORS = torch.tensor(
@@ -123,3 +125,31 @@ def test_equals_the_slow_one(seed: int, count: int, best: int) -> None:
     assert set(targets.positive[0].nonzero().flatten().tolist()) == set(owner)
     assert {a: int(targets.face[0, a]) for a in owner} == owner
     assert set(targets.neutral[0].nonzero().flatten().tolist()) == neutral
+
+
+def test_memory_is_bounded_by_parts_with_the_same_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A crowd assigned a few faces at a time, and all at once."""
+    rng = np.random.default_rng(5)
+    corner = rng.uniform(0, 0.9, (1, 300, 2))
+    sides = np.exp(rng.uniform(np.log(0.02), np.log(0.4), (1, 300, 2)))
+    boxes = torch.from_numpy(np.concatenate([corner, corner + sides], 2).astype(np.float32))
+    face = torch.from_numpy(rng.random((1, 300)) < 0.7)
+    centers = torch.from_numpy(anchor_centers(FRONT_128.anchor_maps))
+    half = torch.from_numpy(anchor_sizes(FRONT_128.anchor_maps))[:, None] / 2
+    anchors = torch.cat([centers - half, centers + half], dim=1)
+    whole = assign(anchors, boxes, face, ~face, 0.4, 3)
+    largest = []
+    real = assign_module.intersection
+
+    def intersection(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+        largest.append(len(b))
+        return real(a, b)
+
+    monkeypatch.setattr(assign_module, "intersection", intersection)
+    monkeypatch.setattr(assign_module, "AT_ONCE", 7 * len(anchors))
+    parts = assign(anchors, boxes, face, ~face, 0.4, 3)
+    assert max(largest) == 7
+    assert whole.positive.sum() > 100 and whole.neutral.any()
+    assert torch.equal(whole.positive, parts.positive)
+    assert torch.equal(whole.face, parts.face)
+    assert torch.equal(whole.neutral, parts.neutral)

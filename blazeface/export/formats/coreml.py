@@ -24,6 +24,7 @@ from blazeface.export.parity import LIMITS
 from blazeface.export.pictures import synthetic_pictures
 from blazeface.geometry import letterbox_image
 from blazeface.models.network import BlazeFace
+from blazeface.models.origin import ORIGIN_KEY
 from blazeface.spec import METADATA_KEY, ModelSpec
 from blazeface.version import __version__
 
@@ -63,6 +64,9 @@ def write(network: BlazeFace, path: Path, options: Options) -> None:
         for key in [key for key in model.user_defined_metadata if key.endswith("conversion_date")]:
             del model.user_defined_metadata[key]
         model.user_defined_metadata[METADATA_KEY] = spec.to_json()
+        if network.origin:
+            model.user_defined_metadata[ORIGIN_KEY] = network.origin.to_json()
+            model.license = network.origin.licence
         model.save(str(path))
     _make_repeatable(path)
 

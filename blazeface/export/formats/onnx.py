@@ -24,6 +24,7 @@ from blazeface.backends.onnx_backend import ANCHORS, HEIGHT, MULTIPLE_KEY, WIDTH
 from blazeface.errors import BlazeFaceError
 from blazeface.export.format_table import Options
 from blazeface.export.formats.onnx_decode import add_decoding, check_suppression
+from blazeface.export.formats.onnx_opset import WRITTEN, set_opset
 from blazeface.export.formats.onnx_precision import to_float16, to_int8
 from blazeface.export.labelled import LabelledSet
 from blazeface.export.make import export_network
@@ -32,15 +33,14 @@ from blazeface.geometry import Image
 from blazeface.models.blocks import Shortcut
 from blazeface.models.light.blocks import Shuffle
 from blazeface.models.network import BlazeFace
+from blazeface.models.origin import ORIGIN_KEY
 from blazeface.spec import METADATA_KEY, ModelSpec
 from blazeface.version import __version__
-
-OPSET = 18
 
 
 def write(network: BlazeFace, path: Path, options: Options, float_stem: bool = True) -> None:
     """See `formats`. float_stem: int8 leaves the first layer in float32. The file has the input "image" (batch, 3, S, S) float32, the outputs "logits" and
-    "regressions", batch norm folded, and the ModelSpec in its metadata. Decoded, it is as `onnx_decode` says."""
+    "regressions", batch norm folded, and the ModelSpec and the origin of the weights in its metadata. Decoded, it is as `onnx_decode` says."""
     spec = network.spec
     model = to_onnx(network, options.batch, options.free_shape)
     if options.precision == "float16":
@@ -50,6 +50,7 @@ def write(network: BlazeFace, path: Path, options: Options, float_stem: bool = T
     _finish(model, network, options.free_shape)
     if options.decode:
         model = add_decoding(model, spec, options.nms)
+    set_opset(model, options.opset)
     onnx.checker.check_model(model, full_check=True)
     leaked = local_paths(model)
     if leaked:
@@ -104,7 +105,7 @@ def to_onnx(network: BlazeFace, batch: int | None = None, free_shape: bool = Fal
             (example,),
             dynamo=True,
             external_data=False,
-            opset_version=OPSET,
+            opset_version=WRITTEN,
             input_names=["image"],
             output_names=["logits", "regressions"],
             dynamic_shapes=(free,) if free else None,
@@ -185,6 +186,8 @@ def _finish(model: onnx.ModelProto, network: BlazeFace, free_shape: bool) -> Non
     model.producer_name, model.producer_version = "blazeface", __version__
     model.doc_string = _description(spec, multiple if free_shape else None)
     about = {METADATA_KEY: spec.to_json()} | ({MULTIPLE_KEY: str(multiple)} if free_shape else {})
+    if network.origin:
+        about[ORIGIN_KEY] = network.origin.to_json()
     onnx.helper.set_model_props(model, about)
 
 

@@ -104,7 +104,7 @@ def _decode(writer: _Writer, spec: ModelSpec, boxes: str, keypoints: str, scores
     middle = writer.add("Add", [offset, writer.constant("anchors", centers)], "middle")
     half = writer.add("Div", [sides, writer.constant("two", 2)], "half")
     corners = [writer.add("Sub", [middle, half], "low"), writer.add("Add", [middle, half], "high")]
-    writer.add("Concat", corners, boxes, axis=-1)
+    writer.add("Concat", corners, boxes, axis=2)
     shape = writer.constant("points_shape", [0, spec.num_anchors, points, 2], np.int64)
     relative = writer.add("Reshape", [flat, shape], "points_relative")
     writer.add("Add", [relative, writer.constant("anchors_of_points", centers[:, None])], keypoints)
@@ -112,18 +112,25 @@ def _decode(writer: _Writer, spec: ModelSpec, boxes: str, keypoints: str, scores
 
 
 def _suppress(writer: _Writer, spec: ModelSpec, boxes: str, keypoints: str, scores: str) -> None:
-    axes = writer.constant("last_axis", [-1], np.int64)
-    least = writer.add("ReduceMin", ["sides", axes], "least_side", keepdims=0)
-    sound = writer.add("Greater", [least, writer.constant("zero", 0)], "sound")
-    kept = writer.add("Where", [sound, scores, writer.constant("minus_one", -1)], "sound_scores")
-    one_class = writer.add("Unsqueeze", [kept, writer.constant("class_axis", [1], np.int64)], "class_scores")
+    # By operators that are the same in every set: ReduceMin and Unsqueeze take their axes now as attributes, now as inputs.
+    bounds = [writer.constant(f"side_{i}", [i], np.int64) for i in range(3)]
+    width, height = (
+        writer.add("Slice", ["sides", bounds[i], bounds[i + 1], bounds[2]], name)
+        for i, name in enumerate(("width", "height"))
+    )
+    least = writer.add("Min", [width, height], "least_side")
+    one_class = writer.constant("one_class", [0, 1, -1], np.int64)
+    sides = writer.add("Reshape", [least, one_class], "least_side_of_class")
+    class_scores = writer.add("Reshape", [scores, one_class], "class_scores")
+    sound = writer.add("Greater", [sides, writer.constant("zero", 0)], "sound")
+    kept = writer.add("Where", [sound, class_scores, writer.constant("minus_one", -1)], "sound_scores")
     # The operator wants more than its threshold, blazeface the threshold or more: the next float32 below makes them one.
     threshold = np.nextafter(np.float32(spec.score_threshold), np.float32(-1))
     chosen = writer.add(
         "NonMaxSuppression",
         [
             boxes,
-            one_class,
+            kept,
             writer.constant("most", [spec.num_anchors], np.int64),
             writer.constant("iou", [spec.blend_iou]),
             writer.constant("threshold", [threshold]),

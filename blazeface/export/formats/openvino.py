@@ -14,6 +14,7 @@ from blazeface.backends.openvino_backend import SPEC_PLACE, openvino
 from blazeface.export.format_table import Options
 from blazeface.export.formats import onnx
 from blazeface.models.network import BlazeFace
+from blazeface.models.origin import ORIGIN_KEY, Origin
 from blazeface.spec import ModelSpec
 
 
@@ -25,10 +26,10 @@ def write(network: BlazeFace, path: Path, options: Options) -> None:
     with tempfile.TemporaryDirectory(prefix="blazeface-") as folder:
         source = Path(folder) / f"{network.spec.name}.onnx"
         onnx.write(network, source, replace(options, precision="float32") if half else options, float_stem=False)
-        from_onnx(source, path, network.spec, half)
+        from_onnx(source, path, network.spec, half, network.origin)
 
 
-def from_onnx(source: Path, path: Path, spec: ModelSpec, half: bool = False) -> None:
+def from_onnx(source: Path, path: Path, spec: ModelSpec, half: bool = False, origin: Origin | None = None) -> None:
     """An ONNX file of ours as an .xml and a .bin, with the height and width of the square where they are free. half: weights
     in float16."""
     graph = openvino.Core().read_model(str(source))
@@ -37,6 +38,8 @@ def from_onnx(source: Path, path: Path, spec: ModelSpec, half: bool = False) -> 
         shape[2] = shape[3] = spec.input_size
         graph.reshape(shape)
     graph.set_rt_info(spec.to_json(), SPEC_PLACE)
+    if origin:
+        graph.set_rt_info(origin.to_json(), ORIGIN_KEY.split("."))
     graph.set_friendly_name(spec.name)
     # Constants are named by a counter of the whole process; the same call shall give the same bytes.
     for number, step in enumerate(graph.get_ordered_ops()):

@@ -21,6 +21,7 @@ from blazeface.export.parity import ParityReport
 from blazeface.geometry import Image
 from blazeface.models.blocks import BlazeBlock, DenseBlock, DoubleBlazeBlock, SameConv2d, Shortcut, UpBlock
 from blazeface.models.network import BlazeFace
+from blazeface.models.origin import ORIGIN_KEY
 from blazeface.spec import METADATA_KEY, ModelSpec
 from blazeface.tflite.model import Model
 from blazeface.tflite.quantize import quantise
@@ -81,11 +82,13 @@ def to_model(network: BlazeFace, precision: str = "float32", decode: bool = Fals
         outputs.append(x)
     head_inputs = [outputs[index] for index in network.layout.feeding]
     metadata = {METADATA_KEY: spec.to_json().encode()}
+    if network.origin:
+        metadata[ORIGIN_KEY] = network.origin.to_json().encode()
     if decode:
         metadata[IMAGE_KEY] = IMAGE_VALUE.encode()
         found = graph.decoded(head_inputs, network)
     else:
-        metadata["TFLITE_METADATA"] = task_metadata(spec)
+        metadata["TFLITE_METADATA"] = task_metadata(spec, network.origin.licence)
         regressions = graph.head(head_inputs, network.regression_heads, "regressors", spec.num_coords)
         found = [regressions, graph.head(head_inputs, network.score_heads, "classificators", 1)]
     return graph.writer.finish(spec.name, _description(spec, decode), [image], found, metadata)

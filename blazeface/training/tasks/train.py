@@ -83,7 +83,7 @@ def train_task(
     steps_per_epoch = -(-count // config.batch)
     total = config.epochs * steps_per_epoch
 
-    def save() -> None:
+    def save(_: bool) -> None:
         out.mkdir(parents=True, exist_ok=True)
         state = {
             "config": asdict(config),

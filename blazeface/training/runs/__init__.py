@@ -1,0 +1,1 @@
+"""What a run keeps beside its checkpoint: where it started, which data it saw, its best weights so far."""
