@@ -10,6 +10,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+import torch
 from onnx import TensorProto, helper, numpy_helper
 
 pytest.importorskip("onnxconverter_common", reason="the export extra is not installed")
@@ -136,7 +137,7 @@ def test_calibration_without_a_face_is_refused(network: BlazeFace, photographs: 
     require_faces(network, photographs)  # the small network sees faces everywhere
     blind = network.folded()
     for head in blind.score_heads:
-        head.weight.data.zero_()
-        head.bias.data.fill_(-9)
+        torch.nn.init.zeros_(head.get_parameter("weight"))
+        torch.nn.init.constant_(head.get_parameter("bias"), -9)
     with pytest.raises(BlazeFaceError, match="no face was found in the 3 pictures of the calibration"):
         require_faces(blind, photographs)

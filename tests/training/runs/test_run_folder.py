@@ -17,11 +17,12 @@ from blazeface.data.samples import load_split
 from blazeface.errors import BlazeFaceError
 from blazeface.models.network import BlazeFace, build
 from blazeface.models.origin import Origin
+from blazeface.models.torch_archive import load_archive
 from blazeface.models.weights import load_weights, save_weights
 from blazeface.training.checkpoint import load_checkpoint
 from blazeface.training.config import TrainConfig
 from blazeface.training.distributed import Processes, card
-from blazeface.training.faces import FaceTrainer, point_columns, with_points
+from blazeface.training.faces import FaceTrainer, Score, point_columns, with_points
 from blazeface.training.finish import averaged_with, best_network, origin_of
 from blazeface.training.loop import Machine
 from blazeface.training.runs.best import (
@@ -45,7 +46,7 @@ def trainer(config: TrainConfig) -> FaceTrainer:
     return FaceTrainer(small_network(), config, MACHINE, Processes())
 
 
-def scores(*values: float) -> object:
+def scores(*values: float) -> Score:
     left = list(values)
     return lambda network: {"AP >=.05": left.pop(0)}
 
@@ -109,10 +110,10 @@ def test_only_the_best_is_kept(tmp_path: Path) -> None:
     with torch.no_grad():
         history = []
         for value in (0.2, 0.5, 0.3):
-            network.score_heads[0].bias.fill_(value)  # type: ignore[union-attr, operator]
+            network.get_parameter("score_heads.0.bias").fill_(value)
             history.append({"AP >=.05": value})
             keep_if_best(network, history, tmp_path)
-    assert load_weights(tmp_path / FILE).score_heads[0].bias[0] == 0.5
+    assert load_weights(tmp_path / FILE).get_parameter("score_heads.0.bias")[0] == 0.5
 
 
 def test_a_run_out_of_patience_ends_there_and_a_resumed_one_as_well(tiny_data: Path, tmp_path: Path) -> None:
@@ -280,8 +281,6 @@ def test_each_process_of_a_machine_has_a_card_of_its_own() -> None:
 
 def test_a_checkpoint_of_before_loads(tmp_path: Path, tiny_data: Path) -> None:
     """Fields that were added have defaults, in the checkpoint and in its recipe."""
-    from blazeface.training.checkpoint import load_archive
-
     run = trainer(dataclasses.replace(CONFIG, epochs=1))
     run.train(load_split(tiny_data, "train"), tmp_path, scores(0.5))
     data = load_archive(tmp_path / "checkpoint.pt")
