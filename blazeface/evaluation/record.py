@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -14,6 +14,7 @@ from blazeface.data.samples import Sample
 from blazeface.detections import Detections
 from blazeface.evaluation.matching import match, relative_size
 from blazeface.geometry import Floats, Image
+from blazeface.spec import KEYPOINT_NAMES
 
 SCORE_CUT = 0.02
 """Score threshold of the detector under test: precision is long gone there."""
@@ -46,6 +47,18 @@ class Record:
     wrong: NDArray[np.bool_]
     keypoint_error: Floats
     point_error: Floats
+
+
+def with_points_of_labels(detect: Detect, names: Sequence[str]) -> Detect:
+    """The same without the keypoints from the first on that another name than the labels' stands for.
+
+    names: of the detector's keypoints, in order. A corner of the mouth is not to be held against its centre.
+    """
+    pairs = enumerate(zip(names, KEYPOINT_NAMES, strict=False))
+    same = next((place for place, (own, label) in pairs if own != label), len(KEYPOINT_NAMES))
+    if same >= len(names):
+        return detect
+    return lambda images: [replace(found, keypoints=found.keypoints[:, :same]) for found in detect(images)]
 
 
 def records(samples: Iterable[Sample], read: Read, detect: Detect, batch: int = 16) -> Iterator[Record]:

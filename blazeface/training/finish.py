@@ -15,7 +15,7 @@ from blazeface.data.pictures import PictureCache
 from blazeface.data.samples import Sample, chosen_evenly
 from blazeface.detector import FaceDetector
 from blazeface.evaluation.headline import faceless_samples, headline_figures
-from blazeface.evaluation.record import SCORE_CUT, Record, records
+from blazeface.evaluation.record import SCORE_CUT, Record, records, with_points_of_labels
 from blazeface.evaluation.report import figures, make_report
 from blazeface.export.verify import inference_copy
 from blazeface.files.staged import staged_file
@@ -54,7 +54,8 @@ def score_network(network: BlazeFace, samples: Sequence[Sample], pictures: Pictu
     """Records of a network on labelled pictures, `pictures` being in the samples' order."""
     detector = FaceDetector.from_backend(NetworkBackend(network), score_threshold=SCORE_CUT)
     position = {sample.path: i for i, sample in enumerate(samples)}
-    return list(records(samples, lambda path: pictures.get(position[path]), detector.detect_batch))
+    detect = with_points_of_labels(detector.detect_batch, network.spec.keypoint_names)
+    return list(records(samples, lambda path: pictures.get(position[path]), detect))
 
 
 def val_score(samples: list[Sample], limit: int) -> Score:

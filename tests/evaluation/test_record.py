@@ -9,8 +9,9 @@ import pytest
 from evaluation_material import face, make_sample
 
 from blazeface.detections import Detections
-from blazeface.evaluation.record import records
+from blazeface.evaluation.record import records, with_points_of_labels
 from blazeface.geometry import Image
+from blazeface.spec import KEYPOINT_NAMES
 
 
 def test_pictures_are_scored_in_order_and_unreadable_ones_passed_over() -> None:
@@ -39,3 +40,13 @@ def test_a_detector_that_answers_for_fewer_pictures_is_not_believed() -> None:
     samples = [make_sample([], name=f"{i}.png") for i in range(2)]
     with pytest.raises(ValueError):
         list(records(samples, lambda _: np.zeros((9, 9, 3), np.uint8), lambda images: [Detections.empty()]))
+
+
+def test_keypoints_of_other_names_are_not_held_against_the_labels() -> None:
+    points = np.arange(12, dtype=np.float32).reshape(1, 6, 2)
+    found = Detections(np.zeros((1, 4), np.float32), np.ones(1, np.float32), points[:, :5])
+    five = ("right_eye", "left_eye", "nose_tip", "mouth_right", "mouth_left")
+    (kept,) = with_points_of_labels(lambda images: [found], five)([])
+    assert kept.keypoints.shape == (1, 3, 2) and (kept.keypoints == points[:, :3]).all()
+    for names in (KEYPOINT_NAMES, KEYPOINT_NAMES[:4], ()):
+        assert with_points_of_labels(detect := lambda images: [found], names) is detect

@@ -23,7 +23,7 @@ from blazeface.detector import FaceDetector, model_path
 from blazeface.errors import BlazeFaceError, install_command
 from blazeface.evaluation.calibration import calibration
 from blazeface.evaluation.matching import IOU_THRESHOLD
-from blazeface.evaluation.record import SCORE_CUT, Read, Record, records
+from blazeface.evaluation.record import SCORE_CUT, Read, Record, records, with_points_of_labels
 from blazeface.evaluation.report import make_report
 from blazeface.evaluation.robustness.table import hardness_markdown, hardness_text
 from blazeface.evaluation.sheet import contact_sheet
@@ -83,7 +83,8 @@ def run(args: argparse.Namespace) -> int:
     broken: list[Path] = []
     read = _reader(broken)
     progress = tqdm(samples, desc="scoring", unit="picture", leave=False, disable=None)
-    found = list(records(progress, read, detector.detect_batch))
+    detect = with_points_of_labels(detector.detect_batch, detector.spec.keypoint_names)
+    found = list(records(progress, read, detect))
     if not found:
         raise BlazeFaceError(f"{args.data}: none of its {len(samples):,} {args.split} pictures can be read")
     report = make_report(found, args.resamples)
@@ -92,7 +93,7 @@ def run(args: argparse.Namespace) -> int:
     hardness, unread = None, 0
     if args.robustness or args.clips:
         hardness, unread = robustness.measure_hardness(
-            found, read, detector.detect_batch, args.split, args.robustness, args.clips, args.resamples
+            found, read, detect, args.split, args.robustness, args.clips, args.resamples
         )
         print(hardness_text(hardness))
     if args.out and draw:
