@@ -70,7 +70,7 @@ evaluate: $(VENV)/.dev
 	@test -n "$(DATA)" || { echo "make evaluate: name the folder in the WIDER FACE layout: make evaluate DATA=ROOT" >&2; exit 2; }
 	@for model in $(MODEL); do \
 	    $(RUN) -m blazeface evaluate --data "$(DATA)" --split val --model "$$model" \
-	        --out "out/evaluation/$$(basename "$$model")" || exit 1; \
+	        --overwrite --out "out/evaluation/$$(basename "$$model")" || exit 1; \
 	done
 
 parity: $(VENV)/.dev $(PARITY)/.made

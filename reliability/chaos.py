@@ -213,7 +213,7 @@ def exporting(place: Path) -> Trial:
         kind = ("onnx", "tflite")[turn[0] // 2 % 2]
         weights = place / f"{turn[0] % 2}.safetensors"
         out = str(place / f"model.{kind}")
-        return ["--weights", str(weights), "--format", kind, "--out", out, "--pictures", str(shown)]
+        return ["--weights", str(weights), "--format", kind, "--out", out, "--pictures", str(shown), "--overwrite"]
 
     for kind in ("onnx", "tflite"):  # what whole files look like: export gives the same bytes each time
         for number in (0, 1):

@@ -52,6 +52,68 @@ def exif_turned(orientation: int) -> bytes:
     return b"\xff\xe1" + (len(body) + 2).to_bytes(2, "big") + body
 
 
+def video_seeds() -> list[bytes]:
+    """Twelve frames of 48 x 32 pixels in each container that is written here, and as moving pictures."""
+    from fractions import Fraction
+
+    from blazeface.sinks.video_writer import WRITABLE_VIDEOS, open_video_writer
+
+    rng = np.random.default_rng(0)
+    seeds = []
+    with tempfile.TemporaryDirectory() as folder:
+        for suffix in sorted(WRITABLE_VIDEOS):
+            path = Path(folder) / f"a{suffix}"
+            with open_video_writer(path, 48, 32, Fraction(12), Fraction(1, 12)) as writer:
+                for n in range(12):
+                    writer.write(
+                        rng.integers(0, 255, (4, 6, 3), np.uint8).repeat(8, 0).repeat(8, 1), Fraction(n, 12)
+                    )
+            seeds.append(path.read_bytes())
+    return seeds + animation_seeds()
+
+
+def animation_seeds() -> list[bytes]:
+    import io
+
+    from PIL import Image
+
+    rng = np.random.default_rng(0)
+    frames = [Image.fromarray(rng.integers(0, 255, (16, 24, 3), np.uint8)) for _ in range(3)]
+    seeds = []
+    for kind in ("GIF", "WEBP", "PNG", "TIFF"):
+        file = io.BytesIO()
+        frames[0].save(file, kind, save_all=True, append_images=frames[1:], duration=80)
+        seeds.append(file.getvalue())
+    return seeds
+
+
+def covers_seeds() -> list[bytes]:
+    return [COVERS.encode()]
+
+
+def openvino_seeds() -> list[bytes]:
+    """A network of a few layers as text; its constants are in OPENVINO_BIN."""
+    ports = '<input><port id="0"/><port id="1"/></input><output><port id="2"/></output>'
+    layers = (
+        '<layer id="0" type="Parameter" version="opset1"><data shape="?,3,16,16" element_type="f32"/><output><port id="0"/></output></layer>'
+        '<layer id="1" type="Const" version="opset1"><data element_type="f32" shape="4, 3, 3, 3" offset="0" size="432"/><output><port id="0"/></output></layer>'
+        f'<layer id="2" type="Convolution" version="opset1"><data strides="2, 2" pads_begin="1, 1" pads_end="1, 1" dilations="1, 1"/>{ports}</layer>'
+        '<layer id="3" type="Const" version="opset1"><data element_type="i64" shape="3" offset="432" size="24"/><output><port id="0"/></output></layer>'
+        f'<layer id="4" type="Reshape" version="opset1"><data special_zero="false"/>{ports}</layer>'
+        '<layer id="5" type="Result" version="opset1"><input><port id="0"/></input></layer>'
+    )
+    lines = "".join(
+        f'<edge from-layer="{a}" from-port="{b}" to-layer="{c}" to-port="{d}"/>'
+        for a, b, c, d in ((0, 0, 2, 0), (1, 0, 2, 1), (2, 2, 4, 0), (3, 0, 4, 1), (4, 2, 5, 0))
+    )
+    return [f'<net name="x"><layers>{layers}</layers><edges>{lines}</edges></net>'.encode()]
+
+
+OPENVINO_BIN = bytes(432) + b"".join(side.to_bytes(8, "little", signed=True) for side in (-1, 64, 4))
+COVERS = """{"blazeface_covers": 1, "look_at": [], "sources": [{"source": "a.mp4", "frames": 50, "sizes": [[0, 64, 48]],
+ "covered_whole": [3], "people": [{"number": 1, "covered": true, "paths": [[[0, 1, 2, 9, 9.5], [40, 3, 4, 20, 21]]]}]}]}"""
+
+
 def wider_seeds() -> list[bytes]:
     return [
         b"a/1.jpg\n2\n10 20 30 40 0 0 0 0 0 0\n-5 -5 1e3 10 2 1 1 1 2 1\nb.jpg\n0\n0 0 0 0 0 0 0 0 0 0\n",
@@ -128,6 +190,39 @@ def picture_door() -> Call:
     return lambda path: read_picture(str(path))
 
 
+def video_door() -> Call:
+    from blazeface.sources.inputs import find_input
+    from blazeface.sources.opening import open_source
+
+    def read(path: Path) -> None:
+        with open_source(find_input(str(path), moving=True), 5.0, lambda: False) as clip:
+            for _ in clip.frames():
+                pass
+
+    return read
+
+
+def covers_door() -> Call:
+    from blazeface.privacy.report import read_report
+
+    def read(path: Path) -> None:
+        for given in read_report(path).values():
+            for index in range(60):
+                given.covers(index, 0.0, 64, 48)
+
+    return read
+
+
+def openvino_door() -> Call:
+    from blazeface.guard.openvino_check import check_openvino
+
+    def check(path: Path) -> None:
+        path.with_suffix(".bin").write_bytes(OPENVINO_BIN)
+        check_openvino(path)
+
+    return check
+
+
 def wider_door() -> Call:
     from blazeface.data.formats.wider import read_wider
 
@@ -193,6 +288,9 @@ def checkpoint_door() -> Call:
 
 TARGETS = {
     "picture": Target(".jpg", picture_seeds, picture_door, 0.2),
+    "video": Target(".mp4", video_seeds, video_door, 0.12),
+    "covers": Target(".json", covers_seeds, covers_door, 0.04),
+    "openvino": Target(".xml", openvino_seeds, openvino_door, 0.06),
     "wider": Target(".txt", wider_seeds, wider_door, 0.08),
     "coco": Target(".json", coco_seeds, coco_door, 0.08),
     "spec": Target(".json", spec_seeds, spec_door, 0.06),

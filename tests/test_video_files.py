@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import making
 import numpy as np
 import pytest
 from video_material import RedDetector, VideoMaker, walking_square
@@ -290,6 +291,42 @@ def test_a_place_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.Monk
         open_video_writer(tmp_path / "gone" / "a.mp4", 64, 48, Fraction(25), Fraction(1, 25)),
     ):
         pass
+
+
+@pytest.mark.parametrize("number", [2, 4, 5, 7])
+def test_mirrored_pictures_without_pyav(tmp_path: Path, make_video: VideoMaker, number: int) -> None:
+    """As PyAV's reader gives them, whose mirrors the zoo holds against ffmpeg."""
+    path = make_video(tmp_path / "a.mp4")
+    making._set_matrix(path, making.MATRICES[number])
+    _, found = read(Cv2Reader, path)
+    _, expected = read(AvReader, path)
+    assert len(found) == len(expected) > 1
+    for ours, theirs in zip(found, expected, strict=True):
+        assert ours.image.shape == theirs.image.shape
+        assert np.abs(ours.image.astype(int) - theirs.image).mean() < 3
+    flat = np.abs(found[0].image[:, ::-1].astype(int) - expected[0].image).mean()
+    assert flat > 3  # the picture is no mirror of itself
+
+
+@pytest.mark.parametrize(("aspect", "size"), [(Fraction(64, 45), (92, 48)), (Fraction(3, 4), (64, 64))])
+def test_pixels_become_square_without_pyav(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, aspect: Fraction, size: tuple[int, int]
+) -> None:
+    with open_video_writer(tmp_path / "a.mp4", 64, 48, NTSC, 1 / NTSC, pixel_aspect=aspect) as writer:
+        for n in range(4):
+            writer.write(walking_square(n), n / NTSC)
+    source, frames = read(Cv2Reader, tmp_path / "a.mp4")
+    assert source.pixel_aspect == aspect
+    told = f"its pixels of {aspect.numerator}:{aspect.denominator} become square ones in the copy"
+    assert told in str(source.copy_loss)
+    monkeypatch.setattr(video_writer, "have_av", lambda: False)
+    with open_video_writer(tmp_path / "b.mp4", 64, 48, NTSC, 1 / NTSC, pixel_aspect=aspect) as writer:
+        for frame in frames:
+            writer.write(frame.image, frame.time)
+    source, frames = read(AvReader, tmp_path / "b.mp4")
+    assert source.pixel_aspect == 1
+    assert frames[0].image.shape[1::-1] == size
+    assert abs(red_left(frames[0].image) / size[0] - 4 / 64) < 0.03
 
 
 class TestOpenCVAlone:

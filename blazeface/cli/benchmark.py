@@ -14,6 +14,7 @@ from blazeface.benchmark import own
 from blazeface.benchmark.contender import Contender
 from blazeface.benchmark.interleave import Figures, interleaved, machine
 from blazeface.benchmark.scenes import HEIGHT, WIDTH, scenes
+from blazeface.cli.overwrite import add_overwrite, refuse_unless
 from blazeface.cli.search_flag import add_min_face
 from blazeface.errors import BlazeFaceError
 from blazeface.files.pictures import read_picture
@@ -34,6 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--picture", type=Path, help="a picture of a face, of which the frames are made (default: the shipped one)"
     )
     add("--json", type=Path, metavar="FILE", help="write the figures")
+    add_overwrite(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -42,6 +44,7 @@ def run(args: argparse.Namespace) -> int:
         raise BlazeFaceError(f"--rounds must be 1 or more, not {args.rounds}")
     if min(args.threads) < 1:
         raise BlazeFaceError(f"--threads must be 1 or more, not {min(args.threads)}")
+    refuse_unless(args.overwrite, "--json", [args.json] if args.json else [])
     picture = args.picture or PICTURE
     if not picture.is_file():
         raise BlazeFaceError(f"--picture: there is no {picture}; name a picture of a face")

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import blazeface
+from blazeface.cli.overwrite import add_overwrite, refuse_unless
 from blazeface.data.samples import chosen_evenly, load_split
 from blazeface.errors import BlazeFaceError
 from blazeface.export.format_table import (
@@ -52,6 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="the file to write; FILE.report.json goes beside it",
     )
+    add_overwrite(parser)
     add(
         "--batch",
         type=_batch,
@@ -158,6 +160,7 @@ def _refuse(args: argparse.Namespace, options: Options) -> None:
         raise BlazeFaceError(f"--out must name a {suffix} file for --format {args.format}, not {args.out}")
     if not args.out.parent.is_dir():
         raise BlazeFaceError(f"--out {args.out}: there is no folder {args.out.parent}")
+    refuse_unless(args.overwrite, "--out", [args.out, args.out.with_name(f"{args.out.name}.report.json")])
     check_options(args.format, options)
     if args.opset is not None and not OLDEST_OPSET <= args.opset <= NEWEST_OPSET:
         raise BlazeFaceError(f"--opset must be a number from {OLDEST_OPSET} to {NEWEST_OPSET}, not {args.opset}")

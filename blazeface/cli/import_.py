@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from blazeface.cli.overwrite import add_overwrite, refuse_unless
 from blazeface.errors import BlazeFaceError, install_command
 
 
@@ -16,6 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         " face_detection_full_range.tflite (dense)",
     )
     parser.add_argument("--out", type=Path, required=True, metavar="FILE.safetensors", help="the file to write")
+    add_overwrite(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -23,6 +25,9 @@ def run(args: argparse.Namespace) -> int:
         raise BlazeFaceError(f"--out must name a .safetensors file, not {args.out}")
     if not args.out.parent.is_dir():
         raise BlazeFaceError(f"--out {args.out}: there is no folder {args.out.parent}")
+    refuse_unless(
+        args.overwrite or args.out.is_dir(), "--out", [args.out]
+    )  # a folder: not ours to replace, said below
     try:
         from blazeface.models.google_weights import import_tflite, is_released
         from blazeface.models.weights import save_weights

@@ -9,6 +9,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from blazeface.cli.overwrite import add_overwrite, refuse_unless
 from blazeface.data.samples import chosen_evenly, load_split
 from blazeface.detector import model_path
 from blazeface.errors import BlazeFaceError, install_command
@@ -38,6 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--stem", action="store_true", help="change the first convolution, too")
     add("--init", choices=("svd", "random"), default="svd", help="start nearest to the old kernels, or at random")
     add("--out", type=Path, required=True, metavar="DIR", help="where light.safetensors and lighten.json go")
+    add_overwrite(parser)
     add("--data", type=Path, metavar="ROOT", help="score before and after on the val pictures of this folder")
     add(
         "--finetune",
@@ -68,6 +70,9 @@ def run(args: argparse.Namespace) -> int:
         raise BlazeFaceError(f"--val-pictures must be 1 or more, not {args.val_pictures}")
     if args.train_pictures is not None and args.train_pictures < 1:
         raise BlazeFaceError(f"--train-pictures must be 1 or more, not {args.train_pictures}")
+    stopped = (args.out / "checkpoint.pt").exists()  # a fine-tuning that goes on in its own folder
+    made = [args.out / "lighten.json"] if stopped else [args.out / "lighten.json", args.out / "light.safetensors"]
+    refuse_unless(args.overwrite, "--out", made)
     torch.set_num_threads(max(1, args.threads))
     network = load_weights(model_path(args.weights, "torch"))
     light, report = lightened(network, args.rule, args.groups, args.only, args.stem, args.init, args.between)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from blazeface.cli.overwrite import add_overwrite, refuse_unless
 from blazeface.data.samples import Sample, load_split
 from blazeface.detector import FaceDetector
 from blazeface.errors import BlazeFaceError, install_command
@@ -47,6 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="write the figures there (default: report.json of the run's folder)",
     )
+    add_overwrite(parser)
     add("--limit", type=int, metavar="N", help="measure on an even choice of N pictures of val instead of all")
     add("--threads", type=int, default=1, help="CPU threads of training (default 1)")
 
@@ -55,6 +57,7 @@ def run(args: argparse.Namespace) -> int:
     """Write model.safetensors, refine.onnx and report.json into the run's folder; print the keypoint errors."""
     if (args.out is None) == (args.evaluate is None):
         raise BlazeFaceError("name the run's folder with --out, or a file to measure with --evaluate")
+    refuse_unless(args.overwrite, "--json", [args.json] if args.json else [])
     path: Path = args.evaluate or args.out / "refine.onnx"
     about: dict[str, Any] = {}
     if args.out:

@@ -9,10 +9,11 @@ sixth value, the score with which the face was seen in that frame, 0 where it wa
 from __future__ import annotations
 
 import json
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import islice, pairwise, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -156,18 +157,19 @@ def _at_edge(row: Row, source: SourceLog) -> bool:
 
 @dataclass(frozen=True)
 class GivenCovers:
-    """The covers of one source of a report (a `Covers`). boxes: of each frame; unknown: frames that are covered whole."""
+    """The covers of one source of a report (a `Covers`). paths: the number of a person, and rows of frame and box in the
+    order of frames, between which boxes move evenly; unknown: frames that are covered whole."""
 
     name: str
     frames: int
     sizes: list[tuple[int, int, int]]
     unknown: frozenset[int]
-    boxes: Mapping[int, list[tuple[int, Box]]]
+    paths: list[tuple[int, list[list[float]]]]
 
     @property
     def bare(self) -> bool:
         """Whether it covers nothing at all."""
-        return not (self.boxes or self.unknown)
+        return not (any(rows for _, rows in self.paths) or self.unknown)
 
     def covers(self, index: int, time: float, width: int, height: int) -> list[Cover] | None:
         """None beyond the frames that the report knows. Raises BlazeFaceError where the pictures have another size."""
@@ -178,7 +180,7 @@ class GivenCovers:
             )
         if index >= self.frames or index in self.unknown or size is None:
             return None
-        return [Cover(number, box, "seen", 0.0) for number, box in self.boxes.get(index, [])]
+        return [Cover(number, box, "seen", 0.0) for number, rows in self.paths for box in _boxes_at(rows, index)]
 
 
 def read_report(path: Path) -> dict[str, GivenCovers]:
@@ -209,7 +211,7 @@ def _given(source: dict[str, Any], where: str) -> GivenCovers:
         raise BlazeFaceError(f'{where}: "frames" must be their number')
     sizes = [_numbers(row, 3, f"{where}: sizes") for row in _list(source.get("sizes"), f"{where}: sizes")]
     unknown = _numbers(source.get("covered_whole", []), None, f"{where}: covered_whole")
-    boxes: dict[int, list[tuple[int, Box]]] = defaultdict(list)
+    paths = []
     for place, person in enumerate(_list(source.get("people"), f"{where}: people")):
         if not isinstance(person, dict):
             raise BlazeFaceError(f"{where}: person {place + 1} is no object")
@@ -220,33 +222,41 @@ def _given(source: dict[str, Any], where: str) -> GivenCovers:
         for path in _list(person.get("paths"), f"{here}: paths"):
             rows = [_numbers(row, 5, f"{here}: paths") for row in _list(path, f"{here}: paths")]
             if person.get("covered", True):
-                _expand(rows, frames, place, boxes, here)
+                _check_rows(rows, frames, here)
+                paths.append((place, rows))
     return GivenCovers(
         source["source"],
         frames,
         [(int(a), int(b), int(c)) for a, b, c in sizes],
         frozenset(map(int, unknown)),
-        boxes,
+        paths,
     )
 
 
-def _expand(
-    rows: list[list[float]], frames: int, number: int, boxes: dict[int, list[tuple[int, Box]]], here: str
-) -> None:
-    """Give each frame of a path its box, interpolated between those that it names."""
+def _check_rows(rows: list[list[float]], frames: int, here: str) -> None:
     for frame, x1, y1, x2, y2 in rows:
         if frame != int(frame) or not 0 <= frame < frames:
             raise BlazeFaceError(f"{here}: there is no frame {frame:g} among {frames}")
         if x2 < x1 or y2 < y1:
             raise BlazeFaceError(f"{here}: in frame {frame:g} the box ends before it begins")
-    for row, after in pairwise([*rows, rows[-1]] if rows else []):
-        first, last = int(row[0]), int(after[0])
-        if last < first:
-            raise BlazeFaceError(f"{here}: frame {last} comes after frame {first}")
-        for frame in range(first, max(last, first + 1)):
-            share = (frame - first) / (last - first) if last > first else 0.0
-            x1, y1, x2, y2 = (a + share * (b - a) for a, b in zip(row[1:], after[1:], strict=True))
-            boxes[frame].append((number, (x1, y1, x2, y2)))
+    for row, after in pairwise(rows):
+        if after[0] < row[0]:
+            raise BlazeFaceError(f"{here}: frame {after[0]:g} comes after frame {row[0]:g}")
+
+
+def _boxes_at(rows: list[list[float]], index: int) -> list[Box]:
+    """The boxes of a path at a frame: those that it names there, else one between its neighbours. Looked up when it is asked
+    for: two rows of a few bytes may stand for any number of frames."""
+    place = bisect_left(rows, float(index), key=lambda row: row[0])
+    named = list(takewhile(lambda row: row[0] == index, islice(rows, place, None)))
+    if named:
+        return [(row[1], row[2], row[3], row[4]) for row in named]
+    if not 0 < place < len(rows):
+        return []
+    before, after = rows[place - 1], rows[place]
+    share = (index - before[0]) / (after[0] - before[0])
+    x1, y1, x2, y2 = (a + share * (b - a) for a, b in zip(before[1:], after[1:], strict=True))
+    return [(x1, y1, x2, y2)]
 
 
 def _list(value: Any, where: str) -> list[Any]:

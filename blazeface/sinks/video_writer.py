@@ -116,4 +116,4 @@ def _writer(
         return AvWriter(part, path, width, height, rate, tick, sound, pixel_aspect, encode_sound, recording)
     from blazeface.sources.cv2_reader import Cv2Writer
 
-    return Cv2Writer(part, path, width, height, rate, tick)
+    return Cv2Writer(part, path, width, height, rate, tick, pixel_aspect)

@@ -51,10 +51,10 @@ def has_foreign_bytes(path: str, start: int = 0) -> bool:
             return False
 
 
-def display_matrix(path: str, track: int, start: int = 0) -> NDArray[np.float64] | None:
+def display_matrix(path: str, track: int | None, start: int = 0) -> NDArray[np.float64] | None:
     """How a track of an ISO base media file is shown, (3, 3): its own matrix (ISO/IEC 14496-12, 8.3.2), then the movie's.
 
-    None where the file says nothing, or has no such track.
+    track: its number; None: the first one of pictures. None where the file says nothing, or has no such track.
     """
     movie: NDArray[np.float64] | None = None
     size = os.path.getsize(path)
@@ -68,7 +68,10 @@ def display_matrix(path: str, track: int, start: int = 0) -> NDArray[np.float64]
                         movie = _matrix(file, place, 36 if _version(file, place) == 0 else 48)
                     for last, at, _ in _boxes(file, place, stop) if inner == b"trak" else ():
                         short = _version(file, at) == 0
-                        if last == b"tkhd" and _read(file, ">I", at + (12 if short else 20))[0] == track:
+                        if last != b"tkhd":
+                            continue
+                        number = _read(file, ">I", at + (12 if short else 20))[0]
+                        if number == track or (track is None and _holds_pictures(file, place, stop)):
                             own = _matrix(file, at, 40 if short else 52)
                             return own if movie is None else own @ movie
         except struct.error:
@@ -89,6 +92,16 @@ def _boxes(file: IO[bytes], position: int, end: int) -> Iterator[tuple[bytes, in
         stop = end if length == 0 else position + max(length, head)
         yield kind, position + head, min(stop, end)
         position = stop
+
+
+def _holds_pictures(file: IO[bytes], begin: int, end: int) -> bool:
+    """Whether the boxes of a track say that it is one of video (its handler is "vide")."""
+    return any(
+        inner == b"hdlr" and _read(file, ">I", at + 8)[0] == int.from_bytes(b"vide", "big")
+        for kind, place, stop in _boxes(file, begin, end)
+        if kind == b"mdia"
+        for inner, at, _ in _boxes(file, place, stop)
+    )
 
 
 def _version(file: IO[bytes], position: int) -> int:

@@ -55,7 +55,7 @@ def test_pictures_of_the_user_are_used_and_bad_ones_named(
     for i in range(5):
         cv2.imwrite(str(folder / f"{i}.png"), np.full((20 + i, 30, 3), 40 * i, np.uint8))
     (folder / "broken.jpg").write_bytes(b"no picture")
-    flags = ["--weights", weights, "--format", "onnx", "--out", tmp_path / "x.onnx", "--pictures"]
+    flags = ["--weights", weights, "--format", "onnx", "--overwrite", "--out", tmp_path / "x.onnx", "--pictures"]
     assert run(*flags, folder, folder / "missing.png") == 0
     said = capsys.readouterr()
     assert "pictures: 5, " in said.out

@@ -1,6 +1,7 @@
 """The report of a covered run: what it says, and that it can be edited and applied."""
 
 import json
+import tracemalloc
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -216,3 +217,28 @@ def test_the_sheet_has_a_picture_of_each_from_its_surest_moment(tmp_path: Path) 
 
 def test_times_are_written_as_players_do() -> None:
     assert [clock(seconds) for seconds in (0, 5.04, 65.25, 7265.2)] == ["0:00.0", "0:05.0", "1:05.2", "2:01:05.2"]
+
+
+def test_a_report_of_a_few_bytes_takes_little_memory_whatever_it_claims(tmp_path: Path) -> None:
+    """Two rows may stand for a hundred million frames: their boxes are made when they are asked for."""
+    paths = [
+        [[0, 0, 0, 10, 10], [99_999_999, 100, 0, 110, 10]],
+        [[5, 1, 1, 2, 2], [5, 3, 3, 4, 4], [7, 5, 5, 6, 6]],
+    ]
+    source = {"source": "a.mp4", "frames": 10**8, "sizes": [[0, 64, 48]], "people": [{"paths": paths}]}
+    path = tmp_path / "covers.json"
+    path.write_text(json.dumps({"blazeface_covers": 1, "sources": [source]}))
+    tracemalloc.start()
+    given = read_report(path)["a.mp4"]
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1 << 20
+
+    def boxes(index: int) -> list[tuple[float, ...]]:
+        return [tuple(round(side, 3) for side in cover.box) for cover in given.covers(index, 0.0, 64, 48) or []]
+
+    assert boxes(0) == [(0, 0, 10, 10)]
+    assert boxes(5)[1:] == [(1, 1, 2, 2), (3, 3, 4, 4)]
+    assert boxes(6)[1:] == [(4, 4, 5, 5)]
+    assert boxes(8) == [boxes(8)[0]]
+    assert boxes(99_999_999) == [(100, 0, 110, 10)]

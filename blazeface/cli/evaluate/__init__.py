@@ -17,6 +17,7 @@ from blazeface.backends import BACKENDS, TRUST_HELP, backend_for
 from blazeface.cli.data.flags import add_label_flags
 from blazeface.cli.evaluate import robustness
 from blazeface.cli.evaluate import wider as evaluate_wider
+from blazeface.cli.overwrite import add_overwrite, refuse_unless
 from blazeface.cli.search_flag import add_min_face
 from blazeface.data.samples import SPLITS, chosen_evenly, load_split
 from blazeface.detector import FaceDetector, model_path
@@ -33,6 +34,9 @@ from blazeface.files.pictures import read_picture, write_picture
 from blazeface.files.staged import staged_file, write_errors
 from blazeface.geometry import Image
 from blazeface.spec import NAMED_SPECS
+
+WRITTEN = ("report.json", "report.md", "precision_recall.png", "reliability.png", "misses.png", "false_alarms.png")
+"""What --out names the folder of."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -53,8 +57,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out",
         type=Path,
         metavar="DIR",
-        help="write report.json, report.md, precision_recall.png, reliability.png, misses.png, false_alarms.png",
+        help=f"write {', '.join(WRITTEN)}",
     )
+    add_overwrite(parser)
     add("--limit", type=int, metavar="N", help="an even choice of N pictures instead of all")
     add(
         "--resamples", type=int, default=1000, metavar="N", help="for the 95 %% intervals; 0: none (default: 1000)"
@@ -77,6 +82,7 @@ def run(args: argparse.Namespace) -> int:
     for name in ("predictions", "truth"):
         if getattr(args, name) is not None:
             raise BlazeFaceError(f"--{name} goes with --protocol wider")
+    refuse_unless(args.overwrite, "--out", [args.out / name for name in WRITTEN] if args.out else [])
     draw = _prepare_output(args.out) if args.out else None
     detector, file, backend = _open(args)
     samples = chosen_evenly(load_split(args.data, args.split, args.format, args.category), args.limit)
@@ -112,9 +118,7 @@ def run(args: argparse.Namespace) -> int:
             text = markdown(report, f"{Path(args.model).stem} on {args.split}")
             part.write_text(text + (hardness_markdown(hardness) if hardness else ""), encoding="utf-8")
         draw(found, detector, Path(args.model).stem)
-        print(
-            f"\nwritten to {args.out}: report.json, report.md, precision_recall.png, reliability.png, misses.png, false_alarms.png"
-        )
+        print(f"\nwritten to {args.out}: {', '.join(WRITTEN)}")
     if broken:
         print(
             f"{len(samples) - len(found):,} of {len(samples):,} listed pictures could not be read and are not in the table",

@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from blazeface.cli.overwrite import refuse_unless
 from blazeface.detections import Detections
 from blazeface.detector import FaceDetector
 from blazeface.errors import BlazeFaceError
 from blazeface.evaluation.record import SCORE_CUT
-from blazeface.evaluation.wider.files import read_predictions, read_truth, write_prediction
+from blazeface.evaluation.wider.files import prediction_path, read_predictions, read_truth, write_prediction
 from blazeface.evaluation.wider.protocol import SUBSETS, WiderTruth, wider_ap
 from blazeface.files.names import printable
 from blazeface.files.pictures import read_picture
@@ -63,6 +64,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _detect(args: argparse.Namespace, truths: list[WiderTruth], folder: Path) -> None:
+    made = (prediction_path(folder, truth.event, truth.name) for truth in truths)
+    refuse_unless(args.overwrite, "--out", made)
     detector = FaceDetector(
         args.model, SCORE_CUT, args.backend, args.threads, min_face=args.min_face, trust=args.trust_model
     )
