@@ -14,8 +14,7 @@ from blazeface.benchmark import own
 from blazeface.benchmark.contender import Contender
 from blazeface.benchmark.interleave import Figures, interleaved, machine
 from blazeface.benchmark.scenes import HEIGHT, WIDTH, scenes
-from blazeface.cli.overwrite import add_overwrite, refuse_unless
-from blazeface.cli.search_flag import add_min_face
+from blazeface.cli.shared_flags import add_min_face, add_overwrite, refuse_unless
 from blazeface.errors import BlazeFaceError
 from blazeface.files.pictures import read_picture
 from blazeface.files.staged import staged_file, write_errors

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import blazeface
-from blazeface.cli.overwrite import add_overwrite, refuse_unless
+from blazeface.cli.shared_flags import add_overwrite, refuse_unless
 from blazeface.data.samples import chosen_evenly, load_split
 from blazeface.errors import BlazeFaceError
 from blazeface.export.format_table import (

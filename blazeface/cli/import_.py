@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from blazeface.cli.overwrite import add_overwrite, refuse_unless
+from blazeface.cli.shared_flags import add_overwrite, refuse_unless
 from blazeface.errors import BlazeFaceError, install_command
 
 

@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from blazeface.cli.overwrite import add_overwrite, refuse_unless
+from blazeface.cli.shared_flags import add_overwrite, refuse_unless
 from blazeface.data.samples import chosen_evenly, load_split
 from blazeface.detector import model_path
 from blazeface.errors import BlazeFaceError, install_command

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from blazeface.cli.overwrite import add_overwrite, refuse_unless
+from blazeface.cli.shared_flags import add_overwrite, refuse_unless
 from blazeface.data.samples import Sample, load_split
 from blazeface.detector import FaceDetector
 from blazeface.errors import BlazeFaceError, install_command

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from blazeface.backends import BACKENDS, TRUST_HELP
-from blazeface.cli.search_flag import add_min_face
+from blazeface.cli.shared_flags import add_min_face
 from blazeface.options import (
     BatchOptions,
     CoverOptions,

@@ -17,8 +17,7 @@ from blazeface.backends import BACKENDS, TRUST_HELP, backend_for
 from blazeface.cli.data.flags import add_label_flags
 from blazeface.cli.evaluate import robustness
 from blazeface.cli.evaluate import wider as evaluate_wider
-from blazeface.cli.overwrite import add_overwrite, refuse_unless
-from blazeface.cli.search_flag import add_min_face
+from blazeface.cli.shared_flags import add_min_face, add_overwrite, refuse_unless
 from blazeface.data.samples import SPLITS, chosen_evenly, load_split
 from blazeface.detector import FaceDetector, model_path
 from blazeface.errors import BlazeFaceError, install_command
