@@ -1,4 +1,5 @@
-"""kill -9 at random moments of training, export and detection: is anything ever half-written, does the next run go on?
+"""kill -9 at random moments of training, export, detection and recording: is anything ever half-written, is what was recorded
+lost, does the next run go on?
 
     python -m reliability.chaos --rounds 50
 
@@ -21,6 +22,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -36,6 +38,10 @@ from reliability.report import table, write_report
 ROOT = Path(__file__).parents[1]
 LATEST = 15.0
 """Seconds after which a round is killed at the latest; what goes on where it was killed comes to its end all the same."""
+
+MOST_LOST = 2.5
+"""Seconds of a recording that a kill may take: the second or so that is not written yet, and what the detector, which looks at
+the newest picture alone, has not come to on a busy machine."""
 
 MAX_SECONDS = 300.0
 """A round that takes longer hangs."""
@@ -298,6 +304,42 @@ def detecting_a_batch(place: Path) -> Trial:
     return Trial("detect", arguments, look, ended, begun)
 
 
+def recording(place: Path) -> Trial:
+    """A camera recorded with its boxes, in each container in turn: what was written until the kill plays."""
+    import av
+
+    from blazeface.sources import live
+    from reliability.camera import SteadyCamera
+
+    camera = SteadyCamera(pictures=60, rate=20.0)
+    turn = [0]
+
+    def open_live(
+        item: Any, timeout: float, stop: Any, reconnect: float = 0.0, say: Any = None
+    ) -> live.LiveSource:
+        return live.LiveSource(item.name, camera.open, timeout, stop, False, 0.0, say)
+
+    vars(live)["open_live"] = open_live
+
+    def arguments() -> list[str]:
+        turn[0] += 1
+        camera.forget()
+        out = place / f"out{('.mp4', '.mkv', '.mov', '.avi')[turn[0] % 4]}"
+        return ["--video", "cam0", "--output", str(out), "--no-window", "--quiet"]
+
+    def look() -> None:
+        for part in place.glob("out*"):
+            seconds = 0.0
+            # A header alone, of a recording that had just begun, cannot be opened.
+            with suppress(av.error.FFmpegError), av.open(str(part)) as file:
+                seconds = max((float(frame.time or 0) for frame in file.decode(video=0)), default=0.0)
+            lost = camera.seconds() - seconds
+            part.unlink()
+            assert lost < MOST_LOST, f"{part.suffix}: {lost:.1f} of {camera.seconds():.1f} seconds do not play"
+
+    return Trial("detect", arguments, look, lambda: None)
+
+
 def pictures_for_detection(folder: Path, count: int) -> Path:
     """The shipped portrait, cut `count` times at different places."""
     folder.mkdir()
@@ -368,6 +410,7 @@ TRIALS = {
     "export": exporting,
     "detection": detecting,
     "detection, 2 jobs": detecting_a_batch,
+    "recording": recording,
 }
 
 if __name__ == "__main__":
