@@ -130,7 +130,7 @@ fuzz: $(VENV)/.dev
 	$(RUN) -m reliability.fuzz --seconds $(SECONDS)
 
 model-mutants: $(VENV)/.dev
-	$(RUN) -m reliability.model_mutants --count $(COUNT) --seed $(SEED)
+	$(RUN) -m reliability.model_mutants --count $(COUNT) --seed $(SEED) $(if $(filter command line environment,$(origin MINUTES)),--minutes $(MINUTES))
 
 chaos: $(VENV)/.dev
 	$(RUN) -m reliability.chaos --rounds $(ROUNDS)
