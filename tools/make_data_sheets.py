@@ -84,6 +84,6 @@ if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as folder:
         data, out = make_folder(Path(folder) / "photos"), Path(folder) / "check"
         run_command("data", ["check", str(data), "--out", str(out), "--quiet"])
-        for name, rows in (("train", 3), ("batches", 3), ("doubtful", 1)):
+        for name, rows in (("train", 2), ("batches", 3), ("doubtful", 1)):
             sheet = read_picture(str(out / f"{name}.png"))
             write_picture(ROOT / "docs" / "images" / f"data-{name}.jpg", sheet[: 26 + rows * 210])

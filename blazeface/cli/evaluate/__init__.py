@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -109,7 +110,7 @@ def run(args: argparse.Namespace) -> int:
             "min_face": args.min_face,
             "iou_threshold": IOU_THRESHOLD,
             "resamples": args.resamples,
-            "left_out": sorted(str(path.relative_to(args.data)) for path in broken),
+            "left_out": sorted(os.path.relpath(path, args.data) for path in broken),
         }
         with _new(args.out / "report.json") as part:
             part.write_text(json.dumps({**about, **report, **(hardness or {})}, indent=2) + "\n", encoding="utf-8")

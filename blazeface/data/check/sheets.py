@@ -93,10 +93,13 @@ def tile_of(image: Image, labels: object, caption: str, marked: int = -1) -> Til
 
 
 def around(tile: Tile, margin: float = 1.5) -> Tile:
-    """The part of a tile's picture around its marked box, `margin` sides of it wider to each side."""
+    """The part of a tile's picture around its marked box, `margin` sides of it wider to each side; the whole picture where
+    the box lies beside it."""
     x1, y1, x2, y2 = (float(value) for value in tile.boxes[tile.marked])
     reach = margin * max(x2 - x1, y2 - y1, 8.0)
     height, width = tile.image.shape[:2]
+    if not (0 <= (x1 + x2) / 2 <= width and 0 <= (y1 + y2) / 2 <= height):
+        return tile
     left, top = max(0, min(int(x1 - reach), width - 16)), max(0, min(int(y1 - reach), height - 16))
     right, bottom = min(width, max(int(x2 + reach), left + 16)), min(height, max(int(y2 + reach), top + 16))
     corner = np.array([left, top], np.float32)
