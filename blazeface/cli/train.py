@@ -139,7 +139,7 @@ def _train(
     torch.set_num_threads(args.threads or max(1, (os.cpu_count() or 1) // processes.world))
     out: Path = args.out or args.resume
     say = _say if processes.leads else lambda _: None
-    samples, val = load_data(args.data, args.val_split, say, args.format, args.category)
+    samples, val = load_data(args.data, args.val_split, say, args.format, args.category or ())
     if processes.leads:
         tell_of_data(samples, val, config)
     if args.regions:

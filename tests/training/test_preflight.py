@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import shutil
 import subprocess
@@ -13,9 +14,11 @@ import torch
 from wider_material import write_data
 
 from blazeface.cli.main import run_command
+from blazeface.cli.train import add_arguments
 from blazeface.data.samples import load_split, split_off
 from blazeface.errors import BlazeFaceError
 from blazeface.training.preflight import LOCK, claimed, load_data, require_batch, require_packages
+from blazeface.training.runs.data_flags import keep_data_flags, restore_data_flags
 
 ROOT = Path(__file__).parents[2]
 QUICK = ["--epochs", "1", "--batch", "8", "--warmup", "2", "--workers", "0", "--threads", "1", "--quiet"]
@@ -169,6 +172,33 @@ def test_val_split_has_one_picture_at_least_and_leaves_one(tmp_path: Path) -> No
         assert len(split_off(samples, share)[1]) == count
     with pytest.raises(BlazeFaceError, match="--val-split: 1 picture cannot be shared out"):
         split_off(samples[:1], 0.5)
+
+
+def test_going_on_reads_the_labels_as_before(tmp_path: Path) -> None:
+    """The format, the categories and the share of val are the run's, unless they are said again."""
+    flags = [
+        "--data",
+        str(tmp_path),
+        "--format",
+        "coco",
+        "--category",
+        "mask",
+        "--category",
+        "hat",
+        "--val-split",
+        "0.2",
+    ]
+    keep_data_flags(parsed(flags), tmp_path)
+    for again, categories in (([], ["mask", "hat"]), (["--category", "face"], ["face"])):
+        args = parsed(["--resume", str(tmp_path), *again])
+        restore_data_flags(args)
+        assert (args.data, args.format, args.category, args.val_split) == (tmp_path, "coco", categories, 0.2)
+
+
+def parsed(flags: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    return parser.parse_args(flags)
 
 
 def test_a_run_with_val_split(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

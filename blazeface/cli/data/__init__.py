@@ -75,7 +75,7 @@ def _checked(args: argparse.Namespace) -> dict[str, SplitCheck]:
     size = NAMED_SPECS[args.model].input_size
     for split in SPLITS:
         try:
-            found = find_labels(args.root, split, args.format, args.category)
+            found = find_labels(args.root, split, args.format, args.category or ())
         except NoLabels as error:
             if split == "train":
                 raise

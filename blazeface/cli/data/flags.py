@@ -18,7 +18,6 @@ def add_label_flags(add: argparse._ActionsContainer) -> None:
     add.add_argument(
         "--category",
         action="append",
-        default=[],
         metavar="NAME",
         help="what is called so is a face; may be given several times (default: what is called face)",
     )

@@ -85,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
     refuse_unless(args.overwrite, "--out", [args.out / name for name in WRITTEN] if args.out else [])
     draw = _prepare_output(args.out) if args.out else None
     detector, file, backend = _open(args)
-    samples = chosen_evenly(load_split(args.data, args.split, args.format, args.category), args.limit)
+    samples = chosen_evenly(load_split(args.data, args.split, args.format, args.category or ()), args.limit)
     broken: list[Path] = []
     read = _reader(broken)
     progress = tqdm(samples, desc="scoring", unit="picture", leave=False, disable=None)
