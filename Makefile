@@ -1,6 +1,7 @@
 # make demo       core packages alone; finds the face in a shipped picture
 # make test       everything the tests need; the fast suite      make test-slow   the rest of the suite
 # make docs       the documentation as a site, in out/site       make stranger    a newcomer's first ten minutes, in 25 steps
+# make release    wheel, sdist, .tflite files, checksums and a bill of materials, in out/release
 # make lint       ruff and mypy                                  make evaluate DATA=ROOT   score the shipped models
 # make parity DATA=ROOT   hold the imported networks against LiteRT and MediaPipe 0.10.21 (in .venv-parity)
 # make browser-check   the phone page, and an exported ONNX file, in Chromium (fetches onnxruntime-web with npm)
@@ -45,7 +46,7 @@ PEERS := .venv-peers-opencv .venv-peers-centerface .venv-peers-mtcnn
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: web phones-js-check release-js browser-check formats-check lightweight-report help demo test test-slow lint evaluate parity export-report benchmark benchmark-speed tables pictures docs stranger fuzz chaos soak mutants model-mutants lock audit clean
+.PHONY: web phones-js-check release-js browser-check formats-check lightweight-report help demo test test-slow lint evaluate parity export-report benchmark benchmark-speed tables pictures docs stranger release fuzz chaos soak mutants model-mutants lock audit clean
 
 help:
 	@sed -n 's/^# \{0,1\}//; /^$$/q; p' Makefile
@@ -154,6 +155,9 @@ docs: $(VENV)/.docs
 
 stranger: $(VENV)/.docs
 	$(RUN) -m pytest -m slow tests/test_stranger.py -rs
+
+release: $(VENV)/.docs
+	$(RUN) tools/release.py
 
 pictures: $(VENV)/.core
 	$(RUN) tools/make_images.py

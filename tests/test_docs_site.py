@@ -49,7 +49,7 @@ def test_the_python_of_the_questions_runs(tmp_path: Path) -> None:
 
 def test_links_are_led_to_places_in_the_site() -> None:
     pytest.importorskip("mkdocs", reason="mkdocs is not installed (extra docs)")
-    from tools.site import relinked, spaced
+    from tools.docs_site import relinked, spaced
 
     known = {
         "README.md": "index.md", "docs/api.md": "api.md", "docs/images/a.png": "images/a.png",
@@ -65,7 +65,7 @@ def test_links_are_led_to_places_in_the_site() -> None:
 
 def test_parameters_become_a_list() -> None:
     pytest.importorskip("griffe", reason="griffe is not installed (extra docs)")
-    from tools.site_docstrings import listed
+    from tools.docs_parameters import listed
 
     text = "Does it.\n\na: one,\n    and more.\nb, c: two. Note: three.\nRaises X.\nd: no parameter"
     assert listed(text, {"a", "b", "c"}) == (
