@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -220,7 +221,7 @@ def test_step_18_a_camera_that_is_not_there(stranger: Stranger) -> None:
 
 def test_step_19_faces_are_hidden_and_nothing_hidden_is_said(stranger: Stranger) -> None:
     said = stranger.run("blazeface", "detect", "photo.jpg", "--blur", "solid", "--output", "hidden.png").stderr
-    assert "1 person covered" in said
+    assert re.search(r"^[1-9]\d* (person|people) covered", said, re.MULTILINE)
     assert stranger.python("print(len(blazeface.detect('hidden.png')))") == "0\n"
     stranger.python("cv2.imwrite('grey.png', np.full((90, 120, 3), 99, np.uint8))")
     hide = ("blazeface", "detect", "grey.png", "--blur", "solid", "--output", "hidden-grey.png", "--quiet")

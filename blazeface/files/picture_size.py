@@ -52,20 +52,28 @@ def picture_size(data: bytes) -> tuple[int, int] | None:
 
 
 def jpeg_scans(data: bytes) -> int:
-    """How many scans a JPEG has: each goes over the whole picture once more, however few bytes it has itself.
+    """How many scans a JPEG has: each goes over the whole picture once more, however few bytes it has itself."""
+    return _jpeg_scans_and_end(data)[0]
 
-    Counts the SOS markers of the first picture (ITU T.81, B.1.1.4): in the pixels, FF stands before 00 or a restart
-    alone, and segments are stepped over.
-    """
+
+def is_cut_jpeg(data: bytes) -> bool:
+    """Whether a JPEG breaks off in its pixels: OpenCV before 4.11 fills the rest with grey and says nothing."""
+    scans, ended = _jpeg_scans_and_end(data)
+    return scans > 0 and not ended
+
+
+def _jpeg_scans_and_end(data: bytes) -> tuple[int, bool]:
+    """Counts the SOS markers of the first picture (ITU T.81, B.1.1.4) and looks for its EOI: in the pixels, FF stands before
+    00 or a restart alone, and segments are stepped over."""
     position, scans = 2, 0
     while data.startswith(b"\xff\xd8") and (mark := _BEYOND_PIXELS.search(data, position)):
         kind, position = data[mark.end() - 1], mark.end()
         if kind == 0xD9:
-            break
+            return scans, True
         scans += kind == 0xDA
         if kind != 0x01:
             position += int.from_bytes(data[position : position + 2], "big")
-    return scans
+    return scans, False
 
 
 def is_cut_png(data: bytes) -> bool:

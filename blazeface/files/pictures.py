@@ -18,7 +18,7 @@ from blazeface.files.copies import with_profile
 from blazeface.files.heif import decode_heic, is_avif, is_heic, turned
 from blazeface.files.names import printable
 from blazeface.files.opencv_log import SILENT, set_log_level
-from blazeface.files.picture_size import is_cut_png, jpeg_scans, picture_size
+from blazeface.files.picture_size import is_cut_jpeg, is_cut_png, jpeg_scans, picture_size
 from blazeface.files.staged import require_regular_file, staged_file, write_errors
 from blazeface.geometry import Image
 
@@ -71,6 +71,8 @@ def read_picture(path: str) -> Image:
         raise BlazeFaceError(
             f"{shown}: a JPEG of {scans:,} scans over {width} x {height} pixels, more than are read"
         )
+    if is_cut_jpeg(data):
+        raise BlazeFaceError(f"{shown}: not a picture, or a damaged one (a JPEG that breaks off)")
     if is_cut_png(data):
         raise BlazeFaceError(f"{shown}: not a picture, or a damaged one (a PNG chunk reaches beyond the file)")
     image, fault = decode_picture(data)
