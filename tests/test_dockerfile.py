@@ -63,9 +63,9 @@ def test_the_steps_make_a_working_command(tmp_path: Path) -> None:
                 else:
                     shutil.copy(ROOT / name, source)
         elif word == "RUN":
-            for command in rest.split("&&"):
-                if not command.strip().startswith(OF_THE_IMAGE):
-                    subprocess.run(shlex.split(command), cwd=source, env=env, check=True, timeout=700)
+            for part in rest.split("&&"):
+                if not part.strip().startswith(OF_THE_IMAGE):
+                    subprocess.run(shlex.split(part), cwd=source, env=env, check=True, timeout=700)
     shutil.rmtree(source)
     installed = subprocess.run(
         ["python", "-m", "pip", "list"], env=env, capture_output=True, text=True
