@@ -10,6 +10,8 @@ takes more than SECONDS: the runtime was handed what it cannot bear. The same co
 from __future__ import annotations
 
 import argparse
+import importlib
+import importlib.util
 import os
 import signal
 import sys
@@ -23,9 +25,11 @@ import numpy as np
 
 from blazeface.backends import open_backend
 from blazeface.errors import BlazeFaceError
+from blazeface.guard.ncnn_check import check_ncnn
 from blazeface.guard.onnx_check import check_onnx
+from blazeface.guard.openvino_check import check_openvino
 from blazeface.guard.tflite_check import check_tflite
-from reliability.mutants import mutate_onnx, mutate_tflite
+from reliability.mutants import mutate_ncnn, mutate_onnx, mutate_openvino, mutate_tflite
 from reliability.report import table, write_report
 from reliability.targets import model_seeds
 
@@ -34,10 +38,23 @@ OUT = Path(__file__).parents[1] / "out" / "model-mutants"
 
 Check = Callable[[Path], None]
 Mutate = Callable[[bytes, int, int], bytes]
+
+
+def _check_param(path: Path) -> None:
+    from blazeface.backends.ncnn_backend import _read_param
+    from blazeface.spec import ModelSpec
+
+    text, layers = _read_param(path)
+    check_ncnn(path, layers, ModelSpec.from_json(text, str(path)).input_size)
+
+
 FORMATS: dict[str, tuple[Mutate, Check, str]] = {
     "onnx": (mutate_onnx, lambda path: check_onnx(path.read_bytes(), str(path)), "onnxruntime"),
     "tflite": (mutate_tflite, check_tflite, "tflite"),
+    "param": (mutate_ncnn, _check_param, "ncnn"),
+    "xml": (mutate_openvino, check_openvino, "openvino"),
 }
+RUNTIMES = {"onnx": "onnxruntime", "tflite": "ai_edge_litert", "param": "ncnn", "xml": "openvino"}
 
 
 def main() -> int:
@@ -45,26 +62,33 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=100_000, help="mutants of each format (default 100000)")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--minutes", type=float, default=float("inf"), help="end after these at the latest")
+    parser.add_argument("--only", choices=sorted(FORMATS), nargs="+", default=list(FORMATS))
     parser.add_argument("--no-report", action="store_true", help="print only")
     args = parser.parse_args()
-    each = 60 * args.minutes / len(FORMATS)
-    rows = {name: try_format(name, args.count, args.seed, each) for name in FORMATS}
+    chosen = [name for name in args.only if importlib.util.find_spec(RUNTIMES[name])]
+    for name in chosen:
+        importlib.import_module(RUNTIMES[name])  # once, and not in each forked process
+    each = 60 * args.minutes / len(chosen)
+    rows = {name: try_format(name, args.count, args.seed, each) for name in chosen}
+    named = [] if args.only == list(FORMATS) else chosen
     figures = {"asked": args.count, "seed": args.seed, "formats": rows}
     text = as_text(figures)
     print(text)
     if not args.no_report:
-        print(f"written to {write_report('model-mutants', figures, text)}")
+        print(f"written to {write_report('-'.join(['model-mutants', *named]), figures, text)}")
     return int(any(row["findings"] for row in rows.values()))
 
 
 def try_format(name: str, count: int, seed: int, seconds: float) -> dict[str, Any]:
     """Up to `count` mutants of one format, for `seconds` at most."""
     mutate, check, backend = FORMATS[name]
-    seeds = model_seeds(f".{name}")
+    seeds, beside = model_seeds(f".{name}"), model_seeds(f".{name}", ".bin") if name in ("param", "xml") else []
     row: dict[str, Any] = {"mutants": 0, "unwritable": 0, "refused": 0, "ran": 0, "failed": 0, "findings": []}
     end = time.monotonic() + seconds
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"x.{name}"
+        for data in beside:
+            path.with_suffix(".bin").write_bytes(data)
         for number in range(count):
             if time.monotonic() > end:
                 break

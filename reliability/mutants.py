@@ -3,9 +3,32 @@
 from __future__ import annotations
 
 import random
+import re
 from typing import Any
 
+from blazeface.guard.ncnn_check import LAYERS
+from blazeface.guard.openvino_rules import RULES
+
 NUMBERS = (-1, 0, 1, 2, 3, 7, 64, 255, 2**16, 2**24, 2**31 - 1, 2**31, 2**62, -(2**31))
+WORDS = (
+    "-1",
+    "0",
+    "1",
+    "2",
+    "3",
+    "5",
+    "7",
+    "16",
+    "17",
+    "63",
+    "64",
+    "255",
+    "1024",
+    "65536",
+    "-233",
+    "1.5",
+    "2147483647",
+)
 KINDS = (
     "Conv", "Relu", "MaxPool", "Add", "Concat", "Pad", "Reshape", "Transpose", "Resize", "Slice", "Gather", "Loop", "If",
     "ConvTranspose", "DequantizeLinear", "NonMaxSuppression", "Expand", "Tile", "Range", "LSTM", "TopK", "Einsum",
@@ -115,3 +138,63 @@ def _change_tflite(model: Any, rng: random.Random) -> None:
             tensor.buffer = rng.randrange(len(model.buffers))
         case 8 if tensor.quantization is not None:
             tensor.quantization.axis = rng.randrange(4)
+
+
+def mutate_ncnn(data: bytes, seed: int, number: int) -> bytes:
+    """Mutant `number` of a series: one to four changes of kinds, settings, blobs and the order of layers."""
+    rng = random.Random(seed * 1_000_003 + number)
+    lines = data.decode().splitlines()
+    layers = [line.split() for line in lines[2:-1]]
+    for _ in range(rng.randint(1, 4)):
+        words = rng.choice(layers)
+        settings = [place for place, word in enumerate(words) if "=" in word]
+        blobs = [place for place in range(4, len(words)) if place not in settings]
+        match rng.randrange(7):
+            case 0:
+                words[0] = rng.choice([*LAYERS, "Crop", "MemoryData", "LSTM", "Deconvolution"])
+            case 1 | 2 if settings:
+                place = rng.choice(settings)
+                words[place] = f"{words[place].partition('=')[0]}={rng.choice(WORDS)}"
+            case 3:
+                words.append(f"{rng.randrange(20)}={rng.choice(WORDS)}")
+            case 4 if blobs:
+                words[rng.choice(blobs)] = rng.choice(
+                    [word for line in layers for word in line[4:] if "=" not in word]
+                )
+            case 5 if settings:
+                del words[rng.choice(settings)]
+            case 6:
+                a, b = rng.randrange(len(layers)), rng.randrange(len(layers))
+                layers[a], layers[b] = layers[b], layers[a]
+    made = {word for line in layers for word in line[4 + int(line[2]) :][: int(line[3])]}
+    head = [lines[0], f"{len(layers)} {len(made)}"]  # what announces them is looked at before, and apart
+    return "\n".join([*head, *(" ".join(line) for line in layers), lines[-1], ""]).encode()
+
+
+def mutate_openvino(data: bytes, seed: int, number: int) -> bytes:
+    """The same of an .xml file: kinds, attributes, edges and versions."""
+    rng = random.Random(seed * 1_000_003 + number)
+    text = data.decode()
+    for _ in range(rng.randint(1, 4)):
+        name = rng.choice(
+            ("type", "shape", "strides", "pads_begin", "pads_end", "dilations", "axis", "offset", "size", "from-layer",
+             "from-port", "to-layer", "to-port", "version", "kernel", "element_type", "special_zero", "mode", "rounding_type")
+        )  # fmt: skip
+        places = list(re.finditer(rf' {name}="([^"]*)"', text))
+        if not places:
+            continue
+        place = rng.choice(places)
+        if name == "type":
+            new = rng.choice([*RULES, "Loop", "ReadValue", "Tile", "NonMaxSuppression", "LSTMSequence"])
+        elif name == "version":
+            new = f"opset{rng.randint(1, 15)}"
+        elif name == "element_type":
+            new = rng.choice(["f32", "f16", "i64", "i32", "u8", "i8", "boolean", "u1", "string"])
+        elif name == "special_zero":
+            new = rng.choice(["true", "false"])
+        else:
+            parts = re.findall(r"[^, ]+", place[1]) or ["0"]
+            parts[rng.randrange(len(parts))] = rng.choice(WORDS)
+            new = ", ".join(parts)
+        text = f"{text[: place.start(1)]}{new}{text[place.end(1) :]}"
+    return text.encode()

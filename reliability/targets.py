@@ -152,8 +152,9 @@ def config_seeds() -> list[bytes]:
     return [TrainConfig().to_json().encode()]
 
 
-def model_seeds(suffix: str) -> list[bytes]:
-    """A tiny network, so that most of its file says what it is rather than what its weights are."""
+def model_seeds(suffix: str, beside: str = "") -> list[bytes]:
+    """A tiny network, so that most of its file says what it is rather than what its weights are. beside: the suffix of the
+    second file of a format that has two, which is given in its place."""
     import torch
 
     from blazeface.export.format_table import Options, load_format
@@ -180,8 +181,9 @@ def model_seeds(suffix: str) -> list[bytes]:
                 FaceTrainer(network, TrainConfig(), Machine(), Processes()).checkpoint(9), Path(folder)
             )
         else:
-            load_format(suffix[1:]).write(network.folded(), path, Options())
-        return [path.read_bytes()]
+            kind = {".param": "ncnn", ".xml": "openvino"}.get(suffix, suffix[1:])
+            load_format(kind).write(network.folded(), path, Options())
+        return [(path.with_suffix(beside) if beside else path).read_bytes()]
 
 
 def picture_door() -> Call:
