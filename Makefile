@@ -140,7 +140,7 @@ soak: $(VENV)/.dev
 	$(RUN) -m reliability.soak --minutes $(MINUTES)
 
 mutants: $(VENV)/.dev
-	$(RUN) -m reliability.plant $(if $(ONLY),--only "$(ONLY)")
+	$(RUN) -m reliability.plant $(if $(ONLY),--only "$(ONLY)") $(FLAGS)
 
 lock: $(VENV)/.core $(SUPPLY)/.made
 	PATH="$(CURDIR)/$(SUPPLY)/$(BIN):$$PATH" $(RUN) -m reliability.lock

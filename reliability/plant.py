@@ -1,8 +1,9 @@
-"""Plant faults one by one and see whether the tests notice: python -m reliability.plant [--only WORDS] [--list]
+"""Plant faults one by one and see whether the tests notice: python -m reliability.plant [--only WORDS] [--untried] [--list]
 
 Each fault of reliability/planted/ is a change of one place in one file. It is made in a copy of the working tree, the tests
 that should notice it are run there, and the file is put back. A fault under which they pass is a survivor: something
-that the tests do not check. The report goes to docs/reliability, with --only that of the other faults as it was; status 1 when one was not caught.
+that the tests do not check. The report goes to docs/reliability, with --only or --untried that of the other faults as it
+was; status 1 when one was not caught. Ctrl-C ends the run with a report of the faults tried until then.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -37,9 +38,15 @@ SURVIVED, STALE, UNTRIED = "survived", "no longer fits its file", "not tried yet
 def main() -> int:
     parser = argparse.ArgumentParser(description="Plant faults and see whether the tests notice.")
     parser.add_argument("--only", metavar="WORDS", help="faults whose file or description holds these words")
+    parser.add_argument(
+        "--untried", action="store_true", help="only faults that the latest report does not call caught"
+    )
     parser.add_argument("--list", action="store_true", help="say which faults there are, and which no longer fit")
     args = parser.parse_args()
-    chosen = [fault for fault in FAULTS if (args.only or "") in f"{fault.file}: {fault.what}"]
+    known = earlier() if args.only or args.untried else {}
+    chosen = [fault for fault in FAULTS if (args.only or "") in name(fault)]
+    if args.untried:
+        chosen = [fault for fault in chosen if known.get(name(fault)) not in (CAUGHT, BROKEN)]
     stale = [fault for fault in chosen if not fits(fault)]
     if args.list:
         for fault in chosen:
@@ -52,12 +59,13 @@ def main() -> int:
         unsound = failing(tree, tests)
         for test in unsound:
             print(f"left out, since it fails without any fault: {test}", flush=True)
-        for fault in chosen:
-            if fault not in stale:
-                status = try_fault(tree, fault, unsound)
-                results[name(fault)] = {PASSED: SURVIVED, FAILED: CAUGHT, None: CAUGHT}.get(status, BROKEN)
-                print(f"{results[name(fault)]}: {name(fault)}", flush=True)
-    results = (earlier() if args.only else {}) | results
+        with suppress(KeyboardInterrupt):
+            for fault in chosen:
+                if fault not in stale:
+                    status = try_fault(tree, fault, unsound)
+                    results[name(fault)] = {PASSED: SURVIVED, FAILED: CAUGHT, None: CAUGHT}.get(status, BROKEN)
+                    print(f"{results[name(fault)]}: {name(fault)}", flush=True)
+    results = known | results
     figures = figures_of({name(f): results.get(name(f), UNTRIED) for f in FAULTS}, unsound)
     print(write_report("mutants", figures, markdown(figures)))
     print(f"{figures['caught']} of {figures['faults']} faults were caught")
@@ -132,13 +140,14 @@ def run_tests(
     """
     process = multiprocessing.get_context("fork").Process(target=_pytest, args=(tree, tests, left_out, note))
     process.start()
-    process.join(LIMIT if note is None else None)
-    if process.is_alive():
-        assert process.pid is not None
-        os.killpg(process.pid, signal.SIGKILL)
-        process.join()
-        return None
-    return process.exitcode
+    try:
+        process.join(LIMIT if note is None else None)
+        return process.exitcode
+    finally:
+        if process.is_alive():  # the limit, or Ctrl-C
+            assert process.pid is not None
+            os.killpg(process.pid, signal.SIGKILL)
+            process.join()
 
 
 def _pytest(tree: Path, tests: Sequence[str], left_out: Sequence[str], note: Path | None) -> None:

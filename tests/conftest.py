@@ -47,6 +47,17 @@ def tiny_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_data(tmp_path_factory.mktemp("tiny") / "data")
 
 
+@pytest.fixture(scope="session")
+def finished_run(tiny_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a training of two epochs that came to its end; tests leave it as it is."""
+    from blazeface.cli.main import run_command
+
+    out = tmp_path_factory.mktemp("finished") / "run"
+    quick = ["--epochs", "2", "--batch", "8", "--warmup", "2", "--workers", "0", "--threads", "1", "--quiet"]
+    assert run_command("train", ["--data", str(tiny_data), "--out", str(out), *quick]) == 0
+    return out
+
+
 @pytest.fixture
 def red_detector() -> RedDetector:
     return RedDetector()

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -29,6 +30,10 @@ SETTING_UP = ("make ", "pip install")
 SERVING = ("blazeface web",)
 """Its flags alone are read here: it brings files from the network and serves until it is stopped. tests/web and
 tests/cli/test_web_command.py run it."""
+
+
+LONG = re.compile(r"train\.py .*--(resume|init)\b")
+"""A training each, whose flags tests/cli/test_train.py tries in the fast suite."""
 
 
 def commands() -> list[str]:
@@ -81,7 +86,12 @@ def test_command_that_serves(text: str) -> None:
     assert vars(parser.parse_args(shlex.split(text)[2:])) != vars(parser.parse_args([]))
 
 
-@pytest.mark.parametrize("text", [text for text in commands() if not text.startswith(SETTING_UP + SERVING)])
+def run_here() -> list[Any]:
+    found = [text for text in commands() if not text.startswith(SETTING_UP + SERVING)]
+    return [pytest.param(text, marks=pytest.mark.slow) if LONG.search(text) else text for text in found]
+
+
+@pytest.mark.parametrize("text", run_here())
 def test_command(text: str, home: Path) -> None:
     env = {**os.environ, "OMP_NUM_THREADS": "1"}
     env.pop("DISPLAY", None)

@@ -27,13 +27,13 @@ CORE: tuple[Fault, ...] = (
         ),
         (
             "the picture is fitted by its short side",
-            "scale = size / max(height, width)",
-            "scale = size / min(height, width)",
+            "return rows / max(height, width) if",
+            "return rows / min(height, width) if",
         ),
         (
             "the border is all on one side",
-            "left, top = (size - new_width) // 2, (size - new_height) // 2",
-            "left, top = 0, (size - new_height) // 2",
+            "left, top = (columns - new_width) // 2, (rows - new_height) // 2",
+            "left, top = 0, (rows - new_height) // 2",
         ),
         (
             "one scale stands for both",
@@ -44,8 +44,8 @@ CORE: tuple[Fault, ...] = (
         ("the middle pixel of a cell is missed by one", "middle = step // 2", "middle = step // 2 - 1"),
         (
             "MediaPipe's warp begins half a pixel off",
-            "left, top = (width - side) / 2, (height - side) / 2",
-            "left, top = (width - side) / 2 + 0.5, (height - side) / 2",
+            "left, top = (width - across) / 2, (height - down) / 2",
+            "left, top = (width - across) / 2 + 0.5, (height - down) / 2",
         ),
     ),
     *faults(
@@ -113,7 +113,7 @@ CORE: tuple[Fault, ...] = (
         ("suppression keeps the last of a group", "np.array([group[0] for group", "np.array([group[-1] for group"),
     ),
     *faults(
-        "blazeface/detections.py",
+        "blazeface/detections/faces.py",
         "detections/test_detections.py",
         ("scores in any order pass", "(self.scores[1:] <= self.scores[:-1]).all()", "True"),
         ("values that are not finite pass", "if not np.isfinite(value).all():", "if False:"),
@@ -125,8 +125,8 @@ CORE: tuple[Fault, ...] = (
         ),
         (
             "scores are rounded like pixels",
-            "round(float(self.scores[i]), digits + 2)",
-            "round(float(self.scores[i]), digits)",
+            "round(self.score, digits + 2)",
+            "round(self.score, digits)",
         ),
     ),
     *faults(

@@ -50,13 +50,13 @@ PRIVACY: tuple[Fault, ...] = (
         ("a gap grows from its one end only", "min(time - start, end - time), tracks)", "0.0, tracks)"),
         (
             "a face is covered where it was and not where it goes",
-            "whole = _grown(_union(widened(box, rules.margin), ahead), box, away, tracks)",
-            "whole = _grown(widened(box, rules.margin), box, away, tracks)",
+            "_grown(_union(widened(box, rules.margin), ahead), box, away",
+            "_grown(widened(box, rules.margin), box, away",
         ),
         (
             "a face is covered where it goes and not where it was",
-            "whole = _grown(_union(widened(box, rules.margin), ahead), box, away, tracks)",
-            "whole = _grown(ahead, box, away, tracks)",
+            "_grown(_union(widened(box, rules.margin), ahead), box, away",
+            "_grown(ahead, box, away",
         ),
         (
             "a face before its first sight is looked for the wrong way",
@@ -141,7 +141,7 @@ PRIVACY: tuple[Fault, ...] = (
         "files/test_staged.py",
         (
             "a staged file is written in place",
-            '    part = target.with_name(f".{target.stem[:40]}-{os.getpid()}-{next(_numbers)}.part{target.suffix}")',
+            "    part = target.with_name(name + target.suffix)",
             "    part = target",
             "files/test_staged.py::test_a_file_that_stood_there_stays_until_the_block_ends",
         ),

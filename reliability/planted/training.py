@@ -164,7 +164,7 @@ TRAINING: tuple[Fault, ...] = (
     ),
     *faults(
         "blazeface/models/torch_archive.py",
-        "training/test_checkpoint.py",
+        "models/test_torch_archive.py",
         ("a checkpoint runs what is in it", "weights_only=True", "weights_only=False"),
     ),
     *faults(

@@ -97,14 +97,11 @@ def test_robustness_centred_faces_and_clips(
 
 
 def test_the_folder_of_a_run_is_evaluated_by_its_averaged_weights(
-    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    data: Path, finished_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run_folder = tmp_path / "run"
-    quick = ["--batch", "1", "--epochs", "1", "--warmup", "1", "--workers", "0", "--threads", "1", "--quiet"]
-    assert run_command("train", ["--data", str(data), "--out", str(run_folder), *quick]) == 0
     flags = ("--data", data, "--resamples", 0, "--threads", 1)
-    assert run(*flags, "--model", run_folder, "--out", tmp_path / "a") == 0
-    network = averaged(load_checkpoint(run_folder))
+    assert run(*flags, "--model", finished_run, "--out", tmp_path / "a") == 0
+    network = averaged(load_checkpoint(finished_run))
     save_weights(network, tmp_path / "averaged.safetensors")
     assert run(*flags, "--model", tmp_path / "averaged.safetensors", "--out", tmp_path / "b") == 0
     first, second = (json.loads((tmp_path / name / "report.json").read_text()) for name in "ab")

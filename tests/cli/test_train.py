@@ -25,10 +25,8 @@ ROOT = Path(__file__).parents[2]
 QUICK = ["--batch", "8", "--warmup", "2", "--workers", "0", "--threads", "1", "--quiet"]
 
 
-def test_a_run_leaves_weights_export_report_and_logs(tiny_data: Path, tmp_path: Path) -> None:
-    out = tmp_path / "run"
-    status = run_command("train", ["--data", str(tiny_data), "--out", str(out), "--epochs", "2", *QUICK])
-    assert status == 0
+def test_a_run_leaves_weights_export_report_and_logs(tiny_data: Path, finished_run: Path) -> None:
+    out = finished_run
     names = {path.name for path in out.iterdir()}
     assert {"model.safetensors", "model.onnx", "report.json", "checkpoint.pt", "config.json"} <= names
     assert {"log.csv", "evaluations.csv", "curves.png", "tensorboard"} <= names
@@ -47,10 +45,9 @@ def test_a_run_leaves_weights_export_report_and_logs(tiny_data: Path, tmp_path: 
     assert run_command("train", ["--data", str(tiny_data), "--out", str(out), "--epochs", "2", *QUICK]) == 1
 
 
-def test_fine_tuning_starts_from_given_weights(tiny_data: Path, tmp_path: Path) -> None:
-    first, second = tmp_path / "first", tmp_path / "second"
-    assert run_command("train", ["--data", str(tiny_data), "--out", str(first), "--epochs", "1", *QUICK]) == 0
-    network = load_weights(first / "model.safetensors")
+def test_fine_tuning_starts_from_given_weights(tiny_data: Path, finished_run: Path, tmp_path: Path) -> None:
+    second = tmp_path / "second"
+    network = load_weights(finished_run / "model.safetensors")
     network.spec = dataclasses.replace(network.spec, resampling="corner")  # as imported networks have it
     init = str(tmp_path / "init.safetensors")
     save_weights(network, Path(init))
@@ -137,16 +134,12 @@ def test_a_missing_data_folder_is_named(tmp_path: Path, capsys: pytest.CaptureFi
     assert capsys.readouterr().err.endswith(f"{missing}: no such data folder\n")
 
 
-def test_a_resumed_run_keeps_its_recipe(
-    tiny_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    out = tmp_path / "run"
-    assert run_command("train", ["--data", str(tiny_data), "--out", str(out), "--epochs", "1", *QUICK]) == 0
+def test_a_resumed_run_keeps_its_recipe(finished_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for flag, value, words in (
         ("--seed", "7", "--seed 7 differs from 0"),
         ("--batch", "4", "--batch 4 differs from 8"),
     ):
-        assert run_command("train", ["--resume", str(out), flag, value, "--workers", "0", "--quiet"]) == 1
+        assert run_command("train", ["--resume", str(finished_run), flag, value, "--workers", "0", "--quiet"]) == 1
         assert f"{words} of the run" in capsys.readouterr().err
 
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from blazeface.data.crops import CropRecipe, draw_crop, draw_view, join_mosaic, move_labels
+from blazeface.data.crops import Crop, CropRecipe, draw_crop, draw_view, join_mosaic, move_labels
 from blazeface.data.samples import Sample
 from blazeface.geometry import letterbox_image, network_view
 
@@ -151,6 +151,21 @@ def test_mosaic_puts_labels_into_their_tiles() -> None:
             if not ignored:
                 assert whole.boxes[row] == pytest.approx(box + np.array([x, y, x, y]))
             row += 1
+
+
+def test_an_ignore_region_ends_at_its_tile_and_a_face_does_not() -> None:
+    """Beyond the tile a neighbour hides what is not known; of a face the whole box is learnt."""
+    boxes = np.array([[-6, 10, 40, 20], [-6, 10, 40, 20]], np.float32)
+    crop = Crop(
+        image=np.zeros((32, 32, 3), np.uint8),
+        boxes=boxes,
+        keypoints=np.zeros((2, 6, 2), np.float32),
+        visibility=np.zeros((2, 6), np.uint8),
+        ignore=np.array([True, False]),
+    )
+    whole = join_mosaic([crop] * 4)
+    assert whole.boxes[2:4].tolist() == [[32, 10, 64, 20], [26, 10, 72, 20]]  # the tile at the top right
+    assert whole.boxes[4:6].tolist() == [[0, 42, 32, 52], [-6, 42, 40, 52]]  # and that below the first
 
 
 def test_a_keypoint_beyond_its_tile_is_not_visible() -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import torch
 
+from blazeface.models import torch_archive
 from blazeface.models.torch_archive import check_archive, load_archive
 from blazeface.training.checkpoint import FILE, load_checkpoint, save_checkpoint
 from blazeface.training.config import TrainConfig
@@ -51,6 +52,23 @@ def test_tensors_in_any_order_of_axes_pass(tmp_path: Path) -> None:
     }
     found = load_archive(saved(kept, tmp_path / "x.pt"))
     assert all(torch.equal(found[name], tensor) for name, tensor in kept.items())
+
+
+class Malice:
+    def __reduce__(self) -> tuple[Any, tuple[str]]:
+        return (print, ("run!",))
+
+
+def test_pytorch_s_own_refusal_stands_behind_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = saved({"step": Malice()}, tmp_path / "x.pt")
+    with pytest.raises(ValueError):
+        load_archive(path)
+    monkeypatch.setattr(torch_archive, "check_archive", lambda path: None)
+    with pytest.raises(pickle.UnpicklingError, match="Weights only load failed"):
+        load_archive(path)
+    assert "run!" not in capfd.readouterr().out
 
 
 def rewritten(

@@ -98,6 +98,26 @@ def test_a_gap_of_up_to_two_seconds_is_bridged(gap: int, speed: float) -> None:
     )
 
 
+def test_a_bridged_gap_keeps_the_margin_and_grows_from_both_its_ends() -> None:
+    frames = [found((100, 100, 40, 0.9))] * 10 + [NOTHING] * 9 + [found((100, 100, 40, 0.9))] * 10
+    coverer = followed(frames)
+    for n in range(10, 19):  # seen in the frames 9 and 19
+        (cover,) = covers(coverer, n)
+        grown = 40 * RULES.growth * min(n - 9, 19 - n) / RATE
+        assert cover.box == pytest.approx((88 - grown, 88 - grown, 152 + grown, 152 + grown))
+
+
+def test_before_its_first_sight_a_moving_face_is_covered_where_it_came_from() -> None:
+    """Four pixels to the right a frame, first seen in frame 20 at x = 180."""
+    frames = [NOTHING] * 20 + [found((100 + 4 * n, 100, 40, 0.9)) for n in range(20, 40)]
+    coverer = followed(frames)
+    for n in range(15, 20):
+        (cover,) = covers(coverer, n)
+        assert lies_under((100 + 4 * n, 100, 140 + 4 * n, 140), [cover])
+        to_the_left, to_the_right = 180 - cover.box[0], cover.box[2] - 220
+        assert to_the_left - to_the_right == pytest.approx(4 * (20 - n))
+
+
 def test_a_gap_of_more_is_not() -> None:
     frames = [found((100, 100, 40, 0.9))] * 10 + [NOTHING] * 60 + [found((100, 100, 40, 0.9))] * 10
     given = [bool(covers(followed(frames), n)) for n in range(80)]

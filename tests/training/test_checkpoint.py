@@ -10,6 +10,7 @@ import torch
 
 from blazeface.errors import BlazeFaceError
 from blazeface.models.network import build
+from blazeface.training import checkpoint
 from blazeface.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from blazeface.training.config import TrainConfig
 from blazeface.training.distributed import Processes
@@ -22,12 +23,12 @@ def make_checkpoint() -> Checkpoint:
 
 
 def test_round_trip(tmp_path: Path) -> None:
-    checkpoint = make_checkpoint()
-    save_checkpoint(checkpoint, tmp_path)
+    saved = make_checkpoint()
+    save_checkpoint(saved, tmp_path)
     loaded = load_checkpoint(tmp_path)
-    assert loaded.config == checkpoint.config
+    assert loaded.config == saved.config
     assert (loaded.step, loaded.total) == (0, 100)
-    assert all(torch.equal(value, loaded.ema[name]) for name, value in checkpoint.ema.items())
+    assert all(torch.equal(value, loaded.ema[name]) for name, value in saved.ema.items())
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoint.pt"]
 
 
@@ -45,6 +46,24 @@ def test_a_failed_write_leaves_the_good_one(tmp_path: Path, monkeypatch: pytest.
         save_checkpoint(make_checkpoint(), tmp_path)
     assert (tmp_path / "checkpoint.pt").read_bytes() == good
     assert len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.parametrize("weights", ["network", "ema"])
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_not_finite_are_neither_written_nor_read(
+    weights: str, value: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_checkpoint(make_checkpoint(), tmp_path)
+    good = (tmp_path / "checkpoint.pt").read_bytes()
+    broken = make_checkpoint()
+    getattr(broken, weights)["stem.0.weight"][3, 2, 1, 0] = value
+    with pytest.raises(BlazeFaceError, match=r"not written: stem\.0\.weight is no longer finite at step 0"):
+        save_checkpoint(broken, tmp_path)
+    assert (tmp_path / "checkpoint.pt").read_bytes() == good
+    monkeypatch.setattr(checkpoint, "write_state", lambda data, _, path: torch.save(data, path))
+    save_checkpoint(broken, tmp_path)  # as a program without that check would
+    with pytest.raises(BlazeFaceError, match=r"checkpoint\.pt: not a readable checkpoint: .*finite"):
+        load_checkpoint(tmp_path)
 
 
 class Malice:
