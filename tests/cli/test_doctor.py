@@ -15,7 +15,7 @@ PROJECT = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text
 
 
 def test_every_extra_is_known() -> None:
-    assert set(doctor.EXTRAS) | {"dev", "docs"} >= set(PROJECT["optional-dependencies"])
+    assert set(doctor.EXTRAS) | {"dev", "docs", "release"} >= set(PROJECT["optional-dependencies"])
     assert set(doctor.EXTRAS) <= set(PROJECT["optional-dependencies"])
 
 
