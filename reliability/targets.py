@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import tempfile
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,6 +114,34 @@ def openvino_seeds() -> list[bytes]:
 OPENVINO_BIN = bytes(432) + b"".join(side.to_bytes(8, "little", signed=True) for side in (-1, 64, 4))
 COVERS = """{"blazeface_covers": 1, "look_at": [], "sources": [{"source": "a.mp4", "frames": 50, "sizes": [[0, 64, 48]],
  "covered_whole": [3], "people": [{"number": 1, "covered": true, "paths": [[[0, 1, 2, 9, 9.5], [40, 3, 4, 20, 21]]]}]}]}"""
+
+
+LABELS = {
+    "retinaface": [
+        b"# a/1.jpg\n1 2 30 40 9 9 0.0 19 9 0.0 14 14 0.0 10 20 0.0 18 20 0.0 0.8\n",
+        b"# b.jpg 200 100\n1 2 30 40\n5 6 7 8 1\n",
+    ],
+    "csv": [
+        b"filename,width,height,class,xmin,ymin,xmax,ymax\na.jpg,200,100,face,1,2,30,40\nb.jpg,9,9,,,,,\n",
+        b"source,score,x1,y1,x2,y2,right_eye_x,right_eye_y\na.jpg,.9,1,2,3,4,5,6\n",
+    ],
+    "voc": [
+        b"<annotation><filename>a.jpg</filename><size><width>9</width><height>9</height></size><object><name>face</name>"
+        b"<difficult>0</difficult><bndbox><xmin>1</xmin><ymin>2</ymin><xmax>3</xmax><ymax>4</ymax></bndbox></object>"
+        b"</annotation>"
+    ],
+    "yolo": [b"0 .5 .5 .1 .2\n", b"0 .5 .5 .1 .2 " + b".1 .2 2 " * 5 + b"\n"],
+    "yaml": [b"path: .\ntrain: images/train\nnames: {0: face}\nkpt_shape: [5, 3]\nflip_idx: [1, 0, 2, 4, 3]\n"],
+}
+"""Small files of the formats of labels that are text."""
+
+
+def zip_seeds() -> list[bytes]:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        for split in ("train", "val"):
+            archive.writestr(f"wider_face_split/wider_face_{split}_bbx_gt.txt", wider_seeds()[0])
+    return [stream.getvalue()]
 
 
 def wider_seeds() -> list[bytes]:
@@ -237,6 +267,38 @@ def coco_door() -> Call:
     return read_coco
 
 
+def labels_door(form: str) -> Call:
+    """The reader of a format of labels that has a file of its own for what is read."""
+    from blazeface.data.formats.retinaface import read_retinaface
+    from blazeface.data.formats.table import read_table
+    from blazeface.data.formats.voc import read_voc
+    from blazeface.data.formats.yolo import YoloSet, read_yaml, read_yolo
+
+    doors: dict[str, Call] = {
+        "retinaface": read_retinaface,
+        "csv": read_table,
+        "voc": lambda path: read_voc([path], path.parent),
+        "yolo": lambda path: read_yolo(path.parent, path.parent, YoloSet()),
+        "yaml": read_yaml,
+    }
+    return doors[form]
+
+
+def zip_door() -> Call:
+    from blazeface.data.prepare import prepare
+
+    def unpack(path: Path) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            downloads, root = Path(folder) / "downloads", Path(folder) / "root"
+            for split in ("train", "val"):
+                (root / f"WIDER_{split}").mkdir(parents=True)
+            downloads.mkdir()
+            (downloads / "wider_face_split.zip").write_bytes(path.read_bytes())
+            list(prepare(downloads, root, quiet=True))
+
+    return unpack
+
+
 def spec_door() -> Call:
     from blazeface.spec import ModelSpec
 
@@ -295,6 +357,12 @@ TARGETS = {
     "openvino": Target(".xml", openvino_seeds, openvino_door, 0.06),
     "wider": Target(".txt", wider_seeds, wider_door, 0.08),
     "coco": Target(".json", coco_seeds, coco_door, 0.08),
+    "retinaface": Target(".txt", lambda: LABELS["retinaface"], lambda: labels_door("retinaface"), 0.03),
+    "csv": Target(".csv", lambda: LABELS["csv"], lambda: labels_door("csv"), 0.03),
+    "voc": Target(".xml", lambda: LABELS["voc"], lambda: labels_door("voc"), 0.03),
+    "yolo": Target(".txt", lambda: LABELS["yolo"], lambda: labels_door("yolo"), 0.03),
+    "yaml": Target(".yaml", lambda: LABELS["yaml"], lambda: labels_door("yaml"), 0.03),
+    "zip": Target(".zip", zip_seeds, zip_door, 0.03),
     "spec": Target(".json", spec_seeds, spec_door, 0.06),
     "layout": Target(".json", layout_seeds, layout_door, 0.06),
     "config": Target(".json", config_seeds, config_door, 0.06),
@@ -303,5 +371,19 @@ TARGETS = {
     "safetensors": Target(".safetensors", lambda: model_seeds(".safetensors"), weights_door, 0.1),
     "checkpoint": Target(".pt", lambda: model_seeds(".pt"), checkpoint_door, 0.08),
 }
-COVERED = ("picture", "wider", "coco", "spec", "layout", "config", "tflite")
+COVERED = (
+    "picture",
+    "wider",
+    "coco",
+    "retinaface",
+    "csv",
+    "voc",
+    "yolo",
+    "yaml",
+    "zip",
+    "spec",
+    "layout",
+    "config",
+    "tflite",
+)
 """Targets whose reading is at least partly Python, where coverage can guide."""

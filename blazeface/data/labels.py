@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from blazeface.errors import BlazeFaceError
+from blazeface.files.pictures import PICTURE_SUFFIXES
 from blazeface.files.staged import require_regular_file
 
 LARGEST = 1e6
@@ -83,6 +84,11 @@ def leaves_its_folder(name: str) -> bool:
 def climbs(name: str) -> bool:
     """Whether a name with / between folders has a .. in it."""
     return ".." in name.split("/")
+
+
+def names_a_picture(line: str) -> bool:
+    """Whether a line of text ends like the name of a picture."""
+    return PurePosixPath(line.strip()).suffix.lower() in PICTURE_SUFFIXES
 
 
 def size_of(width: object, height: object) -> tuple[int, int] | None:

@@ -6,6 +6,7 @@ import hashlib
 import shutil
 import stat
 import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,8 +64,9 @@ LABELS = {"train": (12_880, 159_424), "val": (3_226, 39_708)}
 def prepare(zips: Path, root: Path, quiet: bool = False) -> Iterator[str]:
     """Unpack the zips in a folder into a data folder; a sentence about each part as it is done.
 
-    What is there already stays, so it goes on where it was stopped. Nothing is downloaded, and no file is replaced. Raises BlazeFaceError where a zip is missing (all that are missing are named, with what they
-    are for and where they come from), damaged, or not the one of that name.
+    What is there already stays, so it goes on where it was stopped. Nothing is downloaded, and no file is replaced. Raises
+    BlazeFaceError where a zip is missing (all that are missing are named, with what they are for and where they come from),
+    damaged, or not the one of that name.
     """
     if not zips.is_dir():
         raise BlazeFaceError(f"{printable(str(zips))}: no such folder")
@@ -117,7 +119,7 @@ def _unpack(path: Path, root: Path, part: Part, quiet: bool) -> tuple[int, int]:
     new = known = 0
     try:
         with zipfile.ZipFile(path) as archive:
-            members = [member for member in archive.infolist() if not member.is_dir()]
+            members = [member for member in archive.infolist() if not member.filename.endswith("/")]
             _check_members(path, members, part)
             needed = sum(member.file_size for member in members)
             root.mkdir(parents=True, exist_ok=True)
@@ -137,7 +139,7 @@ def _unpack(path: Path, root: Path, part: Part, quiet: bool) -> tuple[int, int]:
                 new += 1
     except OSError as error:
         raise cannot_write(root, error) from error
-    except (zipfile.BadZipFile, EOFError, RuntimeError, NotImplementedError, ValueError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError, ValueError) as error:
         raise BlazeFaceError(f"{printable(str(path))}: not a zip that can be unpacked: {error}") from error
     return new, known
 
@@ -151,6 +153,8 @@ def _check_members(path: Path, members: list[zipfile.ZipInfo], part: Part) -> No
             raise BlazeFaceError(f"{shown}: {printable(name)!r} leads out of its folder, nothing was unpacked")
         if name.split("/")[0] not in (part.folder, "__MACOSX"):
             raise BlazeFaceError(f"{shown}: expected {part.folder}/... in it, found {printable(name)!r}")
+        if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise BlazeFaceError(f"{shown}: {printable(name)!r} is packed in another way than WIDER FACE's files")
         if member.file_size > LARGEST_MEMBER or len(members) > MOST_MEMBERS:
             raise BlazeFaceError(f"{shown}: larger than any such zip of WIDER FACE")
     pictures = sum(

@@ -137,6 +137,18 @@ def test_no_zip_at_all(downloads: Path, tmp_path: Path) -> None:
         list(prepare(tmp_path / "nowhere", tmp_path / "wider", quiet=True))
 
 
+def test_damaged_contents_of_a_zip(downloads: Path, tmp_path: Path) -> None:
+    path = downloads / "wider_face_split.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("wider_face_split/a.txt", bytes(range(256)) * 40)
+    data = bytearray(path.read_bytes())
+    data[60:90] = b"\xff" * 30
+    path.write_bytes(data)
+    with pytest.raises(BlazeFaceError, match=r"wider_face_split\.zip: not a zip that can be unpacked"):
+        list(prepare(downloads, tmp_path / "wider", quiet=True))
+    assert not list((tmp_path / "wider").rglob("*.txt"))
+
+
 def test_labels_of_another_number(downloads: Path, tmp_path: Path) -> None:
     name = "wider_face_split/wider_face_{}_bbx_gt.txt"
     make_zip(

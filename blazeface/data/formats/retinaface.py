@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from blazeface.data.formats.points import PointMap, map_points
@@ -10,6 +11,7 @@ from blazeface.data.labels import (
     LabelledFace,
     Listed,
     leaves_its_folder,
+    names_a_picture,
     picture_name,
     read_text,
     size_of,
@@ -48,13 +50,9 @@ def read_retinaface(path: Path) -> list[Listed]:
 
 
 def looks_like_retinaface(text: str) -> bool:
-    """Whether the beginning of a text is RetinaFace's: `# NAME.jpg`, perhaps its size, then numbers."""
-    lines = [line.strip() for line in text.split("\n") if line.strip()]
-    return (
-        bool(lines)
-        and lines[0].startswith("#")
-        and (len(lines) == 1 or lines[1].startswith("#") or _has_numbers(lines[1]))
-    )
+    """Whether the beginning of a text is RetinaFace's: `# NAME.jpg`, perhaps with its size."""
+    first = next((line for line in text.split("\n") if line.strip()), "")
+    return first.startswith("#") and names_a_picture(re.sub(r"(\s+\d+){2}\s*$", "", first))
 
 
 def _picture(path: Path, number: int, text: str) -> Listed:
@@ -86,8 +84,3 @@ def _face(path: Path, number: int, text: str, corners: bool, five: PointMap) -> 
     ]
     keypoints, visibility = five(points)
     return LabelledFace(box, ignore, keypoints, visibility)
-
-
-def _has_numbers(line: str) -> bool:
-    columns = line.replace("-", "").replace(".", "").split()
-    return len(columns) >= 4 and all(column.isdigit() for column in columns[:4])

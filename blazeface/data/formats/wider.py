@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from blazeface.data.labels import LARGEST, LabelledFace, Listed, leaves_its_folder, picture_name, read_text
+from blazeface.data.labels import (
+    LARGEST,
+    LabelledFace,
+    Listed,
+    leaves_its_folder,
+    names_a_picture,
+    picture_name,
+    read_text,
+)
 from blazeface.errors import BlazeFaceError
 
 COLUMNS = "x y w h blur expression illumination invalid occlusion pose"
@@ -56,7 +64,7 @@ def read_wider(path: Path) -> list[Listed]:
 def looks_like_wider(text: str) -> bool:
     """Whether the beginning of a text is WIDER's: a name, and the number of its faces."""
     lines = [line.strip() for line in text.split("\n") if line.strip()][:2]
-    return len(lines) == 2 and _numbers(lines[0]) is None and lines[1].isascii() and lines[1].isdigit()
+    return len(lines) == 2 and names_a_picture(lines[0]) and lines[1].isascii() and lines[1].isdigit()
 
 
 def _count(path: Path, line: Line, name: str) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from blazeface.data.formats.yolo import YoloSet, label_files, read_names, read_yaml, read_yolo
+from blazeface.data.formats.yolo import YoloSet, looks_like_yolo, read_names, read_yaml, read_yolo
 from blazeface.data.labels import Listed, read_text
 from blazeface.data.locate import SPLIT_WORDS
 from blazeface.errors import BlazeFaceError
@@ -106,4 +106,4 @@ def _labels_of(pictures: Path) -> Path:
 
 
 def _holds_labels(folder: Path) -> bool:
-    return next(iter(label_files(folder)), None) is not None
+    return any(looks_like_yolo(path) for path in folder.rglob("*.txt"))
