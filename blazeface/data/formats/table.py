@@ -13,20 +13,7 @@ from blazeface.data.formats.points import PointMap, map_points
 from blazeface.data.labels import LARGEST, LabelledFace, Listed, climbs, picture_name, read_text, size_of
 from blazeface.errors import BlazeFaceError
 
-PICTURE = (
-    "filename",
-    "file",
-    "image",
-    "path",
-    "source",
-    "imagename",
-    "imagepath",
-    "filepath",
-    "imageid",
-    "img",
-    "name",
-    "picture",
-)
+PICTURE = "filename file image path source imagename imagepath filepath imageid img name picture".split()  # noqa: SIM905
 CATEGORY = ("class", "label", "category", "classname", "labelname", "categoryname")
 CORNERS = (
     ("x1", "xmin", "left", "x0"),
@@ -134,45 +121,34 @@ def _columns(header: Sequence[str]) -> _Columns | None:
         return next((place[name] for name in choices if name in place), None)
 
     picture = first(PICTURE)
-    corners = [first(choices) for choices in (CORNERS if "x0" not in place else [c[-1:] for c in CORNERS])]
-    sides = [first(choices) for choices in SIDES]
-    use_sides = None in corners
-    box = sides if use_sides else corners
+    # Some tables count corners from 0: their x1 is the other side.
+    corners = [first(choices[-1:] if "x0" in place else choices) for choices in CORNERS]
+    sides = None in corners
+    box = [first(choices) for choices in SIDES] if sides else corners
     if picture is None or None in box:
         return None
-    size = None if use_sides else (first(["width", "imagewidth"]), first(["height", "imageheight"]))
-    found = [
-        (match[1], i)
-        for i, name in enumerate(header)
-        if (match := re.fullmatch(r"(.+)[_. ]x", name.strip().lower()))
-    ]
-    triples, called = [], []
-    lowered = [name.strip().lower() for name in header]
-    for name, x in found:
-        y = next((i for i, other in enumerate(lowered) if re.fullmatch(re.escape(name) + r"[_. ]y", other)), None)
-        if y is not None and x not in box:
-            seen = next(
-                (
-                    i
-                    for i, other in enumerate(lowered)
-                    if re.fullmatch(re.escape(name) + r"[_. ](v|visibility)", other)
-                ),
-                None,
-            )
-            triples.append((x, y, seen))
-            called.append(name)
-    mapped = map_points(called, len(called)) if called else None
+    width, height = first(["width", "imagewidth"]), first(["height", "imageheight"])
+    points = _point_columns(header)
+    mapped = map_points(list(points), len(points)) if points else None
     return _Columns(
-        picture,
-        tuple(i for i in box if i is not None),
-        use_sides,
-        first(CATEGORY),
-        first(IGNORE),
-        size if size and None not in size else None,  # type: ignore[arg-type]
-        first(["score", "confidence"]),
-        triples,
-        mapped if isinstance(mapped, PointMap) else None,
+        picture=picture,
+        box=tuple(i for i in box if i is not None),
+        sides=sides,
+        category=first(CATEGORY),
+        ignore=first(IGNORE),
+        size=None if sides or width is None or height is None else (width, height),
+        score=first(["score", "confidence"]),
+        points=list(points.values()),
+        mapped=mapped if isinstance(mapped, PointMap) else None,
     )
+
+
+def _point_columns(header: Sequence[str]) -> dict[str, tuple[int, int, int | None]]:
+    """Positions of x, y and perhaps visibility of each point, by its name: NAME_x, NAME_y, NAME_v."""
+    parts = [re.fullmatch(r"(.+)[_. ](x|y|v|visibility)", name.strip().lower()) for name in header]
+    place = {(match[1], match[2][0]): i for i, match in enumerate(parts) if match}
+    names = [name for name, axis in place if axis == "x" and (name, "y") in place]
+    return {name: (place[name, "x"], place[name, "y"], place.get((name, "v"))) for name in names}
 
 
 def _is_row(cells: Sequence[str]) -> bool:
