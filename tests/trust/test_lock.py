@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from importlib.metadata import PackageNotFoundError, requires
 from pathlib import Path
 
 import pytest
 
 from reliability import audit, licences
-from reliability.lock import FOLDER, OTHER_LOCKS, UNLISTED, canonical, pinned, stanzas_of
+from reliability.lock import EXTRAS, FOLDER, OTHER_LOCKS, UNLISTED, canonical, pinned, stanzas_of
 
 LOCKS = ("core", "dev", "docs", "torch", "torch-cpu", "cuda", "formats")
 
@@ -51,6 +52,21 @@ def test_nothing_is_asked_for_that_is_not_locked(name: str) -> None:
         asked = {canonical(one.name) for one in wanted if one.marker is None or one.marker.evaluate({"extra": ""})}
         missing |= {(package, one) for one in asked - names - set(OTHER_LOCKS)}
     assert looked_at > 5 and not missing
+
+
+@pytest.mark.parametrize("name", list(EXTRAS))
+def test_all_that_an_extra_asks_for_is_locked(name: str) -> None:
+    from packaging.requirements import Requirement
+
+    project = tomllib.loads((FOLDER.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    wanted: list[Requirement] = [Requirement(text) for text in project["dependencies"]]
+    waiting = list(EXTRAS[name])
+    while waiting:
+        for requirement in map(Requirement, project["optional-dependencies"][waiting.pop()]):
+            waiting += requirement.extras if requirement.name == "blazeface" else []
+            wanted += [] if requirement.name == "blazeface" else [requirement]
+    names = {canonical(requirement.name) for requirement in wanted} - set(OTHER_LOCKS)
+    assert len(names) >= 4 and names <= locked(name).keys()
 
 
 def test_files_of_other_machines_are_in_the_locks() -> None:
