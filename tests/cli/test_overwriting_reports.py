@@ -23,6 +23,7 @@ MINE = b"an earlier report"
         ("import", ["nowhere.tflite", "--out", "x.safetensors"], "--out", "x.safetensors"),
         ("lighten", ["nowhere.safetensors", "--rule", "separable", "--out", "o"], "--out", "o/lighten.json"),
         ("lighten", ["nowhere.safetensors", "--rule", "separable", "--out", "o"], "--out", "o/light.safetensors"),
+        ("data", ["check", "nowhere", "--out", "o"], "--out", "o/check.json"),
         ("refine", ["--data", "nowhere", "--evaluate", "x.onnx", "--json", "r.json"], "--json", "r.json"),
     ],
 )

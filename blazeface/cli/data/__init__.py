@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from blazeface.cli.data.flags import add_label_flags
+from blazeface.cli.shared_flags import add_overwrite, refuse_unless
 from blazeface.data.check import draw
 from blazeface.data.check.split import SplitCheck, check_split, split_text
 from blazeface.data.check.survey import look_at, same_pictures
@@ -20,6 +21,9 @@ from blazeface.files.names import printable
 from blazeface.files.staged import write_errors
 from blazeface.spec import NAMED_SPECS
 
+DRAWN = ("check.json", "sizes.png", "train.png", "val.png", "batches.png", "doubtful.png", "duplicates.png")
+"""What a check may write into the folder of --out."""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     commands = parser.add_subparsers(
@@ -29,6 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = check.add_argument
     add("root", type=Path, metavar="ROOT", help="folder of pictures and labels, or a label file")
     add("--out", type=Path, metavar="DIR", help="write check.json, sizes.png and the contact sheets")
+    add_overwrite(check)
     add_label_flags(check)
     add(
         "--model", default="front-128", choices=sorted(NAMED_SPECS), metavar="NAME", help="whose input (front-128)"
@@ -51,6 +56,7 @@ def run(args: argparse.Namespace) -> int:
     if args.seed < 0:
         raise BlazeFaceError(f"--seed must be 0 or more, not {args.seed}")
     if args.out:
+        refuse_unless(args.overwrite, "--out", [args.out / name for name in DRAWN])
         with write_errors(args.out):
             args.out.mkdir(parents=True, exist_ok=True)
     splits = _checked(args)
