@@ -164,6 +164,18 @@ def test_raw_outputs_become_the_same_faces(node: Node, spec: ModelSpec) -> None:
         agree(one, other, 0.02)
 
 
+@pytest.mark.parametrize("spec", [FRONT_128, BACK_256], ids=lambda spec: spec.name)
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (0.75, 1.25), (2, 0.5)])
+def test_anchors_of_a_rectangle_are_python_s(node: Node, spec: ModelSpec, height: float, width: float) -> None:  # noqa: F811
+    program = """
+    const { anchorCenters } = await import('./blazeface/anchors.js');
+    return [...anchorCenters(given.spec.anchor_maps, given.height, given.width)];
+    """
+    found = node.run(program, spec=json.loads(spec.to_json()), height=height, width=width)
+    expected = anchor_centers(spec.anchor_maps, height, width)
+    assert np.array_equal(np.array(found, np.float32).reshape(-1, 2), expected)
+
+
 def test_prepare_normalises_into_planes(node: Node) -> None:  # noqa: F811
     images = pictures()[:3]
     give_pictures(node, images)

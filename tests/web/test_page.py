@@ -135,6 +135,40 @@ def test_small_faces_are_searched_for_as_in_python(page: Tab, model: str, tmp_pa
     assert page.js("return document.querySelector('#small').checked") is True  # kept for the next time
 
 
+def test_who_covers_faces_has_small_ones_covered_too(page: Tab, tmp_path: Path) -> None:
+    path = crowd(tmp_path)
+    expected = FaceDetector(min_face="auto").detect(read_picture(str(path))).boxes
+    upload(page, path)
+    page.choose("#cover", "solid")
+    page.until(f"document.querySelector('#status').textContent === '{len(expected)} faces found.'")
+    assert page.js("return document.querySelector('#small').checked") is True
+    middles = ((expected[:, :2] + expected[:, 2:]) / 2).astype(int).tolist()
+    page.click("#marks")
+    page.until("document.querySelector('#status').textContent.endsWith('found.')")
+    colours = page.js(
+        "const context = document.querySelector('#stage').getContext('2d');"
+        "return arguments[0].map(([x, y]) => [...context.getImageData(x, y, 1, 1).data])",
+        middles,
+    )
+    assert len(colours) >= 7 and all(colour == [34, 37, 47, 255] for colour in colours)
+
+
+def test_a_slider_that_moves_on_ends_at_its_last_place(page: Tab, tmp_path: Path) -> None:
+    page.click("#small")
+    found = upload(page, crowd(tmp_path))
+    page.js(
+        "const at = document.querySelector('#threshold'); at.step = 'any'; at.max = 1;"
+        "for (const value of [0.1, 0.99999, 0.3, 0.7, 0.99999, 0.5]) { at.value = value;"
+        "at.dispatchEvent(new Event('input')); }"
+    )
+    page.until(f"document.querySelector('#status').textContent === '{len(found)} faces found.'")
+    page.choose("#threshold", "0.99999")
+    page.choose("#model", "back-256")  # while the search goes on
+    page.until(f"{READY} && document.querySelector('#engine-used').textContent.startsWith('back-256')")
+    page.until("document.querySelector('#status').textContent === 'No face found.'")
+    assert page.js("return document.querySelector('#trouble').hidden") is True
+
+
 def test_a_picture_shows_its_face_and_the_threshold_holds(page: Tab) -> None:
     (face,) = upload(page, PORTRAIT)
     left, top, scale = page.js(

@@ -35,6 +35,7 @@ async function loadDetector() {
   say("Loading the model …");
   const last = detector;
   detector = null;
+  await searching; // in the last one, which must stay open until then
   await last?.close();
   detector = await openDetector(model, at.engine.value, site.runtime_files);
   at["engine-used"].textContent = `${detector.spec.name} · ${ENGINE_NAMES[detector.engine]}`;
@@ -77,13 +78,22 @@ const coverRules = () => ({
   faint: Math.min(RULES.faint, threshold()),
 });
 
-async function find(source) {
+let searching = Promise.resolve(); // one search after the other: a network that runs cannot be run
+
+function find(source) {
+  const using = detector;
+  const found = searching.then(() => search(using, source));
+  searching = found.catch(() => {});
+  return found;
+}
+
+async function search(using, source) {
   const { width, height } = source;
   const pixels = source.getContext("2d").getImageData(0, 0, width, height);
   const start = performance.now();
   const shownFrom = threshold();
   const scoreThreshold = at.cover.value === "off" ? shownFrom : Math.min(RULES.faint, shownFrom);
-  const candidates = await detector.detect(pixels, { scoreThreshold, minFace: at.small.checked ? "auto" : null });
+  const candidates = await using.detect(pixels, { scoreThreshold, minFace: at.small.checked ? "auto" : null });
   const faces = candidates.filter(({ score }) => score >= shownFrom);
   return { pixels, candidates, faces, cost: performance.now() - start };
 }
@@ -109,9 +119,12 @@ function showNumbers(faces) {
   at.numbers.textContent = `[${plain.map((face) => JSON.stringify(face)).join(",\n ")}]`;
 }
 
+let latest = 0; // number of the last search that was asked for in a picture
+
 async function findInPicture() {
-  if (!detector || !picture) return;
-  const source = picture;
+  const [mine, source] = [++latest, picture];
+  await searching;
+  if (mine !== latest || !detector || !source) return; // such as for a slider that has moved on
   const { pixels, candidates, faces, cost } = await find(source);
   if (source !== picture) return; // another one was opened meanwhile
   show(source, pixels, faces, new Covers(coverRules()).update(candidates, 0, source.width, source.height));
@@ -266,6 +279,11 @@ function setMirror(suits) {
   at.mirror.checked = mirrorChosen ?? suits;
 }
 
+function setSmall(wanted) {
+  at.small.checked = wanted;
+  if (moving instanceof Camera) moving.detail(wanted);
+}
+
 function showThreshold() {
   at["threshold-shown"].textContent = `${Math.round(100 * at.threshold.value)} %`;
 }
@@ -318,10 +336,13 @@ function listen() {
   at.model.addEventListener("change", () => (remember(), changeModel()));
   at.engine.addEventListener("change", () => (remember(), changeModel()));
   at.threshold.addEventListener("input", () => (showThreshold(), redraw()));
-  at.cover.addEventListener("change", redraw);
+  at.cover.addEventListener("change", () => {
+    if (at.cover.value !== "off") setSmall(true); // who hides faces wants all of them hidden
+    redraw();
+  });
   at.marks.addEventListener("change", redraw);
   at.small.addEventListener("change", () => {
-    if (moving instanceof Camera) moving.detail(at.small.checked);
+    setSmall(at.small.checked);
     redraw();
   });
   at.mirror.addEventListener("change", () => {
