@@ -44,11 +44,12 @@ def start(tab: Tab) -> None:
 
 
 def settings(tab: Tab, mirrored: bool, cover: str) -> None:
-    """Set both, and wait until a frame has been drawn with them."""
+    """Set both, and wait until a frame has been drawn with them; no small faces, which a cover would look for."""
     program = """const mirror = document.getElementById("mirror");
         if (mirror.checked !== arguments[0]) mirror.click();"""
     tab.js(program, mirrored)
     tab.choose("#cover", cover)
+    tab.js("const small = document.getElementById('small'); if (small.checked) small.click();")
     time.sleep(0.5)
 
 
