@@ -76,9 +76,9 @@ class FaceSizes:
         if not len(self.sizes):
             return "no face whose picture can be read"
         return (
-            f"faces are {np.median(self.sizes):.3g} px in the middle where the whole picture fills the input of"
-            f" {self.input_size} px; {self.small:.0%} are under {self.learnable:.2g} px there, and are learnt"
-            f" from closer views; {self.lost:.1%} are in any view, and are not learnt"
+            f"median face {np.median(self.sizes):.3g} px, where the whole picture fills the input of {self.input_size} px;"
+            f" {self.small:.0%} of the faces are under {self.learnable:.2g} px there and are learnt from closer views alone,"
+            f" {self.lost:.1%} are too small in any view and are not learnt"
         )
 
 

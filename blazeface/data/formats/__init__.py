@@ -17,6 +17,7 @@ from blazeface.data.labels import UTF16_MARKS, Listed, NoLabels
 from blazeface.data.locate import SPLIT_WORDS, picture_folders
 from blazeface.errors import BlazeFaceError
 from blazeface.files.names import printable
+from blazeface.files.pictures import PICTURE_SUFFIXES
 
 FORMATS = {
     "wider": "WIDER FACE's text",
@@ -79,6 +80,7 @@ def find_labels(root: Path, split: str, form: str | None = None, wanted: Sequenc
     if own.is_file() and form in (None, "coco"):
         return _file(root, split, "coco", own, wanted)
     text = root / "wider_face_split" / f"wider_face_{split}_bbx_gt.txt"
+    scan = _Scan(root)
     for kind in ORDER:
         if form not in (None, kind):
             continue
@@ -86,11 +88,11 @@ def find_labels(root: Path, split: str, form: str | None = None, wanted: Sequenc
             folders = find_yolo(root, split)
             found = None if folders is None else _yolo(folders, wanted)
         elif kind == "voc":
-            found = _voc(root, split, wanted)
+            found = _voc(scan, split, wanted)
         elif kind == "wider" and text.is_file() and (form == "wider" or _form_of(text) != "retinaface"):
             found = _file(root, split, kind, text, wanted)
         else:
-            found = _single(root, split, kind, wanted)
+            found = _single(scan, split, kind, wanted)
         if found is not None:
             return found
     known = FORMATS if form is None else {form: FORMATS[form]}
@@ -106,10 +108,23 @@ SINGLE: dict[str, Callable[[Path, Sequence[str]], list[Listed]]] = {
 """Formats that have all pictures of a split in one file."""
 
 
-def _single(root: Path, split: str, kind: str, wanted: Sequence[str]) -> Found | None:
+class _Scan:
+    """The files below a data folder that may hold labels, and their formats: each is looked at once."""
+
+    def __init__(self, root: Path):
+        self.root = root
+        self._forms: dict[Path, str | None] | None = None
+
+    def files(self, kind: str) -> list[Path]:
+        """Those of a format, in order."""
+        if self._forms is None:
+            self._forms = {path: _form_of(path) for path in _walk(self.root, DEPTH)}
+        return [path for path, form in self._forms.items() if form == kind]
+
+
+def _single(scan: _Scan, split: str, kind: str, wanted: Sequence[str]) -> Found | None:
     """The one file of a split in a format, or the only one there is, which then is that of train."""
-    suffixes = {"coco": (".json",), "csv": (".csv",)}.get(kind, (".txt",))
-    files = [path for path in label_files(root) if path.suffix.lower() in suffixes and _form_of(path) == kind]
+    root, files = scan.root, scan.files(kind)
     named = [path for path in files if splits_named(path, root) == {split}]
     whole = not named and split == "train"
     chosen = [path for path in files if not splits_named(path, root)] if whole else named
@@ -130,9 +145,9 @@ def _yolo(folders: YoloFolders, wanted: Sequence[str]) -> Found:
     return Found("yolo", folders.labels, lambda: folders.read(wanted), [folders.pictures], folders.whole)
 
 
-def _voc(root: Path, split: str, wanted: Sequence[str]) -> Found | None:
+def _voc(scan: _Scan, split: str, wanted: Sequence[str]) -> Found | None:
     """The folders of XML files of a split: by their names, or by the list that VOC has of each split."""
-    files = [path for path in label_files(root) if path.suffix.lower() == ".xml" and _form_of(path) == "voc"]
+    root, files = scan.root, scan.files("voc")
     lists = [root / "ImageSets" / "Main" / f"{word}.txt" for word in SPLIT_WORDS[split]]
     listed = next((path for path in lists if path.is_file()), None)
     if listed is not None:
@@ -155,18 +170,13 @@ def _voc(root: Path, split: str, wanted: Sequence[str]) -> Found | None:
     )
 
 
-def label_files(root: Path) -> Sequence[Path]:
-    """Files below a data folder that may hold labels, in order."""
-    return tuple(_walk(root, DEPTH))
-
-
 def _walk(folder: Path, depth: int) -> Iterator[Path]:
     for path in sorted(folder.iterdir()):
         if path.name.startswith("."):
             continue
         if path.suffix.lower() in TEXTS and path.is_file():
             yield path
-        elif depth > 1 and path.is_dir():
+        elif depth > 1 and path.suffix.lower() not in PICTURE_SUFFIXES and path.is_dir():
             yield from _walk(path, depth - 1)
 
 
