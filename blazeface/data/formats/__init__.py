@@ -95,8 +95,11 @@ def find_labels(root: Path, split: str, form: str | None = None, wanted: Sequenc
             found = _single(scan, split, kind, wanted)
         if found is not None:
             return found
-    known = FORMATS if form is None else {form: FORMATS[form]}
-    raise NoLabels(f"{shown}: it holds no labels of {split}, neither keypoints/{split}.json nor {_listed(known)}")
+    if form is not None:
+        raise NoLabels(f"{shown}: it holds no labels of {split} in the format {form}: {FORMATS[form]}")
+    raise NoLabels(
+        f"{shown}: it holds no labels of {split} in a known format ({', '.join(FORMATS)}; data/README.md)"
+    )
 
 
 SINGLE: dict[str, Callable[[Path, Sequence[str]], list[Listed]]] = {
@@ -211,7 +214,3 @@ def _form_of(path: Path) -> str | None:
     if looks_like_retinaface(text):
         return "retinaface"
     return "wider" if looks_like_wider(text) else None
-
-
-def _listed(known: dict[str, str]) -> str:
-    return ", ".join(known.values())
