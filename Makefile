@@ -1,12 +1,12 @@
 # make demo       core packages alone; finds the face in a shipped picture
 # make test       everything the tests need; the fast suite      make test-slow   the rest of the suite
 # make docs       the documentation as a site, in out/site       make stranger    a newcomer's first ten minutes, in 25 steps
-# make release    wheel, sdist, .tflite files, checksums and a bill of materials, in out/release
+# make release    wheel, sdist, .tflite files, npm package, checksums and a bill of materials, in out/release
 # make lint       ruff and mypy                                  make evaluate DATA=ROOT   score the shipped models
 # make parity DATA=ROOT   hold the imported networks against LiteRT and MediaPipe 0.10.21 (in .venv-parity)
 # make browser-check   the phone page, and an exported ONNX file, in Chromium (fetches onnxruntime-web with npm)
 # make phones-js-check   the npm package of phones/js in Node and Chromium, beside MediaPipe's and TensorFlow.js's (fetched with npm)
-# make release-js   write that package into dist/
+# make release-js   write that package alone into dist/
 # make web        the phone page on http://localhost:8000
 # make formats-check   Core ML, ncnn and OpenVINO files (installs the three)
 # make lightweight-report DATA=ROOT   train and compare the light networks (long; goes on where it stopped)

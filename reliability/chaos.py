@@ -86,7 +86,9 @@ def main() -> int:
         "trials": {name: {**trial.counts, "failures": trial.failures} for name, trial in trials.items()},
         "passed": not any(trial.failures for trial in trials.values()),
     }
-    kind = "chaos" if args.only == list(TRIALS) else "-".join(["kills", *(name.split(",")[0] for name in args.only)])
+    kind = (
+        "chaos" if args.only == list(TRIALS) else "-".join(["kills", *(name.split(",")[0] for name in args.only)])
+    )
     path = write_report(kind, figures, as_text(figures))
     print(f"written to {path}: {'passed' if figures['passed'] else 'FAILED'}")
     return 0 if figures["passed"] else 1

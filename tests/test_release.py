@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -31,6 +32,7 @@ NAMES = {
     "front-128-int8.tflite",
     "front-128.tflite",
     "paper-128.tflite",
+    *([f"blazeface-{__version__}.tgz"] if shutil.which("npm") else []),
 }
 
 

@@ -40,6 +40,11 @@ def stage(folder: Path) -> Path:
     # Exactly the one that is tested: src/blocking.js calls functions that other versions may not have.
     description["peerDependencies"]["onnxruntime-web"] = RUNTIME_VERSION
     (folder / "package.json").write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
+    for path in [
+        folder,
+        *folder.rglob("*"),
+    ]:  # whatever this machine's files have, so that the archive is the same
+        path.chmod(0o755 if path.is_dir() else 0o644)
     return folder
 
 

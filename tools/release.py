@@ -1,8 +1,9 @@
 """Make what a release consists of, without a network: `python tools/release.py [FOLDER]`, or `make release`.
 
-FOLDER (default: out/release) takes the wheel, the sdist, a .tflite file of each shipped detector, the bill of materials
-(CycloneDX) and SHA256SUMS. Two runs of one commit give the same bytes: files are those that git tracks, with the time of the
-last commit and without owners or the modes of this machine, and the wheel is built from the unpacked sdist.
+FOLDER (default: out/release) takes the wheel, the sdist, a .tflite file of each shipped detector, the npm package where npm is
+installed, the bill of materials (CycloneDX) and SHA256SUMS. Two runs of one commit give the same bytes: files are those that git
+tracks, with the time of the last commit and without owners or the modes of this machine, and the wheel is built from the unpacked
+sdist.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ sys.path.insert(0, str(ROOT))
 
 from blazeface.detector import WEIGHTS, shipped_models  # noqa: E402
 from blazeface.version import __version__  # noqa: E402
+from tools.js_package import pack  # noqa: E402
 from tools.sbom import bill, sha256  # noqa: E402
 
 OLDEST = 315_532_800
@@ -48,6 +50,10 @@ def main(folder: Path) -> None:
         wheel = build("wheel", unpacked, out, seconds)
         for name in shipped_models():
             put_tflite(name, out)
+        if shutil.which("npm"):
+            pack(out)
+        else:
+            print("release: npm is not installed, so the npm package is left out", file=sys.stderr)
         write(out / f"blazeface-{__version__}.cdx.json", bill(source, __version__, wheel, seconds))
         sums = "".join(f"{sha256(path)}  {path.name}\n" for path in sorted(out.iterdir()))
         write(out / "SHA256SUMS", sums)
