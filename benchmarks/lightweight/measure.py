@@ -22,6 +22,7 @@ from benchmarks import RESULTS, ROOT
 from benchmarks.lightweight.detectors import detector_row, recipe, train_detector
 from benchmarks.lightweight.latency import latencies
 from benchmarks.lightweight.tables import FAMILY, write_tables
+from blazeface.models.light.segmenters import SEGMENTERS
 from tools.ship_small import refine_report
 
 PARTS = ("cost", "detectors", "lighten", "segment", "refine", "latency", "tables")
@@ -40,8 +41,8 @@ def main() -> None:
     add("--seeds", type=int, nargs="+", default=[0, 1], help="of the detectors (default 0 1)")
     add("--refine-epochs", type=int, default=16, help="of the dense second stage (default 16)")
     add("--separable-epochs", type=int, default=4, help="of the separable one made from it (default 4)")
-    add("--segment-epochs", type=int, default=2, help="of the small U-Nets (default 2)")
-    add("--segment-pictures", type=int, default=6000, help="that the small U-Nets see (default 6,000)")
+    add("--segment-epochs", type=int, default=2, help="of the segmenters (default 2)")
+    add("--segment-pictures", type=int, default=6000, help="that the segmenters see (default 6,000)")
     add("--finetune", type=int, default=1, help="epochs after making a network light (default 1)")
     add("--finetune-pictures", type=int, default=6000, help="of such an epoch (default 6,000)")
     add("--val-pictures", type=int, default=500, help="that `lighten` is scored on (default 500)")
@@ -95,7 +96,7 @@ def _lighten(args: argparse.Namespace) -> None:
 
 def _segment(args: argparse.Namespace) -> None:
     rows = []
-    for kind in ("dense", "light"):
+    for kind in SEGMENTERS:
         out = args.runs / f"segment-{kind}"
         if not (out / "report.json").is_file():
             fixed = ["--kind", kind, "--epochs", str(args.segment_epochs), "--limit", str(args.segment_pictures)]
@@ -138,7 +139,7 @@ def _latency(args: argparse.Namespace) -> None:
                 given = ["--weights", str(run / "model.safetensors"), "--out", str(run / f"model.{suffix}")]
                 _run("export", *given, "--format", suffix)
             files[f"{model}.{suffix}"] = run / f"model.{suffix}"
-    for task, kinds in (("refine", ("dense", "separable")), ("segment", ("dense", "light"))):
+    for task, kinds in (("refine", ("dense", "separable")), ("segment", SEGMENTERS)):
         for kind in kinds:
             files[f"{task}-{kind}.onnx"] = args.runs / f"{task}-{kind}" / f"{task}.onnx"
     found = {name: path for name, path in files.items() if path.is_file()}

@@ -64,7 +64,8 @@ def run(args: argparse.Namespace) -> int:
 def named() -> dict[str, int]:
     """Every network known by name, and the side of the input that it is counted at."""
     from blazeface.models.light.classifiers import SIDES
-    from blazeface.models.light.unet import SEGMENT_SIZE, SEGMENTERS, STEPS
+    from blazeface.models.light.segmenters import SEGMENT_SIZE, SEGMENTERS
+    from blazeface.models.light.unet import STEPS
     from blazeface.models.light.xception_aligned import ALIGNED
     from blazeface.models.refine import KINDS
 
@@ -98,7 +99,8 @@ def cost_of(name: str) -> Cost:
 
 def _build(name: str) -> nn.Module:
     from blazeface.models.light.classifiers import CLASSIFIERS, build_classifier
-    from blazeface.models.light.unet import build_segmenter, build_unet
+    from blazeface.models.light.segmenters import build_segmenter
+    from blazeface.models.light.unet import build_unet
     from blazeface.models.light.xception_aligned import ALIGNED, build_aligned
     from blazeface.models.named_layouts import NAMED_LAYOUTS
     from blazeface.models.network import BlazeFace
@@ -117,7 +119,7 @@ def _build(name: str) -> nn.Module:
 
 
 def _load(path: Path) -> tuple[nn.Module, int]:
-    from blazeface.models.light.unet import SEGMENT_KEY, SEGMENT_SIZE, load_segmenter
+    from blazeface.models.light.segmenters import SEGMENT_KEY, SEGMENT_SIZE, load_segmenter
     from blazeface.models.refine import KIND_KEY, load_refine
     from blazeface.models.tensor_file import read_tensors
     from blazeface.models.weights import load_weights

@@ -1,4 +1,4 @@
-"""`blazeface segment`: train the small U-Net that tells faces from background, and score it."""
+"""`blazeface segment`: train a small network that tells faces from background, and score it."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--out", type=Path, required=True, metavar="DIR", help="the run's folder; a stopped run is gone on with")
     add(
         "--kind",
-        choices=("dense", "light"),
+        choices=("dense", "light", "xception"),
         default="dense",
-        help="of the network's convolutions (default: dense)",
+        help="a U-Net of dense (default) or of light convolutions, or a narrow Aligned Xception",
     )
     add("--epochs", type=int, default=10, help="passes over the pictures (default 10)")
     add("--seed", type=int, default=0, help="of the first weights and of the order (default 0)")
@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
         from blazeface.data.face_masks import masked_pictures
         from blazeface.export.auxiliary import export_auxiliary
         from blazeface.models.cost import count
-        from blazeface.models.light.unet import SEGMENT_KEY, SEGMENT_SIZE, save_segmenter
+        from blazeface.models.light.segmenters import SEGMENT_KEY, SEGMENT_SIZE, save_segmenter
         from blazeface.training.tasks.segment import mask_iou, segment_config, train_segmenter
     except ImportError as error:
         raise BlazeFaceError(f"{MISSING} ({error})") from error

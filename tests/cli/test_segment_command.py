@@ -19,7 +19,7 @@ from wider_material import write_data
 
 from blazeface.cli.main import main
 from blazeface.files.pictures import read_picture
-from blazeface.models.light.unet import SEGMENT_SIZE, load_segmenter
+from blazeface.models.light.segmenters import SEGMENT_SIZE, load_segmenter
 from blazeface.privacy.background import BackgroundBlur
 
 
@@ -41,7 +41,7 @@ def drawn_faces(root: Path) -> Path:
     return root
 
 
-@pytest.mark.parametrize("kind", ["dense", "light"])
+@pytest.mark.parametrize("kind", ["dense", "light", "xception"])
 def test_labels_become_a_file_that_blurs(kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     data, out = drawn_faces(tmp_path / "data"), tmp_path / "run"
     status = main(["segment", "--data", str(data), "--out", str(out), "--kind", kind, "--epochs", "1"])

@@ -11,7 +11,8 @@ import torch
 
 from blazeface.data.face_masks import MaskedPictures
 from blazeface.errors import BlazeFaceError
-from blazeface.models.light.unet import SEGMENT_SIZE, UNet, build_segmenter, load_segmenter, save_segmenter
+from blazeface.models.light.segmenters import SEGMENT_SIZE, build_segmenter, load_segmenter, save_segmenter
+from blazeface.models.light.unet import UNet
 from blazeface.training.tasks.segment import inputs, mask_iou, mask_loss, segment_config, train_segmenter
 
 
@@ -23,7 +24,7 @@ def discs(count: int = 4) -> MaskedPictures:
 
 
 @torch.no_grad()
-def loss_on_discs(network: UNet) -> float:
+def loss_on_discs(network: torch.nn.Module) -> float:
     """By the batch's own statistics, since those that were kept follow slowly."""
     masks = torch.from_numpy(discs().masks).float() / 255
     return mask_loss(

@@ -1,4 +1,4 @@
-"""U-Net (arXiv 1505.04597) and how it is made light in five steps, each by a rule; and a small padded one for faces.
+"""U-Net (arXiv 1505.04597) and how it is made light in five steps, each by a rule.
 
 step  what changes                                                         parameters
 0     the network itself                                                   31,155,586
@@ -11,30 +11,18 @@ step  what changes                                                         param
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from blazeface.errors import BlazeFaceError
 from blazeface.models.light.lighten import lighten
-from blazeface.models.tensor_file import fill, read_tensors, write_tensors
 
 STEPS = (31_155_586, 28_719_900, 26_285_660, 11_635_292, 9_035_594, 5_919_434)
 """Parameters of the network after each step (3 channels in, 2 classes out, batch norm)."""
 
 WIDTHS = (64, 128, 256, 512, 1024)
-SMALL_WIDTHS = (8, 16, 32, 64)
-SEGMENT_SIZE = 96
-"""Side in pixels of the small networks' input and output."""
 GROUPS = 4
-
-SEGMENT_KEY = "blazeface.segment"
-"""Name of the metadata entry that says which of them a file holds."""
-
-SEGMENTERS = {"dense": 0, "light": 5}
-"""The small networks by name, and how many steps they have gone."""
 
 
 class UNet(nn.Module):
@@ -102,28 +90,6 @@ def build_unet(step: int, widths: tuple[int, ...] = WIDTHS, padded: bool = False
     if step >= 5:
         lighten(network, "depthwise", where=lambda name, _: _late_layers(name))
     return network
-
-
-def build_segmenter(kind: str) -> UNet:
-    """The small padded network that tells faces from background at 96 x 96: "dense" or "light"."""
-    if kind not in SEGMENTERS:
-        raise BlazeFaceError(f"unknown kind {kind!r} of segmentation: there are {', '.join(SEGMENTERS)}")
-    return build_unet(SEGMENTERS[kind], SMALL_WIDTHS, padded=True, spare=False)
-
-
-def save_segmenter(network: UNet, kind: str, path: Path) -> None:
-    """Write a small network. The file appears whole or not at all."""
-    write_tensors(network, path, {SEGMENT_KEY: kind})
-
-
-def load_segmenter(path: Path) -> UNet:
-    """The network of a file that `save_segmenter` wrote, in eval mode. Raises BlazeFaceError naming the file."""
-    metadata, tensors = read_tensors(path)
-    if metadata.get(SEGMENT_KEY) not in SEGMENTERS:
-        raise BlazeFaceError(f"{path}: it holds no U-Net of blazeface")
-    network = build_segmenter(metadata[SEGMENT_KEY])
-    fill(network, tensors, path)
-    return network.eval()
 
 
 def _late_layers(name: str) -> bool:

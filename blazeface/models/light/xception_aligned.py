@@ -83,7 +83,7 @@ class AlignedBlock(nn.Module):
 class AlignedXception(nn.Module):
     """(B, 3, H, W), sides divisible by 16, -> the last map (B, 2048, H / s, W / s) and the low-level one (B, 128, H / 4, W / 4).
 
-    s: output_stride, 16 or 8. width multiplies all channels, in steps of 8; `channels` are those of the last map and the
+    s: output_stride, 16 or 8. width multiplies all channels, in steps of 8, down to 16; `channels` are those of the last map and the
     low-level one. Both maps end with ReLU. Raises BlazeFaceError for another output stride, or a width not above 0.
     """
 
@@ -95,8 +95,10 @@ class AlignedXception(nn.Module):
             )
         if not 0 < width <= 4:
             raise BlazeFaceError(f"the width multiplier of Aligned Xception must lie in (0, 4], not {width}")
+        # Not below 16: in PyTorch 2.13 the backward pass of a strided 1 x 1 convolution in channels_last format writes
+        # beyond its memory for 8 and 12 input channels.
         w32, w64, w128, w256, w728, w1024, w1536, w2048 = (
-            max(8, round(channels * width / 8) * 8) for channels in (32, 64, 128, 256, 728, 1024, 1536, 2048)
+            max(16, round(channels * width / 8) * 8) for channels in (32, 64, 128, 256, 728, 1024, 1536, 2048)
         )
         self.channels = (w2048, w128)
         entry_stride, middle, (dilation, last) = STRIDES[output_stride]

@@ -1,4 +1,4 @@
-"""Training and scoring of the small U-Nets (`models.light.unet`) that tell faces from background."""
+"""Training and scoring of the small networks (`models.light.segmenters`) that tell faces from background."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from blazeface.data.face_masks import MaskedPictures
-from blazeface.models.light.unet import UNet, build_segmenter
+from blazeface.models.light.segmenters import build_segmenter
 from blazeface.training.loop import Model
 from blazeface.training.tasks.train import EpochOrder, TaskConfig, train_task
 
@@ -19,13 +19,13 @@ MEAN = STD = 127.5
 
 
 def segment_config(kind: str, epochs: int = 10, batch: int = 32, seed: int = 0) -> TaskConfig:
-    """The recipe of the small U-Net, "dense" or "light"."""
+    """The recipe of one of `segmenters.SEGMENTERS`."""
     return TaskConfig("segment", kind, epochs, batch, seed=seed)
 
 
 def train_segmenter(
     pictures: MaskedPictures, config: TaskConfig, out: Path, log: Callable[[str], None] = print
-) -> UNet | None:
+) -> nn.Module | None:
     """See `train.train_task`. Pictures are mirrored half the time, in other light."""
     order = EpochOrder(len(pictures), config.seed)
 
@@ -73,7 +73,7 @@ def mask_loss(logits: Tensor, masks: Tensor, known: Tensor) -> Tensor:
 
 
 @torch.inference_mode()
-def mask_iou(network: UNet, pictures: MaskedPictures, batch: int = 32) -> float:
+def mask_iou(network: nn.Module, pictures: MaskedPictures, batch: int = 32) -> float:
     """IoU of face pixels over all pictures together, both masks cut at one half, known pixels only."""
     network = network.eval()
     shared = union = 0

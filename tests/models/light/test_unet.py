@@ -8,7 +8,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from blazeface.errors import BlazeFaceError
-from blazeface.models.light.unet import SEGMENT_SIZE, SEGMENTERS, STEPS, WIDTHS, build_segmenter, build_unet
+from blazeface.models.light.segmenters import SEGMENT_SIZE, SEGMENTERS, build_segmenter
+from blazeface.models.light.unet import STEPS, WIDTHS, build_unet
 
 PUBLISHED = (31_155_586, 28_719_900, 26_285_660, 11_635_292, 9_035_594, 5_919_434)
 

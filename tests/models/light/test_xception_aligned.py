@@ -80,7 +80,7 @@ def test_a_narrow_one_carries_a_segmentation_head() -> None:
     """A bright square on grey, told from both maps at stride 4."""
     torch.manual_seed(0)
     backbone = AlignedXception(16, 0.05)
-    assert backbone.channels == (104, 8)
+    assert backbone.channels == (104, 16)
     head = nn.ModuleList(nn.Conv2d(channels, 1, 1) for channels in backbone.channels)
     images, mask = torch.full((2, 3, 64, 64), -0.5), torch.zeros(2, 1, 16, 16)
     for index, (top, left) in enumerate(((0, 16), (32, 32))):
@@ -98,6 +98,16 @@ def test_a_narrow_one_carries_a_segmentation_head() -> None:
         losses.append(loss.item())
     assert losses[-1] < 0.5 * losses[0]
     assert all(p.grad is not None for p in backbone.parameters())
+
+
+def test_no_strided_pointwise_convolution_is_so_narrow_that_pytorch_crashes() -> None:
+    """PyTorch 2.13 writes beyond its memory in the backward pass of one with 8 or 12 inputs, in channels_last."""
+    strided = [
+        layer.in_channels
+        for layer in AlignedXception(16, 0.01).modules()
+        if isinstance(layer, nn.Conv2d) and layer.kernel_size == (1, 1) and layer.stride == (2, 2)
+    ]
+    assert len(strided) == 3 and min(strided) == 16
 
 
 @pytest.mark.parametrize(("stride", "width", "reason"), [(32, 1.0, "16 or 8, not 32"), (16, 0.0, "not 0")])
