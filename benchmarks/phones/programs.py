@@ -22,8 +22,8 @@ def cpp_compiler() -> str | None:
     return shutil.which(os.environ.get("CXX", "c++"))
 
 
-def compile_cpp(source: str, out: Path, flags: Sequence[str] = FAST) -> Path:
-    """Compile phones/cpp/SOURCE. Raises BlazeFaceError with the compiler's first complaint."""
+def compile_cpp(source: str | Path, out: Path, flags: Sequence[str] = FAST) -> Path:
+    """Compile a file, its path taken from phones/cpp. Raises BlazeFaceError with the compiler's first complaint."""
     compiler = cpp_compiler()
     if compiler is None:
         raise BlazeFaceError("there is no C++ compiler: install g++ or clang++, or name one in CXX")
@@ -41,7 +41,7 @@ def compile_kotlin(out: Path) -> list[str]:
     compiler = kotlin_compiler()
     if compiler is None:
         raise BlazeFaceError("there is no Kotlin compiler: name one in KOTLINC, or put kotlinc on the path")
-    sources = [str(PHONES / "kotlin" / name) for name in ("BlazeFace.kt", "Replay.kt")]
+    sources = [str(PHONES / "kotlin" / name) for name in ("BlazeFace.kt", "checks/Replay.kt")]
     _run([compiler, "-Werror", *sources, "-include-runtime", "-d", str(out)])
     return ["java", "-jar", str(out)]
 

@@ -26,6 +26,7 @@
 #include <cstring>
 #include <stdexcept>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -119,6 +120,7 @@ struct CoverRules {
     double reach = 0.75;
     double speed = 2.0;
     double ratio = 2.0;
+    double regain = 0.1;
     int cells = 5;
 };
 
@@ -169,15 +171,17 @@ struct BasicImage {
         if (format == PixelFormat::yuv420) return 1;
         return format == PixelFormat::rgba || format == PixelFormat::bgra ? 4 : 3;
     }
+
+    /// A picture that may be changed is one that may be read.
+    template <class Other, class = std::enable_if_t<std::is_same_v<Other, const Byte> && !std::is_const_v<Byte>>>
+    operator BasicImage<Other>() const {
+        return {format, width,         height,      data,     stride,   u,    v,
+                chroma_stride, chroma_step, rotation, mirrored, range};
+    }
 };
 
 using Image = BasicImage<const std::uint8_t>;
 using MutableImage = BasicImage<std::uint8_t>;
-
-inline Image read_only(const MutableImage& image) {
-    return {image.format,        image.width,       image.height,   image.data,     image.stride, image.u, image.v,
-            image.chroma_stride, image.chroma_step, image.rotation, image.mirrored, image.range};
-}
 
 /// RGB, BGR, RGBA or BGRA bytes. stride: bytes from row to row; 0 where rows follow each other.
 template <class Byte>
@@ -686,6 +690,9 @@ class FaceDetector {
           regressions_(centers_.size() * regression_count) {}
 
     const ModelSpec& spec() const { return spec_; }
+
+    /// How many logits the network gives, and 16 times as many regressions.
+    std::size_t anchor_count() const { return centers_.size(); }
 
     /// The picture as the network's input, in the layout that was asked for; kept until the next call.
     const std::vector<float>& prepare(const Image& image) {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from phone_material import (
     walking,
 )
 
-from benchmarks.phones.programs import FAST, SANITIZED, compile_cpp, cpp_compiler
+from benchmarks.phones.programs import FAST, PHONES, SANITIZED, compile_cpp, cpp_compiler
 from benchmarks.phones.recording import Buffer, Recording, face_rows, faces_in, frames_in, same_faces
 from blazeface.anchors import anchor_centers
 from blazeface.detector import FaceDetector, postprocess, prepare
@@ -254,3 +255,28 @@ def test_wrong_use_is_said_in_a_sentence(tmp_path: Path) -> None:
         "blazeface: threshold must lie in [0, 1]",
         "blazeface: this ModelSpec cannot be",
     ]
+
+
+def test_the_guide_s_code_compiles_and_covers_what_it_finds(tmp_path: Path) -> None:
+    guide = (PHONES.parent / "docs" / "phones.md").read_text(encoding="utf-8")
+    first, second = re.findall(r"```cpp\n(.*?)```", guide, re.DOTALL)[:2]
+    include, first = first.split("\n", 1)
+    program = f"""{include.replace("blazeface.hpp", str(PHONES / "cpp" / "blazeface.hpp"))}
+    #include <cstdio>
+    int main() {{
+        std::vector<std::uint8_t> memory(1280 * 720 * 3 / 2, 200);
+        std::uint8_t* bytes = memory.data();
+        const double seconds = 0;
+        const auto run = [](const float*, float* logits, float* regressions) {{
+            logits[0] = 9;  // a face around the first cell, in the upright frame's top left corner, left of the border
+            for (int i = 0; i < 4; i++) regressions[i] = 30;
+        }};
+        {first}
+        {second}
+        std::printf("%zu %zu %d %d", faces.size(), found.size(), memory[0], memory.size() > 1280 * 719 ? memory[1280 * 719] : 0);
+    }}"""
+    (tmp_path / "guide.cpp").write_text(program, encoding="utf-8")
+    compiled = compile_cpp(tmp_path / "guide.cpp", tmp_path / "guide", (*SANITIZED, "-Wno-unused-parameter"))
+    done = subprocess.run([compiled], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[:2000]
+    assert done.stdout.split()[:2] == ["0", "1"]

@@ -1,6 +1,6 @@
 // Runs recorded cases through blazeface.hpp, for a comparison with Python: replay FOLDER reads FOLDER/cases.txt, a case a
 // line, and writes FOLDER/results.txt, a line a result. benchmarks/phones/recording.py writes the cases and says what they
-// hold; BlazeFace.kt has a program that does the same (phones/kotlin/Replay.kt).
+// hold; BlazeFace.kt has a program that does the same (phones/kotlin/checks/Replay.kt).
 
 #include <fstream>
 #include <iostream>

@@ -1,5 +1,5 @@
-// Times what is around the network, on one thread: pictures of 1280 x 720 -> the input of front-128, and outputs with three
-// faces of ten candidates each -> faces. Prints a line of JSON for each kind of buffer: medians in milliseconds.
+// Times what is around the network, on one thread: pictures of 1280 x 720 -> the input of front-128, and outputs with
+// thirty candidates -> faces. Prints a line of JSON for each kind of buffer: medians in milliseconds.
 
 #include <chrono>
 #include <cstdio>
