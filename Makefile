@@ -9,6 +9,8 @@
 # make release-js   write that package alone into dist/
 # make web        the phone page on http://localhost:8000
 # make formats-check   Core ML, ncnn and OpenVINO files (installs the three)
+# make phones-check [DATA=ROOT]   that, and C++ under sanitizers with a million random inputs, its example, and Kotlin from npm;
+#                 with DATA these two against Python on 200 pictures
 # make lightweight-report DATA=ROOT   train and compare the light networks (long; goes on where it stopped)
 # make export-report DATA=ROOT   every format and precision of front-128, measured: the table of docs/export.md
 # make benchmark DATA=ROOT   ours and other people's detectors on val   make benchmark-speed   how fast all are
@@ -42,11 +44,13 @@ ONLY ?=
 MINUTES ?= 60
 PARITY := .venv-parity
 SUPPLY := .venv-supply
+KOTLIN := .venv-kotlin
+FUZZ_INPUTS ?= 1000000
 PEERS := .venv-peers-opencv .venv-peers-centerface .venv-peers-mtcnn
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: web phones-js-check release-js browser-check formats-check lightweight-report help demo test test-slow lint evaluate parity export-report benchmark benchmark-speed tables pictures docs stranger release fuzz chaos soak mutants model-mutants lock audit clean
+.PHONY: web phones-check phones-js-check release-js browser-check formats-check lightweight-report help demo test test-slow lint evaluate parity export-report benchmark benchmark-speed tables pictures docs stranger release fuzz chaos soak mutants model-mutants lock audit clean
 
 help:
 	@sed -n 's/^# \{0,1\}//; /^$$/q; p' Makefile
@@ -97,6 +101,16 @@ formats-check: $(VENV)/.dev
 	$(RUN) -c "import coremltools, ncnn, openvino"
 	for format in coreml ncnn openvino; do $(RUN) -m pytest tests/export/test_$$format.py || exit 1; done
 	$(RUN) -m pytest tests/backends/test_all.py
+
+# OpenVINO's wheel has the headers and libraries of the C++ example. Kotlin is left out, and said to be, without Java or npm.
+phones-check: phones-js-check $(VENV)/.dev $(KOTLIN)/.made
+	@$(LOCKED) --requirement requirements/formats.lock
+	BLAZEFACE_PHONES=required BLAZEFACE_EXAMPLE=required BLAZEFACE_FUZZ_INPUTS=$(FUZZ_INPUTS) \
+	    KOTLINC=$(CURDIR)/$(KOTLIN)/node_modules/kotlin-compiler/bin/kotlinc $(RUN) -m pytest -rs --timeout 1800 \
+	    tests/phones/test_cpp.py tests/phones/test_cpp_example.py tests/phones/test_kotlin.py \
+	    tests/phones/test_phone_constants.py tests/phones/test_phone_numbers.py
+	$(if $(DATA),KOTLINC=$(CURDIR)/$(KOTLIN)/node_modules/kotlin-compiler/bin/kotlinc \
+	    $(RUN) -m benchmarks.phones.parity --data "$(DATA)")
 
 web: $(VENV)/.core
 	$(RUN) -m blazeface web --fetch-runtime
@@ -164,7 +178,7 @@ pictures: $(VENV)/.core
 	$(RUN) tools/results_table.py
 
 clean:
-	rm -rf $(VENV) $(PARITY) $(SUPPLY) $(PEERS) out build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(PARITY) $(SUPPLY) $(PEERS) $(KOTLIN) out build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamps $(VENV)/.made, .core, .dev and .docs say what is installed; a step that was cut short leaves none
@@ -221,3 +235,10 @@ $(PEERS:=/.made):
 	@$(PYTHON) -m venv $(@D)
 	@if $(@D)/bin/python -m pip --disable-pip-version-check --quiet install $(PACKAGES); then touch $@; \
 	    else echo "make: $(@D) could not be made; what needs it will be missing" >&2; fi
+
+# JetBrains' compiler as npm has it; it needs Java.
+$(KOTLIN)/.made:
+	@mkdir -p $(KOTLIN)
+	@if command -v java >/dev/null && npm install --prefix $(KOTLIN) --no-save --ignore-scripts --no-audit --no-fund --silent \
+	    kotlin-compiler@2.4.20; then chmod +x $(KOTLIN)/node_modules/kotlin-compiler/bin/*; touch $@; \
+	    else echo "make: no Kotlin compiler, since Java or npm is missing; Kotlin will be left out" >&2; fi

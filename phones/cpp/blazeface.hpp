@@ -100,7 +100,7 @@ struct CoverRules {
     double faint = 0.1;
     double large = 0.5;
     double large_score = 0.5;
-    double margin = 0.3;
+    double margin = 0.2;
     double inside = 0.85;
     double sure = 0.5;
     double overlap = 0.2;
@@ -959,6 +959,11 @@ inline ExactBox moved(const ExactBox& box, double across, double down) {
     return {box.x1 + x, box.y1 + y, box.x2 + x, box.y2 + y};
 }
 
+/// Distance of the middles of two boxes, in the mean of their sides.
+inline double distance(const ExactBox& a, const ExactBox& b) {
+    return std::hypot(a.x1 + a.x2 - b.x1 - b.x2, a.y1 + a.y2 - b.y1 - b.y2) / (side_of(a) + side_of(b));
+}
+
 /// The share of a box's area that lies in a region.
 inline double share_inside(const ExactBox& box, const ExactBox& region) {
     const double across = std::max(0.0, std::min(box.x2, region.x2) - std::max(box.x1, region.x1));
@@ -990,12 +995,26 @@ class Covers {
         std::vector<ExactBox> expected, boxes;
         for (const Track& track : tracks_) expected.push_back(this->expected(track, time));
         for (const Candidate& candidate : chosen) boxes.push_back(candidate.box);
-        const std::size_t begun = tracks_.size();
-        std::vector<std::size_t> track_of(chosen.size(), begun);
-        for (const auto& [track, face] : detail::associate(expected, boxes, rules_.overlap)) track_of[face] = track;
+        constexpr std::size_t none = SIZE_MAX;
+        std::vector<std::size_t> track_of(chosen.size(), none), lost;
+        std::vector<bool> found(tracks_.size());
+        for (const auto& [track, face] : detail::associate(expected, boxes, rules_.overlap)) {
+            track_of[face] = track;
+            found[track] = true;
+        }
+        for (std::size_t i = 0; i < found.size(); i++)
+            if (!found[i]) lost.push_back(i);
         for (std::size_t i = 0; i < chosen.size(); i++) {
-            if (track_of[i] == begun) tracks_.emplace_back();
-            add(track_of[i] == begun ? tracks_.back() : tracks_[track_of[i]], chosen[i], time);
+            std::size_t track = track_of[i];
+            if (track == none) {
+                const auto regained = lost_near(lost, chosen[i].box, time);
+                track = regained == lost.end() ? tracks_.size() : *regained;
+                if (regained == lost.end())
+                    tracks_.emplace_back();
+                else
+                    lost.erase(regained);
+            }
+            add(tracks_[track], chosen[i], time);
         }
 
         std::vector<Cover> covers;
@@ -1037,6 +1056,30 @@ class Covers {
             if (one.score >= rules_.sure || std::none_of(kept.begin(), kept.end(), holds)) kept.push_back(one);
         }
         return kept;
+    }
+
+    /// The lost track that is nearest to a box, if one is within reach, of a like size and lost only a moment ago: what
+    /// appears there continues it. What was lost longer ago Python links to the new track, to cover the frames between;
+    /// here those are shown already.
+    std::vector<std::size_t>::iterator lost_near(std::vector<std::size_t>& lost, const ExactBox& box, double time) const {
+        auto best = lost.end();
+        double nearest = 1;
+        for (auto one = lost.begin(); one != lost.end(); ++one) {
+            const Track& track = tracks_[*one];
+            const ExactBox& last = track.last().box;
+            const double own = detail::side_of(last), other = detail::side_of(box);
+            if (std::max(own, other) > rules_.ratio * std::min(own, other)) continue;
+            const double limit = rules_.reach + rules_.speed * (time - track.last().time);
+            // It may have gone on, and it may have turned back.
+            const double distance =
+                std::min(detail::distance(box, expected(track, time)), detail::distance(box, last)) / limit;
+            if (distance <= nearest) {
+                best = one;
+                nearest = distance;
+            }
+        }
+        const bool recent = best != lost.end() && time - tracks_[*best].last().time <= rules_.regain + 1e-9;
+        return recent ? best : lost.end();
     }
 
     void add(Track& track, const Candidate& candidate, double time) const {
