@@ -78,7 +78,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--data",
         type=Path,
         metavar="ROOT",
-        help="folder in the WIDER FACE layout: AP on its val pictures must agree with PyTorch; int8 needs it, and takes"
+        help="folder of labelled pictures: AP on its val pictures must agree with PyTorch; int8 needs it, and takes"
         " its ranges from its train pictures",
     )
     add("--val-limit", type=int, metavar="N", help="an even choice of N val pictures instead of all")

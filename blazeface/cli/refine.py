@@ -24,7 +24,7 @@ MISSING = f"training needs PyTorch and a few more: {install_command('train')}"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("--data", type=Path, required=True, metavar="ROOT", help="folder in the WIDER FACE layout, with keypoints")
+    add("--data", type=Path, required=True, metavar="ROOT", help="folder of labelled pictures, with keypoints")
     add("--out", type=Path, metavar="DIR", help="the run's folder; a run that was stopped there is gone on with")
     add("--evaluate", type=Path, metavar="FILE", help="train nothing, measure this .onnx file")
     add(

@@ -16,7 +16,7 @@ MISSING = f"training needs PyTorch and a few more: {install_command('train')}"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("--data", type=Path, required=True, metavar="ROOT", help="folder in the WIDER FACE layout, with keypoints")
+    add("--data", type=Path, required=True, metavar="ROOT", help="folder of labelled pictures, with keypoints")
     add("--out", type=Path, required=True, metavar="DIR", help="the run's folder; a stopped run is gone on with")
     add(
         "--kind",

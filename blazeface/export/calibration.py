@@ -35,7 +35,7 @@ def require_faces(network: BlazeFace, pictures: Sequence[Image]) -> None:
 
 
 def calibration_pictures(root: Path, count: int) -> list[Image]:
-    """An even choice of `count` train pictures of a folder in the WIDER FACE layout, BGR; those that cannot be read
+    """An even choice of `count` train pictures of a data folder, BGR; those that cannot be read
     are passed over. Raises BlazeFaceError when none can."""
     chosen = chosen_evenly(load_split(root, "train"), count)
     pictures = []
