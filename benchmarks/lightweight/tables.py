@@ -194,6 +194,17 @@ def segment(found: Found) -> str:
     return "\n".join(rows)
 
 
+def segment_trial(found: Found) -> str:
+    """One short run of `blazeface segment --kind xception`, whose report was kept."""
+    if "segment_trial" not in found:
+        return MISSING
+    row = found["segment_trial"]
+    return (
+        f"{row['parameters']:,} parameters, {row['macs']:,} MACs. {row['epochs']} epochs of {row['train_pictures']:,} pictures:"
+        f" IoU {row['iou']:.3f} on {row['val_pictures']:,} pictures of val; the ONNX file is {row['onnx_difference']:.1e} off."
+    )
+
+
 def refine(found: Found) -> str:
     if not found.get("refine"):
         return MISSING
@@ -268,6 +279,7 @@ TABLES: dict[str, Callable[[Found], str]] = {
     "lighten": lighten,
     "ladder": ladder,
     "segment": segment,
+    "segment_trial": segment_trial,
     "refine": refine,
     "machine": machine,
 }
