@@ -114,7 +114,7 @@ def test_retinaface_beside_widers_own_text_is_preferred(tmp_path: Path) -> None:
         ("./", True),
         (".\\", True),
         ("C:\\data\\photos\\", True),
-        ("/home/someone/photos/", True),
+        ("/media/someone/photos/", True),
         ("photos/", True),
         ("WIDER_train/images/", True),
         ("../", False),
