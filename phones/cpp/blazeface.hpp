@@ -125,7 +125,7 @@ struct CoverRules {
 };
 
 inline const ModelSpec back_256{
-    "back-256", 256, {{32, 2}, {16, 6}}, 256.0F, 127.5F, 127.5F, 0.5F, 0.5F, Resampling::supersample};
+    "back-256", 256, {{32, 2}, {16, 3}, {8, 4}}, 256.0F, 127.5F, 127.5F, 0.5F, 0.5F, Resampling::supersample};
 inline const ModelSpec front_128{
     "front-128", 128, {{16, 2}, {8, 6}}, 128.0F, 127.5F, 127.5F, 0.5F, 0.5F, Resampling::supersample};
 inline const ModelSpec paper_128{

@@ -67,7 +67,7 @@ private const val MOST_CANDIDATES = 2000
 private const val LARGEST_REGRESSION = 1000000.0f
 
 val BACK_256 = ModelSpec(
-    "back-256", 256, listOf(AnchorMap(32, 2), AnchorMap(16, 6)), 256.0f, 127.5f, 127.5f, 0.5f, 0.5f, Resampling.SUPERSAMPLE,
+    "back-256", 256, listOf(AnchorMap(32, 2), AnchorMap(16, 3), AnchorMap(8, 4)), 256.0f, 127.5f, 127.5f, 0.5f, 0.5f, Resampling.SUPERSAMPLE,
 )
 val FRONT_128 = ModelSpec(
     "front-128", 128, listOf(AnchorMap(16, 2), AnchorMap(8, 6)), 128.0f, 127.5f, 127.5f, 0.5f, 0.5f, Resampling.SUPERSAMPLE,
