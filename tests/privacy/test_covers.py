@@ -104,7 +104,7 @@ def test_a_bridged_gap_keeps_the_margin_and_grows_from_both_its_ends() -> None:
     for n in range(10, 19):  # seen in the frames 9 and 19
         (cover,) = covers(coverer, n)
         grown = 40 * RULES.growth * min(n - 9, 19 - n) / RATE
-        assert cover.box == pytest.approx((88 - grown, 88 - grown, 152 + grown, 152 + grown))
+        assert cover.box == pytest.approx((92 - grown, 92 - grown, 148 + grown, 148 + grown))
 
 
 def test_before_its_first_sight_a_moving_face_is_covered_where_it_came_from() -> None:
