@@ -15,7 +15,7 @@
 # make export-report DATA=ROOT   every format and precision of front-128, measured: the table of docs/export.md
 # make benchmark DATA=ROOT   ours and other people's detectors on val   make benchmark-speed   how fast all are
 #     PEERFILES=FOLDER: of yunet_n_dynamic.onnx and centerface.onnx, which no package carries; CLIPS=...: videos of a face
-# make tables     the README's tables from the reports (YUNET=FILE: its model, which no package carries)
+# make tables     the tables of README and docs from the reports (YUNET=FILE: its model, which no package carries)
 # make model-mutants COUNT=100000 SEED=7   structured mutants of model files through the list of operators
 # make fuzz SECONDS=600   wrong bytes by the hundred thousand       make chaos ROUNDS=50   kill -9 at random moments
 # make soak MINUTES=60    a camera that misbehaves                make mutants    which planted faults the tests miss

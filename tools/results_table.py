@@ -1,7 +1,7 @@
-"""Write the tables of measured results into the README, from the shipped reports.
+"""Write the tables of measured results into README.md and docs/benchmarks.md, from the shipped reports.
 
-python tools/results_table.py            # rewrite README.md and benchmarks/results/accuracy.md
-python tools/results_table.py --check    # status 1 when README.md says something else
+python tools/results_table.py            # rewrite both, and benchmarks/results/accuracy.md
+python tools/results_table.py --check    # status 1 when one of them says something else
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from blazeface.evaluation.columns import BINS, KEYPOINTS
 from blazeface.evaluation.table import markdown_table, number
 
 ROOT = Path(__file__).parents[1]
-README = ROOT / "README.md"
+README, BENCHMARKS = ROOT / "README.md", ROOT / "docs" / "benchmarks.md"
 END = "<!-- end of results -->"
 
 WEIGHTS, RESULTS = ROOT / "blazeface" / "weights", ROOT / "benchmarks" / "results"
@@ -78,7 +78,7 @@ def accuracy() -> str:
 
 
 def speed() -> str:
-    """The README's table of speed: one thread, medians, and the share of MediaPipe's time."""
+    """The table of speed: one thread, medians."""
     path = RESULTS / "speed.json"
     if not path.exists():
         return "Not measured yet: `make benchmark-speed`."
@@ -100,11 +100,11 @@ def speed() -> str:
     )
 
 
-PLACES: dict[str, Callable[[], str]] = {
-    "<!-- results: written by tools/results_table.py -->": accuracy,
-    "<!-- speed: written by tools/results_table.py -->": speed,
+PLACES: dict[Path, tuple[str, Callable[[], str]]] = {
+    README: ("<!-- results: written by tools/results_table.py -->", accuracy),
+    BENCHMARKS: ("<!-- speed: written by tools/results_table.py -->", speed),
 }
-"""Where a table begins in the README; each ends at END."""
+"""By page, where its table begins and what writes it; each ends at END."""
 
 
 def load() -> dict[str, Content]:
@@ -116,13 +116,12 @@ def load() -> dict[str, Content]:
     return {title: report for title, report in found.items() if report["pictures"] == pictures}
 
 
-def rewritten(readme: str) -> str:
-    """The README with fresh tables between its markers."""
-    for begin, write in PLACES.items():
-        before, rest = readme.split(begin)
-        _, after = rest.split(END, 1)
-        readme = f"{before}{begin}\n{write()}\n{END}{after}"
-    return readme
+def rewritten(page: Path) -> str:
+    """The text of a page with a fresh table between its markers."""
+    begin, write = PLACES[page]
+    before, rest = page.read_text(encoding="utf-8").split(begin)
+    _, after = rest.split(END, 1)
+    return f"{before}{begin}\n{write()}\n{END}{after}"
 
 
 def full_report() -> str:
@@ -184,10 +183,12 @@ def versions(report: Content) -> str:
 
 
 if __name__ == "__main__":
-    text = README.read_text(encoding="utf-8")
-    new = rewritten(text)
-    if "--check" not in sys.argv:
-        README.write_text(new, encoding="utf-8")
+    checking = "--check" in sys.argv
+    for page in PLACES:
+        new = rewritten(page)
+        if checking and new != page.read_text(encoding="utf-8"):
+            sys.exit(f"{page.name}: its results differ from the shipped reports")
+        if not checking:
+            page.write_text(new, encoding="utf-8")
+    if not checking:
         (RESULTS / "accuracy.md").write_text(full_report(), encoding="utf-8")
-    elif new != text:
-        sys.exit("README.md: its results differ from the shipped reports")

@@ -198,7 +198,9 @@ def test_a_fault_within_a_worker_is_one_sentence(tiny_data: Path, tmp_path: Path
     for sample in samples:
         sample.path.write_bytes(b"broken")
     run = trainer(Machine(workers=1, quiet=True))
-    with pytest.raises(BlazeFaceError, match=r"^none of the 24 pictures can be read: is the data folder complete\?$"):
+    with pytest.raises(
+        BlazeFaceError, match=r"^none of the 24 pictures can be read: is the data folder complete\?$"
+    ):
         run.train(samples, tmp_path, no_score)
 
 
