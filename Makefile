@@ -61,7 +61,7 @@ demo: $(VENV)/.core
 	@echo "The annotated copy is out/astronaut.jpg." >&2
 
 test: $(VENV)/.dev
-	$(RUN) -m pytest -m "not slow" $(TESTS)
+	$(RUN) -m pytest -m "not slow" --numprocesses 2 --dist loadfile $(TESTS)
 
 test-slow: $(VENV)/.dev
 	$(RUN) -m pytest -m slow $(TESTS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -10,17 +11,18 @@ from browser import PageFailed, run_page
 PAGE = """<!doctype html><script>fetch("/report", {{method: "POST", body: JSON.stringify({answer})}})</script>"""
 
 
-def processes() -> set[str]:
-    """Command lines of processes that name a profile of the driver's."""
+def processes(profiles: str) -> set[str]:
+    """Command lines of processes that name a profile in a folder."""
     lines = (path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists())
-    return {line.decode("utf-8", "replace") for line in lines if b"blazeface-browser-" in line}
+    return {line.decode("utf-8", "replace") for line in lines if profiles.encode() in line}
 
 
-def test_a_page_answers_and_nothing_stays(tmp_path: Path) -> None:
+def test_a_page_answers_and_nothing_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a.html").write_text(PAGE.format(answer="{two: 1 + 1, isolated: crossOriginIsolated}"))
-    before = processes()
-    assert run_page(tmp_path, "a.html") == {"two": 2, "isolated": True}
-    assert processes() <= before
+    with tempfile.TemporaryDirectory() as profiles:  # of this test alone: others may drive a browser meanwhile
+        monkeypatch.setattr(tempfile, "tempdir", profiles)
+        assert run_page(tmp_path, "a.html") == {"two": 2, "isolated": True}
+        assert processes(profiles) == set()
 
 
 def test_an_error_and_silence_are_told(tmp_path: Path) -> None:
