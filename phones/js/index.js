@@ -1,4 +1,4 @@
-// The package's front door: the page's modules, and the models that come with them.
+// The package's entry point: the page's modules, and the models that come with them.
 
 export * from "./src/index.js";
 export { shippedModel } from "./shipped.js";

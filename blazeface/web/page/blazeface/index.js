@@ -1,4 +1,4 @@
-// The package's front door.
+// The package's entry point.
 
 import { FaceDetector } from "./detector.js";
 import { readModelFile } from "./model_file.js";
