@@ -32,7 +32,7 @@ def cover_part(
     middle = (keypoints[0] + keypoints[1]) / 2
     down = keypoints[3] - middle
     outline = np.array(OUTLINES[int(rng.choice(len(OUTLINES), p=SHARES))], np.float32)
-    outline = outline + rng.normal(0, 0.08, outline.shape).astype(np.float32)
+    outline = outline + rng.normal(0, 0.08, outline.shape).clip(-0.16, 0.16).astype(np.float32)
     if rng.random() < 0.5:
         outline[:, 0] *= -1
     points = middle + outline[:, :1] * across + outline[:, 1:] * down
