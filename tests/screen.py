@@ -15,6 +15,7 @@ import cv2
 import pytest
 
 from blazeface.sinks.window import has_windows
+from tools.virtual_display import virtual_display
 
 
 @contextmanager
@@ -24,19 +25,8 @@ def screen() -> Iterator[str]:
         pytest.skip("Xvfb is not installed")
     if not has_windows(cv2.getBuildInformation()):
         pytest.skip("this OpenCV was built without windows")
-    read, write = os.pipe()
-    server = subprocess.Popen(
-        ["Xvfb", "-displayfd", str(write), "-screen", "0", "800x600x24"],
-        pass_fds=[write],
-        stderr=subprocess.DEVNULL,
-    )
-    os.close(write)
-    try:
-        with os.fdopen(read) as answer:
-            yield f":{answer.readline().strip()}"
-    finally:
-        server.terminate()
-        server.wait()
+    with virtual_display(800, 600) as name:
+        yield name
 
 
 def close_with_the_mouse(program: subprocess.Popen[str], display: str, title: str, patience: float = 20) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 import cv2
 import pytest
 
+from blazeface.models.tensor_file import read_tensors
 from blazeface.version import __version__
 
 ROOT = Path(__file__).parents[1]
@@ -110,9 +111,11 @@ def test_every_shipped_model_has_a_card_with_its_hash() -> None:
     models = sorted(WEIGHTS.glob("*.onnx"))
     assert models
     for model in models:
+        _, tensors = read_tensors(model.with_suffix(".safetensors"))
+        numbers = sum(tensor.numel() for tensor in tensors.values())
         card = (WEIGHTS / f"{model.stem}.md").read_text(encoding="utf-8")
         for path in (model, model.with_suffix(".safetensors")):
-            assert path.stat().st_size < 1.2 * 10**6  # back-256 has 254,297 parameters of four bytes
+            assert path.stat().st_size < 4 * numbers + 100_000  # float32, and what describes it
             assert hashlib.sha256(path.read_bytes()).hexdigest() in card, path.name
         assert model.with_suffix(".report.json").is_file()
 

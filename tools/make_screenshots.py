@@ -14,8 +14,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 
@@ -25,6 +23,7 @@ import numpy as np
 from blazeface.files.pictures import read_picture, write_picture
 from blazeface.geometry import Image
 from blazeface.sinks.video_writer import open_video_writer
+from tools.virtual_display import virtual_display
 
 ROOT = Path(__file__).parents[1]
 OUT = ROOT / "docs" / "images" / "window.jpg"
@@ -37,7 +36,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         make_video(folder / "clip.mp4")
-        with screen() as display:
+        with virtual_display(WIDTH, HEIGHT) as display:
             environment = {**os.environ, "DISPLAY": display}
             command = [
                 sys.executable,
@@ -82,21 +81,6 @@ def paste(frame: Image, portrait: Image, middle: tuple[float, float], scale: flo
     there = cv2.warpAffine(cv2.GaussianBlur(oval, (0, 0), 3), matrix, size)[:, :, None] / 255
     moved = cv2.warpAffine(portrait, matrix, size, flags=cv2.INTER_AREA)
     frame[:] = np.rint(moved * there + frame * (1 - there)).astype(np.uint8)
-
-
-@contextmanager
-def screen() -> Iterator[str]:
-    """A screen in memory; its name."""
-    read, write = os.pipe()
-    command = ["Xvfb", "-displayfd", str(write), "-screen", "0", f"{WIDTH}x{HEIGHT}x24"]
-    server = subprocess.Popen(command, pass_fds=[write], stderr=subprocess.DEVNULL)
-    os.close(write)
-    try:
-        with os.fdopen(read) as answer:
-            yield f":{answer.readline().strip()}"
-    finally:
-        server.terminate()
-        server.wait()
 
 
 def photograph(folder: Path, environment: dict[str, str], keys: list[str]) -> Image:

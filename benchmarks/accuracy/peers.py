@@ -27,7 +27,8 @@ from benchmarks.accuracy.answers import Answers
 from benchmarks.peers.contenders import OURS, PEERS_TABLE, Peer, peer_options, reason
 from blazeface.benchmark.contender import Contender
 from blazeface.cli.evaluate.robustness import check_clips, measure_hardness
-from blazeface.data.samples import Sample, chosen_evenly, load_split
+from blazeface.data.even_choice import chosen_evenly
+from blazeface.data.samples import Sample, load_split
 from blazeface.detector import model_path
 from blazeface.errors import BlazeFaceError
 from blazeface.evaluation.record import SCORE_CUT, records

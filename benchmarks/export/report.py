@@ -34,7 +34,8 @@ import torch
 
 from benchmarks import RESULTS, ROOT
 from blazeface.backends import open_backend
-from blazeface.data.samples import chosen_evenly, load_split
+from blazeface.data.even_choice import chosen_evenly
+from blazeface.data.samples import load_split
 from blazeface.detector import FaceDetector, model_path, prepare
 from blazeface.errors import BlazeFaceError
 from blazeface.export.calibration import calibration_pictures

@@ -22,8 +22,9 @@ import torch
 
 from benchmarks import RESULTS
 from blazeface.cli.main import run_command
+from blazeface.data.even_choice import chosen_evenly
 from blazeface.data.pictures import PictureCache
-from blazeface.data.samples import Sample, chosen_evenly, load_split
+from blazeface.data.samples import Sample, load_split
 from blazeface.detector import model_path
 from blazeface.evaluation.headline import headline_figures
 from blazeface.evaluation.report import figures

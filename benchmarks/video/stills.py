@@ -14,7 +14,8 @@ from tqdm import tqdm
 
 from blazeface.backends import Backend
 from blazeface.blend import blend, hard_nms
-from blazeface.data.samples import Sample, chosen_evenly
+from blazeface.data.even_choice import chosen_evenly
+from blazeface.data.samples import Sample
 from blazeface.errors import BlazeFaceError
 from blazeface.evaluation.jitter import MAX_SCALING, MAX_SHIFT, draw_displacements, found_points, jitter
 from blazeface.evaluation.matching import relative_size

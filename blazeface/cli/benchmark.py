@@ -17,7 +17,7 @@ from blazeface.benchmark.scenes import HEIGHT, WIDTH, scenes
 from blazeface.cli.shared_flags import add_min_face, add_overwrite, refuse_unless
 from blazeface.errors import BlazeFaceError
 from blazeface.files.pictures import read_picture
-from blazeface.files.staged import staged_file, write_errors
+from blazeface.files.staged import write_text
 
 PICTURE = Path(own.__file__).with_name("astronaut.jpg")
 """data/pictures/astronaut.png as a JPEG file, which an installed wheel has as well."""
@@ -69,8 +69,7 @@ def run(args: argparse.Namespace) -> int:
             "threads": results,
             "missing": failed,
         }
-        with write_errors(args.json), staged_file(args.json) as part:
-            part.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+        write_text(args.json, json.dumps(content, indent=2) + "\n")
     return 1 if failed else 0
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import blazeface
 from blazeface.cli.shared_flags import add_overwrite, refuse_unless
-from blazeface.data.samples import chosen_evenly, load_split
+from blazeface.data.even_choice import chosen_evenly
+from blazeface.data.samples import load_split
 from blazeface.errors import BlazeFaceError
 from blazeface.export.format_table import (
     DYNAMIC,

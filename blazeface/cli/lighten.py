@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from blazeface.cli.shared_flags import add_overwrite, refuse_unless
-from blazeface.data.samples import chosen_evenly, load_split
+from blazeface.data.even_choice import chosen_evenly
+from blazeface.data.samples import load_split
 from blazeface.detector import model_path
 from blazeface.errors import BlazeFaceError, install_command
 from blazeface.files.staged import staged_file

@@ -16,7 +16,7 @@ from blazeface.detector import FaceDetector
 from blazeface.errors import BlazeFaceError, install_command
 from blazeface.evaluation.record import SCORE_CUT, keypoint_error, make_record
 from blazeface.files.pictures import read_picture
-from blazeface.files.staged import staged_file, write_errors
+from blazeface.files.staged import write_text
 from blazeface.refine import Detector, KeypointRefiner
 
 MISSING = f"training needs PyTorch and a few more: {install_command('train')}"
@@ -79,8 +79,7 @@ def run(args: argparse.Namespace) -> int:
     )
     record = args.json or (args.out and args.out / "report.json")
     if record:
-        with write_errors(record), staged_file(record) as part:
-            part.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+        write_text(record, json.dumps(report, indent=2) + "\n")
     return 0
 
 

@@ -171,7 +171,7 @@ def _train(
             _say(f"stopped at step {trainer.step}; go on with --resume {out}")
         return 130
     if processes.leads:
-        labels = LabelsSeen.of(samples)
+        labels = LabelsSeen(**trainer.data)
         finish(trainer.ema.network, config, trainer.history, labels, samples, val, out)
     return 0
 

@@ -73,16 +73,18 @@ class CropDataset(Dataset[Crop]):
         Missing and broken ones are drawn around whatever their share: after MAX_TRIES each that is met gets no weight for
         this draw. What comes out follows from the generator and from which files can be read, not from what was met before.
         """
-        cumulative, weights = self._cumulative, np.diff(self._cumulative, prepend=0.0)
+        cumulative = self._cumulative
+        left: NDArray[np.float64] | None = None  # weights, once some pictures are left out
         for tries in range(MAX_TRIES + len(self._samples)):
             index = int(np.searchsorted(cumulative, rng.random() * cumulative[-1], side="right"))
             image = self._pictures.get(index)
             if image is not None:
                 return index, image
             if tries >= MAX_TRIES:
-                weights[index] = 0.0
-                cumulative = np.cumsum(weights)
-                if not weights.any():
+                left = np.diff(self._cumulative, prepend=0.0) if left is None else left
+                left[index] = 0.0
+                cumulative = np.cumsum(left)
+                if not left.any():
                     break
         raise BlazeFaceError(
             f"none of the {len(self._samples)} pictures can be read: is the data folder complete?"

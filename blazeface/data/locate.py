@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
+from blazeface.data.even_choice import chosen_evenly
 from blazeface.data.labels import is_absolute
 from blazeface.errors import BlazeFaceError
 from blazeface.files.names import printable
@@ -40,7 +41,7 @@ def locate(
 
     Raises BlazeFaceError for an absolute name where none of the names was found without its first folders.
     """
-    few = _evenly(list(dict.fromkeys(names)), LOOKED_AT)
+    few = chosen_evenly(list(dict.fromkeys(names)), LOOKED_AT)
     existing = [folder for folder in folders if folder.is_dir()]
     depth = max((len(PurePosixPath(name).parts) for name in few), default=1)
     ways = [(folder, without) for without in range(depth) for folder in existing]
@@ -91,7 +92,3 @@ def _below(name: str, without: int) -> str:
     """A name without its first parts; the last one always stays."""
     parts = PurePosixPath(name).parts
     return "/".join(parts[min(without, len(parts) - 1) :])
-
-
-def _evenly(names: list[str], count: int) -> list[str]:
-    return names if len(names) <= count else [names[i * len(names) // count] for i in range(count)]

@@ -81,13 +81,6 @@ def read_labels(found: Found, say: Callable[[str], None]) -> list[Sample]:
     return [_sample(path, name, each.faces) for (path, name), each in zip(places, held, strict=True)]
 
 
-def chosen_evenly(samples: Sequence[T], limit: int | None) -> list[T]:
-    """At most `limit` entries, evenly drawn; all without a limit."""
-    if limit is None or limit >= len(samples):
-        return list(samples)
-    return [samples[i * len(samples) // limit] for i in range(limit)]
-
-
 def split_off(samples: Sequence[Sample], share: float) -> tuple[list[Sample], list[Sample]]:
     """(train, val): that share of the pictures, at least one, become val; each list in the given order.
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from blazeface.data.samples import chosen_evenly, load_split
+from blazeface.data.even_choice import chosen_evenly
+from blazeface.data.samples import load_split
 from blazeface.decode import sigmoid
 from blazeface.detector import prepare
 from blazeface.errors import BlazeFaceError

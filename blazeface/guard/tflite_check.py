@@ -141,16 +141,9 @@ def _step(operator: Operator, tensors: list[Tensor], values: Mapping[int, Any], 
     found = tuple(tensor.dtype if tensor is not None else "" for tensor in (*step.inputs, step.output))
     if not types(found):
         raise Refused(f"{operator.kind} of {', '.join(found)}")
-    quantised = {tensor.dtype for tensor in (*step.inputs, step.output) if tensor is not None} & {"int8", "uint8"}
-    if (
-        quantised
-        and operator.kind not in WITHOUT_SCALES
-        and any(
-            tensor.quantization is None
-            for tensor in (*step.inputs, step.output)
-            if tensor is not None and tensor.dtype in ("int8", "uint8")
-        )
-    ):
+    given = [tensor for tensor in (*step.inputs, step.output) if tensor is not None]
+    quantised = [tensor for tensor in given if tensor.dtype in ("int8", "uint8")]
+    if operator.kind not in WITHOUT_SCALES and any(tensor.quantization is None for tensor in quantised):
         raise Refused(f"{operator.kind} of whole numbers without scales")
     if step.options.get("activation", 0) not in (0, 1, 3):
         raise Refused(f"{operator.kind}: activation = {step.options['activation']!r}")

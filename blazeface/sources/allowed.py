@@ -11,7 +11,7 @@ from blazeface.errors import BlazeFaceError
 from blazeface.files.names import printable
 from blazeface.files.pictures import LIMIT_VARIABLE, most_pixels
 
-DEMUXERS = "mov,matroska,avi,mpeg,mpegvideo,mpegts,asf,flv,ogg,yuv4mpegpipe,mjpeg,h264,hevc,m4v,ivf,obu,vc1,dv,mxf,nut,rm,wtv,gif,apng,png_pipe,jpeg_pipe,webp_pipe,bmp_pipe,tiff_pipe,apng,webp_anim"
+DEMUXERS = "mov,matroska,avi,mpeg,mpegvideo,mpegts,asf,flv,ogg,yuv4mpegpipe,mjpeg,h264,hevc,m4v,ivf,obu,vc1,dv,mxf,nut,rm,wtv,gif,apng,png_pipe,jpeg_pipe,webp_pipe,bmp_pipe,tiff_pipe,webp_anim"
 """Containers of video. None of them opens another file; concat, HLS, DASH, image lists, scripts and the like do."""
 
 FILE_PROTOCOLS = "file,subfile"

@@ -11,8 +11,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from blazeface.data.even_choice import chosen_evenly
 from blazeface.data.pictures import PictureCache
-from blazeface.data.samples import Sample, chosen_evenly
+from blazeface.data.samples import Sample
 from blazeface.detector import FaceDetector
 from blazeface.evaluation.headline import faceless_samples, headline_figures
 from blazeface.evaluation.record import SCORE_CUT, Record, records, with_points_of_labels

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from blazeface.data.samples import chosen_evenly, load_split
+from blazeface.data.samples import load_split
 from blazeface.errors import BlazeFaceError
 
 FACES = Path(__file__).parents[2].parent / "shared" / "faces"
@@ -62,8 +62,3 @@ def test_the_real_data(split: str, pictures: int, boxes: int, ignored: int) -> N
     assert len(samples) == pictures
     assert sum(len(sample.boxes) for sample in samples) == boxes
     assert sum(int(sample.ignore.sum()) for sample in samples) == ignored
-
-
-def test_chosen_evenly() -> None:
-    assert chosen_evenly(range(10), 3) == [0, 3, 6]
-    assert chosen_evenly(range(3), 10) == chosen_evenly(range(3), None) == [0, 1, 2]

@@ -19,8 +19,8 @@ from phone_material import (
     picture_of,
     stored_yuv,
     upright,
-    walking,
 )
+from walking_faces import walking
 
 from benchmarks.phones.programs import FAST, PHONES, SANITIZED, compile_cpp, cpp_compiler
 from benchmarks.phones.recording import Buffer, Recording, face_rows, faces_in, frames_in, same_faces

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from node import Node, node  # noqa: F401  (a fixture)
+from walking_faces import walking
 
 from blazeface.detections import Detections
 from blazeface.privacy.coverer import Coverer
@@ -55,28 +56,8 @@ def python_covers(clip: list[tuple[float, Detections]]) -> list[list[dict[str, A
     return found
 
 
-def wandering(seed: int, frames: int = 80) -> list[tuple[float, Detections]]:
-    """Faces of all sizes that walk, blink, jump, grow and overlap, with noise, at uneven times."""
-    rng = np.random.default_rng(seed)
-    time, clip = 0.0, []
-    places = rng.uniform((0, 0, 10), (WIDTH, HEIGHT, 70), (4, 3))
-    speeds = rng.normal(0, 1.5, (4, 3)) * (1, 1, 0.2)
-    for _ in range(frames):
-        time += float(rng.choice([0.033, 0.04, 0.1, 0.7], p=[0.5, 0.3, 0.18, 0.02]))
-        places += speeds
-        seen = [(x, y, max(side, 4.0), rng.uniform(0.05, 1)) for x, y, side in places if rng.random() < 0.6]
-        seen += [
-            (*rng.uniform((0, 0, 5), (WIDTH, HEIGHT, 90)), rng.uniform(0.05, 0.6))
-            for _ in range(rng.integers(0, 3))
-        ]
-        rows = np.array(sorted(seen, key=lambda row: -row[3]), np.float32).reshape(-1, 4)
-        boxes = np.concatenate([rows[:, :2], rows[:, :2] + rows[:, 2:3]], axis=1)
-        clip.append((time, Detections(boxes, rows[:, 3].copy(), np.zeros((len(rows), 6, 2), np.float32))))
-    return clip
-
-
 def test_the_same_detections_give_the_same_covers_as_in_python(node: Node) -> None:  # noqa: F811
-    clips = [wandering(seed) for seed in range(20)]
+    clips = [[(time, faces) for time, _, _, faces in walking(seed, grows=False)] for seed in range(20)]
     for found, clip in zip(page_covers(node, *clips), clips, strict=True):
         expected = python_covers(clip)
         assert sum(len(covers) for covers in expected) > 100

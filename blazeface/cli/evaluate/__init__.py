@@ -19,7 +19,8 @@ from blazeface.cli.data.flags import add_label_flags
 from blazeface.cli.evaluate import robustness
 from blazeface.cli.evaluate import wider as evaluate_wider
 from blazeface.cli.shared_flags import add_min_face, add_overwrite, refuse_unless
-from blazeface.data.samples import SPLITS, chosen_evenly, load_split
+from blazeface.data.even_choice import chosen_evenly
+from blazeface.data.samples import SPLITS, load_split
 from blazeface.detector import FaceDetector, model_path
 from blazeface.errors import BlazeFaceError, install_command
 from blazeface.evaluation.calibration import calibration

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blazeface.data.crops import CropRecipe
-from blazeface.data.samples import Sample, chosen_evenly
+from blazeface.data.even_choice import chosen_evenly
+from blazeface.data.samples import Sample
 from blazeface.data.sizes import Size, read_headers
 
 BINS = (0.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, float("inf"))

@@ -8,13 +8,14 @@ from pathlib import Path
 
 from blazeface.data.check.batches import first_inputs
 from blazeface.data.check.histogram import draw_sizes
-from blazeface.data.check.sheets import Tile, around, evenly, label_sheet, tile_of
+from blazeface.data.check.sheets import Tile, around, label_sheet, tile_of
 from blazeface.data.check.split import SplitCheck
 from blazeface.data.check.suspicious import KINDS
 from blazeface.data.crops import CropRecipe
+from blazeface.data.even_choice import chosen_evenly
 from blazeface.errors import BlazeFaceError, install_command
 from blazeface.files.pictures import read_picture, write_picture
-from blazeface.files.staged import staged_file
+from blazeface.files.staged import staged_file, write_text
 
 TILES = 48
 """Pictures of a sheet."""
@@ -29,8 +30,7 @@ def write_numbers(splits: Splits, both: Pairs, path: Path) -> None:
     if "val" in splits:
         val, train = splits["val"].samples, splits["train"].samples
         numbers["val_like_train"] = {str(val[i].path): str(train[j].path) for i, j in both}
-    with staged_file(path) as part:
-        part.write_text(json.dumps(numbers, indent=1) + "\n", encoding="utf-8", errors="backslashreplace")
+    write_text(path, json.dumps(numbers, indent=1) + "\n")
 
 
 def write_sizes(splits: Splits, path: Path) -> None:
@@ -46,7 +46,7 @@ def write_sizes(splits: Splits, path: Path) -> None:
 
 def write_labels(check: SplitCheck, path: Path) -> None:
     """An even choice of a split's pictures, whole, with their labels."""
-    tiles = [_tile(check, check.readable[i]) for i in evenly(len(check.readable), TILES)]
+    tiles = [_tile(check, position) for position in chosen_evenly(check.readable, TILES)]
     title = f"{len(tiles)} of {len(check.samples):,} pictures of {check.split}"
     write_picture(path, label_sheet(tiles, title))
 
@@ -64,7 +64,7 @@ def write_doubtful(splits: Splits, path: Path) -> None:
     tiles = []
     for kind in KINDS:
         found = [(check, doubt) for check in splits.values() for doubt in check.doubts if doubt.kind == kind]
-        for check, doubt in (found[i] for i in evenly(len(found), TILES // len(KINDS))):
+        for check, doubt in chosen_evenly(found, TILES // len(KINDS)):
             tiles.append(around(_tile(check, doubt.picture, f"{kind}: {check.split} ", doubt.face)))
     write_picture(path, label_sheet(tiles, "doubtful labels"))
 
@@ -72,7 +72,7 @@ def write_doubtful(splits: Splits, path: Path) -> None:
 def write_duplicates(splits: Splits, both: Pairs, path: Path) -> None:
     """Pairs of pictures of val and of train that look alike, side by side."""
     tiles = []
-    for i, j in (both[k] for k in evenly(len(both), TILES // 2)):
+    for i, j in chosen_evenly(both, TILES // 2):
         tiles += [_tile(splits["val"], i, "val: "), _tile(splits["train"], j, "train: ")]
     write_picture(path, label_sheet(tiles, f"{len(both):,} pictures of val that look like one of train"))
 

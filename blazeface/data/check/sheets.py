@@ -81,11 +81,6 @@ def draw_tile(tile: Tile) -> Image:
     return drawn
 
 
-def evenly(count: int, most: int) -> list[int]:
-    """At most `most` positions of `count`, evenly drawn."""
-    return list(range(count)) if count <= most else [i * count // most for i in range(most)]
-
-
 def tile_of(image: Image, labels: object, caption: str, marked: int = -1) -> Tile:
     """A tile of a picture and of the labels of a `Sample` or a `Crop`."""
     fields = {name: getattr(labels, name) for name in ("boxes", "keypoints", "visibility", "ignore")}

@@ -81,8 +81,8 @@ def check_split(
 ) -> SplitCheck:
     """What labels and pictures of one split say. looks: one a sample, in order."""
     sizes = [look.size for look in looks]
-    first: set[Any] = set()
-    twice = [i for i, sample in enumerate(samples) if sample.path in first or first.add(sample.path)]  # type: ignore[func-returns-value]
+    first = {sample.path: i for i, sample in reversed(list(enumerate(samples)))}
+    twice = [i for i, sample in enumerate(samples) if first[sample.path] != i]
     return SplitCheck(
         split,
         form,

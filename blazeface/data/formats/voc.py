@@ -37,12 +37,12 @@ def read_voc(paths: Sequence[Path], below: Path, wanted: Sequence[str] = ()) -> 
 
     Raises BlazeFaceError naming the file and what is malformed in it.
     """
-    read = [(_picture(path, below), path) for path in paths]
-    names = [each.category for (_, objects), _ in read for each in objects]
+    read = [_picture(path, below) for path in paths]
+    names = [each.category for _, objects in read for each in objects]
     chosen = face_categories(names, wanted, str(below))
     return [
         Listed(listed.name, [each.face for each in objects if each.category in chosen], listed.size)
-        for (listed, objects), _ in read
+        for listed, objects in read
     ]
 
 

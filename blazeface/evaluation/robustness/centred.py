@@ -13,7 +13,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from blazeface.data.samples import Sample, chosen_evenly
+from blazeface.data.even_choice import chosen_evenly
+from blazeface.data.samples import Sample
 from blazeface.evaluation.bootstrap import rounded
 from blazeface.evaluation.matching import match
 from blazeface.evaluation.record import Detect, Read, Record

@@ -7,7 +7,8 @@ from typing import TypedDict
 
 import numpy as np
 
-from blazeface.data.samples import Sample, chosen_evenly
+from blazeface.data.even_choice import chosen_evenly
+from blazeface.data.samples import Sample
 from blazeface.evaluation.bootstrap import drawn_weights, interval_95, rounded
 from blazeface.evaluation.headline import GENERAL, split_by_use
 from blazeface.evaluation.operating_point import false_positives, found_faces
