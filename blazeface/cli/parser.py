@@ -42,7 +42,7 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     "cost": (
         ("front-128", "layer by layer"),
         ("--compare front-128 back-256", "side by side"),
-        ("--list", "every named network"),
+        ("--list --chart cost.png", "every named network, drawn as well"),
     ),
     "lighten": (
         ("front-128 --rule separable --out out/light", "every dense convolution separable"),

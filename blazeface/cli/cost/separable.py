@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import re
 from typing import Any
 
@@ -50,8 +49,8 @@ def refuse_sizes(args: argparse.Namespace) -> None:
             raise BlazeFaceError(f"{flag} belongs to `cost {NAME}`")
 
 
-def answer(args: argparse.Namespace) -> str:
-    """The text or JSON to print. Raises BlazeFaceError for numbers that are missing or impossible."""
+def figures_of(args: argparse.Namespace) -> dict[str, Any]:
+    """What is to be printed or drawn. Raises BlazeFaceError for numbers that are missing or impossible."""
     if args.in_channels is None or args.out_channels is None:
         raise BlazeFaceError(f"cost {NAME} needs --in and --out: the channels of the convolution")
     kernel = 3 if args.kernel is None else args.kernel
@@ -63,8 +62,7 @@ def answer(args: argparse.Namespace) -> str:
     for flag, number in (*numbers, ("--size", width), ("--size", height)):
         if not 1 <= number <= LIMIT:
             raise BlazeFaceError(f"{flag} must be from 1 to {LIMIT:,}, not {number}")
-    about = figures(args.in_channels, args.out_channels, kernel, (height, width), not args.no_bias)
-    return json.dumps(about, indent=2) if args.json else text(about)
+    return figures(args.in_channels, args.out_channels, kernel, (height, width), not args.no_bias)
 
 
 def figures(in_channels: int, out_channels: int, kernel: int, size: tuple[int, int], bias: bool) -> dict[str, Any]:
