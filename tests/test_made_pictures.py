@@ -71,3 +71,10 @@ def test_a_panning_window_moves_the_face_as_it_should(
         lefts.append(float(detector.detect(frame).boxes[0, 0]))
     speed = np.polyfit(range(len(lefts)), lefts, 1)[0]
     assert speed == pytest.approx(-2, abs=0.1)  # pixels per frame
+
+
+def test_all_64_pictures_on_the_readme_s_wall_are_found_once() -> None:
+    faces = FaceDetector(min_face=14).detect(SCRIPT.parents[1] / "data" / "pictures" / "gallery.jpg")
+    assert len(faces) == 64
+    assert (box_iou(faces.boxes, faces.boxes) - np.eye(64)).max() < 0.1
+    assert min(face.width for face in faces) < 13

@@ -1,4 +1,4 @@
-"""Drawing faces into a picture: boxes, keypoints, scores; all sizes grow with the picture."""
+"""Drawing faces into a picture: boxes, keypoints, scores; all sizes grow with the picture, and shrink with small faces."""
 
 from __future__ import annotations
 
@@ -47,16 +47,19 @@ class Faces(Protocol):
 
 
 def draw_faces(image: Image, faces: Faces) -> Image:
-    """A copy of a BGR uint8 picture (H, W, 3) with the faces drawn in, the best on top."""
+    """A copy of a BGR uint8 picture (H, W, 3) with the faces drawn in, the best on top.
+
+    A label that would be more than twice as wide as its face is left out, so that a crowd stays visible.
+    """
     canvas = np.ascontiguousarray(image).copy()
-    unit = line_width(image)
+    units = [_face_line_width(image, box) for box in faces.boxes]
     for i in reversed(range(len(faces))):
-        _draw_box(canvas, faces.boxes[i], unit)
-        _draw_keypoints(canvas, faces.keypoints[i], faces.boxes[i], unit)
+        _draw_box(canvas, faces.boxes[i], units[i])
+        _draw_keypoints(canvas, faces.keypoints[i], faces.boxes[i], units[i])
     for i in reversed(range(len(faces))):
-        x1, y1, _, y2 = (float(value) for value in faces.boxes[i])
+        x1, y1, x2, y2 = (float(value) for value in faces.boxes[i])
         number = "" if faces.track_ids is None else f"#{faces.track_ids[i]} "
-        _draw_label(canvas, f"{number}{faces.scores[i]:.2f}", x1, y1, y2, unit)
+        _draw_label(canvas, f"{number}{faces.scores[i]:.2f}", x1, y1, y2, units[i], widest=2 * (x2 - x1))
     return canvas
 
 
@@ -69,6 +72,12 @@ def line_width(image: Image) -> int:
     """Width of a line in pixels: 1 for a thumbnail, 2 for VGA, 5 for 1080p."""
     side: int = min(image.shape[:2])
     return max(1, round(side / 200))
+
+
+def _face_line_width(image: Image, box: np.ndarray) -> int:
+    """The picture's, or a 24th of the face's longer side where that is less."""
+    side = float(max(box[2] - box[0], box[3] - box[1]))
+    return max(1, min(line_width(image), round(side / 24)))
 
 
 def _draw_box(canvas: Image, box: np.ndarray, unit: int) -> None:
@@ -91,10 +100,12 @@ def _draw_keypoints(canvas: Image, points: np.ndarray, box: np.ndarray, unit: in
         cv2.circle(canvas, center, round(radius * 2**SHIFT), color, cv2.FILLED, cv2.LINE_AA, SHIFT)
 
 
-def _draw_label(canvas: Image, text: str, left: float, top: float, bottom: float, unit: int) -> None:
+def _draw_label(
+    canvas: Image, text: str, left: float, top: float, bottom: float, unit: int, widest: float = float("inf")
+) -> None:
     """A text on a dark field above what reaches from top to bottom, or below it where there is no room above.
 
-    Moved into the picture; left out if it is too wide for it.
+    Moved into the picture; left out if it is too wide for it, or wider than `widest` pixels.
     """
     height, width = canvas.shape[:2]
     scale = max(0.35, 0.22 * unit)
@@ -102,7 +113,7 @@ def _draw_label(canvas: Image, text: str, left: float, top: float, bottom: float
     (text_width, text_height), below = cv2.getTextSize(text, FONT, scale, weight)
     pad = unit + 1
     field_width, field_height = text_width + 2 * pad, text_height + below // 2 + 2 * pad
-    if field_width > width or field_height > height:
+    if field_width > min(width, widest) or field_height > height:
         return
     x = int(min(max(left, 0), width - field_width))
     y = top - unit - field_height

@@ -16,7 +16,7 @@ from blazeface.detections.draw import draw_faces
 from blazeface.errors import BlazeFaceError, install_command
 from blazeface.files.picture_input import ImageLike, as_bgr
 from blazeface.files.pictures import can_write_picture, write_picture
-from blazeface.files.staged import staged_file, write_errors
+from blazeface.files.staged import write_text
 from blazeface.geometry import Image
 
 Index = slice | NDArray[np.bool_] | NDArray[np.intp] | list[int]
@@ -182,17 +182,26 @@ class Detections:
         pixels = _pixels(image, rgb)
         return [face.crop(pixels, margin) for face in self]
 
-    def save(self, path: str | os.PathLike[str], image: ImageLike | None = None, rgb: bool = False) -> None:
+    def save(
+        self,
+        path: str | os.PathLike[str],
+        image: ImageLike | None = None,
+        rgb: bool = False,
+        overwrite: bool = False,
+    ) -> None:
         """Write the picture with the faces drawn in, in the format that the suffix names; or, without a picture, the
         faces as a list into a .json.
 
-        A file that is there is written over, but not the picture's own. Raises BlazeFaceError for a format that cannot
-        be written, or a disk that does not take it.
+        overwrite: whether a file that is there is replaced; the picture itself never is. Raises BlazeFaceError for a
+        file that is there, a format that cannot be written, or a disk that does not take it.
         """
         target = Path(path)
+        if isinstance(image, (str, os.PathLike)) and target.exists() and target.samefile(image):
+            raise BlazeFaceError(f"{target}: is the picture itself: name another file")
+        if not overwrite and os.path.lexists(target):
+            raise BlazeFaceError(f"{target}: exists already (overwrite=True replaces it)")
         if target.suffix.lower() == ".json":
-            with staged_file(target) as part, write_errors(target):
-                part.write_text(json.dumps(self.to_dict()) + "\n", encoding="ascii")
+            write_text(target, json.dumps(self.to_dict()) + "\n", replace=overwrite)
             return
         if image is None:
             raise BlazeFaceError(
@@ -202,9 +211,7 @@ class Detections:
             raise BlazeFaceError(
                 f"{target}: pictures cannot be written as {target.suffix or 'a file without suffix'}"
             )
-        if isinstance(image, (str, os.PathLike)) and target.exists() and target.samefile(image):
-            raise BlazeFaceError(f"{target}: is the picture itself: name another file")
-        write_picture(target, draw_faces(as_bgr(image, rgb), self))
+        write_picture(target, draw_faces(as_bgr(image, rgb), self), replace=overwrite)
 
     def to_dict(self, digits: int = 2) -> list[dict[str, Any]]:
         """The faces as JSON-ready objects, see `Face.to_dict`."""

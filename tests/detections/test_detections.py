@@ -170,12 +170,18 @@ def test_saving(picture: Image, tmp_path: Path) -> None:
     for path, image, words in (
         ("found.png", tmp_path / "found.png", "is the picture itself"),
         ("found.txt", picture, "cannot be written as .txt"),
-        ("found.png", None, "name the picture to draw the faces into"),
+        ("found.png", picture, r"exists already \(overwrite=True replaces it\)"),
+        ("found.json", None, "exists already"),
+        ("new.png", None, "name the picture to draw the faces into"),
         ("nowhere/found.png", picture, "nowhere"),
     ):
         with pytest.raises(BlazeFaceError, match=words):
             faces.save(tmp_path / path, image)
     assert (tmp_path / "found.png").read_bytes() == before
+    located(40, 30, 60, 55).save(tmp_path / "found.png", picture, overwrite=True)
+    assert (tmp_path / "found.png").read_bytes() != before
+    located(40, 30, 60, 55).save(tmp_path / "found.json", overwrite=True)
+    assert json.loads((tmp_path / "found.json").read_text()) == located(40, 30, 60, 55).to_dict()
 
 
 def test_for_supervision(monkeypatch: pytest.MonkeyPatch) -> None:

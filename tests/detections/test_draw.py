@@ -36,6 +36,16 @@ def test_lines_grow_with_the_picture() -> None:
     assert {size: line_width(np.zeros((*size, 3), np.uint8)) for size in sizes} == sizes
 
 
+def test_a_small_face_has_thin_lines_and_no_label_that_would_hide_its_neighbours() -> None:
+    grey = np.full((800, 800, 3), 128, np.uint8)
+    small = draw_faces(grey, one_face([400, 400, 412, 412]))
+    ys, xs = np.nonzero((small != 128).any(axis=2))
+    # A line of one pixel with an edge of one on either side, rounded by OpenCV.
+    assert xs.min() >= 398 and ys.min() >= 398 and xs.max() <= 413 and ys.max() <= 413
+    ys, xs = np.nonzero((draw_faces(grey, one_face([400, 400, 424, 424])) != 128).any(axis=2))
+    assert ys.min() < 390 and xs.max() < 448  # the score stands above it, at most twice as wide
+
+
 @pytest.mark.parametrize("shape", [(1, 1), (1, 500), (20, 20), (48, 64)])
 @pytest.mark.parametrize("box", [[0, 0, 1, 1], [-1e9, -1e9, 1e9, 1e9], [5, 5, 5, 5], [1e30, 0, 2e30, 4]])
 def test_any_picture_and_any_box(shape: tuple[int, int], box: list[float]) -> None:
