@@ -14,28 +14,17 @@ from pathlib import Path
 
 import pytest
 
+from tools.release import left_out
+
 ROOT = Path(__file__).parents[1]
 PICTURE = ROOT / "data" / "pictures" / "astronaut.png"
-NOT_COPIED = shutil.ignore_patterns(
-    ".git",
-    ".venv*",
-    "out",
-    "runs",
-    "build",
-    "dist",
-    "*.egg-info",
-    "__pycache__",
-    ".*_cache",
-    ".hypothesis",
-    "tests",
-)
 
 
 @pytest.fixture(scope="module")
 def sdist(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The source archive, built from a copy that is no git checkout."""
     folder = tmp_path_factory.mktemp("sdist")
-    shutil.copytree(ROOT, folder / "source", ignore=NOT_COPIED)
+    shutil.copytree(ROOT, folder / "source", ignore=left_out)
     build = "import sys; from setuptools.build_meta import build_sdist; print(build_sdist(sys.argv[1]))"
     command = [sys.executable, "-c", build, str(folder)]
     subprocess.run(command, cwd=folder / "source", check=True, capture_output=True, timeout=200)
@@ -56,6 +45,9 @@ def test_a_wheel_of_the_source_archive_says_what_it_is(sdist: Path, tmp_path: Pa
         (metadata,) = (packed.read(name).decode() for name in names if name.endswith(".dist-info/METADATA"))
         (entries,) = (packed.read(name).decode() for name in names if name.endswith("entry_points.txt"))
     assert any(name.endswith("LICENSE") for name in names)
+    assert {
+        f"blazeface/{path.relative_to(ROOT / 'blazeface')}" for path in (ROOT / "blazeface").rglob("*.py")
+    } <= set(names)
     assert "blazeface/weights/front-128.onnx" in names and "blazeface/pyinstaller/hook-blazeface.py" in names
     for line in (
         "License-Expression: Apache-2.0",

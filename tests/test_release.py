@@ -19,7 +19,7 @@ import pytest
 from blazeface.detector import FaceDetector, shipped_models
 from blazeface.files.pictures import read_picture
 from blazeface.version import __version__
-from tools.release import repack
+from tools.release import left_out, repack
 from tools.sbom import bill
 
 ROOT = Path(__file__).parents[1]
@@ -66,6 +66,11 @@ def test_the_bill_names_packages_and_models(tmp_path: Path) -> None:
     direct = [ref for ref in found["dependencies"][0]["dependsOn"] if ref.startswith("pkg:")]
     assert len(direct) == len(needs)
     refuse_invalid(text)
+
+
+def test_the_package_s_own_runs_are_source_and_those_at_the_top_are_not() -> None:
+    assert left_out(str(ROOT), ["runs", "build", "blazeface", ".venv-parity"]) == {"runs", "build", ".venv-parity"}
+    assert left_out(str(ROOT / "blazeface" / "training"), ["runs", "__pycache__"]) == {"__pycache__"}
 
 
 def test_an_archive_is_packed_anew_without_times_owners_and_modes(tmp_path: Path) -> None:

@@ -19,6 +19,8 @@ from pathlib import Path
 import pytest
 from screen import close_with_the_mouse, screen
 
+from tools.release import left_out
+
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 ROOT = Path(__file__).parents[1]
@@ -75,9 +77,6 @@ def stranger(tmp_path_factory: pytest.TempPathFactory) -> Stranger:
 
 
 def test_step_01_a_wheel_is_built(stranger: Stranger, tmp_path: Path) -> None:
-    left_out = shutil.ignore_patterns(
-        ".git", ".venv*", "tests", "benchmarks", "out", "runs", "build", "*.egg-info"
-    )
     shutil.copytree(ROOT, tmp_path / "source", ignore=left_out)
     command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", "dist", "."]
     subprocess.run(command, cwd=tmp_path / "source", check=True, capture_output=True, timeout=300)

@@ -29,9 +29,14 @@ from tools.sbom import bill, sha256  # noqa: E402
 OLDEST = 315_532_800
 """1980-01-01, before which a zip file has no times: what an unpacked archive without git gets."""
 
-LEFT_OUT = shutil.ignore_patterns(
-    ".git", ".venv*", "out", "runs", "build", "dist", "*.egg-info", "__pycache__", ".*_cache"
-)
+MADE_ANYWHERE = shutil.ignore_patterns(".git", ".venv*", "*.egg-info", "__pycache__", ".*_cache", ".hypothesis")
+MADE_AT_THE_TOP = {"out", "runs", "build", "dist"}
+"""What commands write there; further down, blazeface/training/runs is part of the package."""
+
+
+def left_out(folder: str, names: list[str]) -> set[str]:
+    """What is made and not source, for `shutil.copytree` of the project."""
+    return MADE_ANYWHERE(folder, names) | (MADE_AT_THE_TOP & set(names) if Path(folder) == ROOT else set())
 
 
 def main(folder: Path) -> None:
@@ -80,7 +85,7 @@ def copy_source(target: Path) -> None:
     """The files that git tracks, or all that an unpacked archive holds, with plain modes."""
     tracked = git("ls-files", "-z")
     if tracked is None:
-        shutil.copytree(ROOT, target, ignore=LEFT_OUT)
+        shutil.copytree(ROOT, target, ignore=left_out)
     else:
         for name in tracked.split("\0"):
             if name and (ROOT / name).is_file():
