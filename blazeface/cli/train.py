@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from blazeface.cli.data.flags import add_label_flags
 from blazeface.errors import BlazeFaceError
-from blazeface.files.staged import staged_file
+from blazeface.files.staged import write_text
 from blazeface.spec import NAMED_SPECS
 from blazeface.training.preflight import (
     claimed,
@@ -281,9 +281,5 @@ def _say_what_differs(network: BlazeFace, config: TrainConfig, checkpoint: Check
 
 
 def _write_config(out: Path, config: TrainConfig, args: argparse.Namespace) -> None:
-    try:
-        keep_data_flags(args, out)
-        with staged_file(out / "config.json") as part:
-            part.write_text(config.to_json() + "\n", encoding="utf-8")
-    except OSError as error:
-        raise BlazeFaceError(f"--out: {out} cannot be written: {error.strerror or error}") from error
+    keep_data_flags(args, out)
+    write_text(out / "config.json", config.to_json() + "\n")

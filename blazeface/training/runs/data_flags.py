@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 
 from blazeface.errors import BlazeFaceError
-from blazeface.files.staged import staged_file
+from blazeface.files.staged import write_text
 
 FILE = "data.json"
 FLAGS = ("data", "regions", "val_split", "format", "category")
@@ -23,8 +23,7 @@ def keep_data_flags(args: argparse.Namespace, out: Path) -> None:
     text = json.dumps(
         {name: str(v.resolve()) if isinstance(v, Path) else v for name, v in given.items()}, indent=2
     )
-    with staged_file(out / FILE) as part:
-        part.write_text(text + "\n", encoding="utf-8")
+    write_text(out / FILE, text + "\n")
 
 
 def restore_data_flags(args: argparse.Namespace) -> None:
