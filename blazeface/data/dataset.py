@@ -28,8 +28,8 @@ EASY = 0.4
 LARGE = 0.3
 """Share of a picture's side from which a face is large."""
 
-MAX_TRIES = 50
-"""Broken pictures met in a row before those that were met are left out of the draw."""
+DRAWS = 256
+"""Pictures drawn at once where the first that was drawn cannot be read."""
 
 
 class CropDataset(Dataset[Crop]):
@@ -70,22 +70,19 @@ class CropDataset(Dataset[Crop]):
     def _readable(self, rng: np.random.Generator) -> tuple[int, Image]:
         """A picture that can be read, and its position, by the weights of `balance`.
 
-        Missing and broken ones are drawn around whatever their share: after MAX_TRIES each that is met gets no weight for
-        this draw. What comes out follows from the generator and from which files can be read, not from what was met before.
+        Missing and broken ones are drawn around whatever their share: draws go on until one can be read, in blocks, from
+        which those that are known to be unreadable are sorted out at once. What comes out follows from the generator and
+        from which files can be read, not from what was met before.
         """
-        cumulative = self._cumulative
-        left: NDArray[np.float64] | None = None  # weights, once some pictures are left out
-        for tries in range(MAX_TRIES + len(self._samples)):
-            index = int(np.searchsorted(cumulative, rng.random() * cumulative[-1], side="right"))
-            image = self._pictures.get(index)
-            if image is not None:
-                return index, image
-            if tries >= MAX_TRIES:
-                left = np.diff(self._cumulative, prepend=0.0) if left is None else left
-                left[index] = 0.0
-                cumulative = np.cumsum(left)
-                if not left.any():
-                    break
+        unreadable = self._pictures.unreadable
+        count = 1
+        while not unreadable.all():
+            drawn = np.searchsorted(self._cumulative, rng.random(count) * self._cumulative[-1], side="right")
+            for index in drawn[unreadable[drawn] == 0].tolist():
+                image = self._pictures.get(index)
+                if image is not None:
+                    return index, image
+            count = DRAWS
         raise BlazeFaceError(
             f"none of the {len(self._samples)} pictures can be read: is the data folder complete?"
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
@@ -56,7 +58,7 @@ def read_text(path: Path) -> str:
         raise BlazeFaceError(f"{path}: cannot be read: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        raise BlazeFaceError(f"{path}:{line}: not UTF-8 text: {error.reason}") from error
+        raise BlazeFaceError(f"{path}:{line}: not UTF-8 text: {error.reason}; save it as UTF-8") from error
     return text.replace("\r\n", "\n").replace("\r", "\n").removesuffix("\n")
 
 
@@ -69,6 +71,11 @@ def picture_name(name: str) -> str:
     while cleaned.startswith("./"):
         cleaned = cleaned[2:].lstrip("/")
     return cleaned
+
+
+def one_spelling(name: str) -> str:
+    """A name with its accents in one form (NFC), whichever of Unicode's the file or the labels have."""
+    return name if name.isascii() else unicodedata.normalize("NFC", name)
 
 
 def is_absolute(name: str) -> bool:
@@ -89,6 +96,15 @@ def climbs(name: str) -> bool:
 def names_a_picture(line: str) -> bool:
     """Whether a line of text ends like the name of a picture."""
     return PurePosixPath(line.strip()).suffix.lower() in PICTURE_SUFFIXES
+
+
+def refuse_parts(labels: Path, listed: Sequence[Listed]) -> None:
+    """Raise BlazeFaceError for labels in parts of the pictures where pixels are read: all would be specks in a corner."""
+    boxes = [face.box for each in listed if not each.relative for face in each.faces if not face.ignore]
+    if boxes and all(0 <= value <= 1.001 for box in boxes for value in box):
+        raise BlazeFaceError(
+            f"{labels}: all boxes lie between 0 and 1: parts of the picture are not read, pixels are"
+        )
 
 
 def size_of(width: object, height: object) -> tuple[int, int] | None:

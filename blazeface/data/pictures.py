@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
 
@@ -56,6 +57,12 @@ class PictureCache:
                 )
                 break
             left -= image.nbytes
+
+    @property
+    def unreadable(self) -> NDArray[np.uint8]:
+        """(N,) 1 for each picture that was found missing or broken so far, by any of the processes."""
+        seen: NDArray[np.uint8] = self._broken.numpy()
+        return seen
 
     def get(self, index: int) -> Image | None:
         kept = self._shared.get(index) if self._shared else self._kept[index]

@@ -7,21 +7,22 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from blazeface.data.formats import Found, find_labels
-from blazeface.data.labels import LabelledFace
+from blazeface.data.labels import LabelledFace, refuse_parts
 from blazeface.data.locate import locate
 from blazeface.data.sizes import hold_all
 from blazeface.errors import BlazeFaceError
 from blazeface.files.names import printable
+from blazeface.geometry import box_iou
 
 SPLITS = ("train", "val")
 
-T = TypeVar("T")
+SAME_BOX = 0.9
+"""IoU from which two boxes are two labels of one face."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class Sample:
     visibility: (N, 6) uint8, 2 = annotated, 1 = predicted by a teacher, 0 = unknown (no loss).
     ignore: (N,) bool, true for regions that are neither a face to find nor background.
     decoys: (M, 4) float32, boxes of what a network took for a face: views are aimed at them, they are no labels.
+    listed: how many times the labels list the picture.
     """
 
     path: Path
@@ -42,6 +44,7 @@ class Sample:
     visibility: NDArray[np.uint8]
     ignore: NDArray[np.bool_]
     decoys: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 4), np.float32))
+    listed: int = 1
 
     def within(self, height: int, width: int) -> Sample:
         """The same for a picture of that size: a face whose middle lies outside of it becomes an ignore region."""
@@ -61,7 +64,7 @@ def load_split(
 
     See `find_labels` for how the labels are found and `locate` for the pictures. Labels are held against width, height and
     EXIF orientation of the pictures, whose first bytes are read where the labels say something of them, and are brought
-    into line. A picture listed twice gives two samples, each with its own labels. form: a name of FORMATS, to insist.
+    into line. A picture listed twice is one sample with the labels of both. form: a name of FORMATS, to insist.
     categories: what is called so is a face. say: takes sentences about what was brought into line (default: stderr).
 
     Raises NoLabels when there are none, BlazeFaceError naming file and line of a malformed entry.
@@ -76,9 +79,45 @@ def read_labels(found: Found, say: Callable[[str], None]) -> list[Sample]:
     listed = found.read()
     if not listed:
         raise BlazeFaceError(f"{printable(str(found.labels))}: it lists no picture")
-    places = locate([each.name for each in listed], found.folders, found.labels, any_suffix=found.form == "voc")
+    refuse_parts(found.labels, listed)
+    # Tables often name pictures without a suffix, and pictures of VOC have been converted since.
+    any_suffix = found.form in ("voc", "csv")
+    places = locate([each.name for each in listed], found.folders, found.labels, any_suffix)
     held = hold_all(listed, [path for path, _ in places], say)
-    return [_sample(path, name, each.faces) for (path, name), each in zip(places, held, strict=True)]
+    samples = [_sample(path, name, each.faces) for (path, name), each in zip(places, held, strict=True)]
+    return join_repeated(samples, say)
+
+
+def join_repeated(samples: Sequence[Sample], say: Callable[[str], None]) -> list[Sample]:
+    """One sample a picture: where it is listed several times, with all labels, each once.
+
+    Otherwise the faces of one listing would be background in the other. say: takes a sentence where there are such pictures.
+    """
+    by_path: dict[Path, list[Sample]] = {}
+    for sample in samples:
+        by_path.setdefault(sample.path, []).append(sample)
+    repeated = [path for path, several in by_path.items() if len(several) > 1]
+    if repeated:
+        say(
+            f"{len(repeated):,} pictures are listed more than once, {printable(str(repeated[0]))} for one: their labels are"
+            " joined"
+        )
+    return [_joined(several) if len(several) > 1 else several[0] for several in by_path.values()]
+
+
+def _joined(several: Sequence[Sample]) -> Sample:
+    first = several[0]
+    for other in several[1:]:
+        new = (box_iou(other.boxes, first.boxes) <= SAME_BOX).all(axis=1)
+        first = replace(
+            first,
+            boxes=np.concatenate([first.boxes, other.boxes[new]]),
+            keypoints=np.concatenate([first.keypoints, other.keypoints[new]]),
+            visibility=np.concatenate([first.visibility, other.visibility[new]]),
+            ignore=np.concatenate([first.ignore, other.ignore[new]]),
+            listed=first.listed + 1,
+        )
+    return first
 
 
 def split_off(samples: Sequence[Sample], share: float) -> tuple[list[Sample], list[Sample]]:

@@ -1,40 +1,30 @@
 """Labels held against the pictures: width, height and how a picture is turned.
 
 Label tools differ: some see a photograph as it lies in the file, others upright as EXIF says; and pictures get shrunk after
-they were labelled. What the labels say of width and height tells which.
+they were labelled. What the labels say of width and height tells which; where they say nothing, boxes that lie in the one
+and outside of the other.
 """
 
 from __future__ import annotations
 
-import struct
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from tqdm import tqdm
-
+from blazeface.data.headers import ON_ITS_SIDE, UPRIGHT, Header, Size, read_headers
 from blazeface.data.labels import LabelledFace, Listed
-from blazeface.errors import BlazeFaceError
 from blazeface.files.names import printable
-from blazeface.files.picture_size import picture_size
-from blazeface.files.pictures import read_picture
 from blazeface.spec import KEYPOINT_MIRROR
 
-HEAD = 1 << 16
-"""Bytes in which nearly every file says its size; the rest is read where they do not."""
+MIRRORED = (2, 4, 5, 7)
+"""EXIF orientations (CIPA DC-008, 4.6.5, tag 274) that mirror."""
 
-READERS = 8
-"""Threads: they wait for the disk."""
-
-UPRIGHT = 1
-MIRRORED, ON_ITS_SIDE = (2, 4, 5, 7), (5, 6, 7, 8)
-"""EXIF orientations (CIPA DC-008, 4.6.5, tag 274)."""
-
-Size = tuple[int, int]
 Outcome = Literal["same", "turned", "scaled", "other"]
+
+BEYOND = 0.1
+"""Sides of its box that a face may reach beyond the picture that it was labelled in."""
 
 SENTENCES: dict[Outcome, str] = {
     "turned": "they are of the picture as it lies in its file, and were turned with it",
@@ -43,31 +33,20 @@ SENTENCES: dict[Outcome, str] = {
 }
 
 
-@dataclass(frozen=True)
-class Header:
-    """size: (width, height) in pixels as the picture is read, upright. orientation: EXIF's, 1 to 8."""
-
-    size: Size
-    orientation: int = UPRIGHT
-
-    @property
-    def stored(self) -> Size:
-        """(width, height) as the pixels lie in the file."""
-        return self.size[::-1] if self.orientation in ON_ITS_SIDE else self.size
-
-
 def hold_all(listed: Sequence[Listed], paths: Sequence[Path], say: Callable[[str], None]) -> list[Listed]:
-    """The labels in pixels of the upright pictures; see `held_against`. The pictures are opened where labels claim a size.
+    """The labels in pixels of the upright pictures; see `held_against`. The first bytes of all pictures are read.
 
-    say: takes a sentence for each kind of difference, with the first picture that has it.
+    say: takes a sentence for each kind of difference, with the first picture that has it, and one where pictures are turned
+    by EXIF and nothing tells whether their labels are.
     """
-    asked = [i for i, each in enumerate(listed) if each.relative or each.size is not None]
-    headers = dict(zip(asked, read_headers([paths[i] for i in asked]), strict=True))
-    lying = _are_of_stored_pixels((listed[i], header) for i, header in headers.items())
+    headers = read_headers(paths)
+    pairs = list(zip(listed, headers, strict=True))
+    told = evidence(pairs)
+    lying = bool(told) and all(told)
     held = list(listed)
     first: dict[Outcome, tuple[int, Header]] = {}
     counts: Counter[Outcome] = Counter()
-    for i, header in headers.items():
+    for i, header in enumerate(headers):
         held[i], outcome = held_against(listed[i], header, lying)
         counts[outcome] += 1
         if header is not None:
@@ -77,65 +56,27 @@ def hold_all(listed: Sequence[Listed], paths: Sequence[Path], say: Callable[[str
             i, header = first[outcome]
             say(
                 f"{printable(str(paths[i]))} is {header.size[0]} x {header.size[1]} upright, its labels are of"
-                f" {_by(listed[i].size)}: {sentence} ({counts[outcome]:,} such pictures)"
+                f" {_by(listed[i].size or header.stored)}: {sentence} ({counts[outcome]:,} such pictures)"
             )
+    if sentence := _unknown(pairs, paths, told):
+        say(sentence)
     return held
 
 
-def read_headers(paths: Sequence[Path]) -> list[Header | None]:
-    """The header of each picture; None for one that is missing or broken."""
-    with ThreadPoolExecutor(READERS) as pool:
-        found = pool.map(read_header, paths, chunksize=64)
-        return list(tqdm(found, "reading sizes", len(paths), leave=False, unit="", delay=2, disable=None))
+def evidence(pairs: Iterable[tuple[Listed, Header | None]]) -> list[bool]:
+    """For each picture that EXIF lays on its side and that tells: whether its labels are of the pixels as they lie in the file.
 
-
-def read_header(path: Path) -> Header | None:
-    """The header of a picture, from its first bytes where they tell; None for one that is missing or broken."""
-    try:
-        with path.open("rb") as file:
-            data = file.read(HEAD)
-            size = picture_size(data)
-            if size is None:
-                data += file.read()
-                size = picture_size(data)
-    except (OSError, ValueError):
-        return None
-    if size is not None and data.startswith(b"\xff\xd8"):
-        orientation = jpeg_orientation(data)
-        return Header(size[::-1] if orientation in ON_ITS_SIDE else size, orientation)
-    if size is not None and not (b"eXIf" in data or b"EXIF" in data or data[4:8] == b"ftyp" or b"Exif" in data):
-        return Header(size)
-    # Whether other formats are turned depends on what reads them.
-    try:
-        height, width = read_picture(str(path)).shape[:2]
-    except BlazeFaceError:
-        return None
-    return Header((width, height))
-
-
-def jpeg_orientation(data: bytes) -> int:
-    """EXIF's orientation of a JPEG, 1 to 8; 1 where it has none."""
-    position = 2
-    while data[position : position + 1] == b"\xff" and position + 4 <= len(data):
-        kind, length = data[position + 1], int.from_bytes(data[position + 2 : position + 4], "big")
-        segment = data[position + 4 : position + 2 + length]
-        if kind == 0xE1 and segment.startswith(b"Exif\0\0"):
-            return _tiff_orientation(segment[6:])
-        if kind == 0xDA:
-            break
-        position += 2 + length
-    return UPRIGHT
-
-
-def _are_of_stored_pixels(pairs: Iterable[tuple[Listed, Header | None]]) -> bool:
-    """Whether labels are of the pictures as they lie in their files, told from those where width and height differ."""
-    turned = [
-        _alike(listed.size, header.stored)
-        for listed, header in pairs
-        if header is not None and listed.size is not None and header.orientation in ON_ITS_SIDE
-        if _alike(listed.size, header.stored) != _alike(listed.size, header.size)
-    ]
-    return bool(turned) and all(turned)
+    Width and height in the labels tell; where there are none, faces that lie in the picture one way and not the other.
+    """
+    told = []
+    for listed, header in pairs:
+        if header is None or header.orientation not in ON_ITS_SIDE or listed.relative:
+            continue
+        fits = _fits if listed.size is None else _claims
+        as_stored, as_upright = fits(listed, header.stored), fits(listed, header.size)
+        if as_stored != as_upright:
+            told.append(as_stored)
+    return told
 
 
 def held_against(listed: Listed, header: Header | None, lying: bool = False) -> tuple[Listed, Outcome]:
@@ -150,12 +91,12 @@ def held_against(listed: Listed, header: Header | None, lying: bool = False) -> 
         return listed, "same"
     if listed.relative:
         return _changed(listed, header.size, (1.0, 1.0), header.size), "same"
-    own = listed.size
-    if own is None or (own == header.size and (header.orientation == UPRIGHT or not lying)):
+    own = listed.size or (header.stored if lying else header.size)
+    if own == header.size and (header.orientation == UPRIGHT or not lying):
         return listed, "same"
     ways = [(header.size, UPRIGHT), (header.stored, header.orientation)]
     for stored, orientation in reversed(ways) if lying else ways:
-        if _alike(own, stored) and _within(listed, own):
+        if _alike(own, stored) and (listed.size is None or _within(listed, own)):
             moved = _changed(listed, stored, own, header.size, orientation)
             return moved, "scaled" if orientation == UPRIGHT else "turned"
     return replace(listed, faces=[replace(face, ignore=True) for face in listed.faces]), "other"
@@ -199,8 +140,43 @@ def _changed(
     return Listed(listed.name, faces, upright)
 
 
-def _by(size: Size | None) -> str:
-    return f"{size[0]} x {size[1]}" if size else "parts"
+def _unknown(pairs: Sequence[tuple[Listed, Header | None]], paths: Sequence[Path], told: Sequence[bool]) -> str:
+    """A sentence where labels name no size, EXIF turns their pictures, and nothing tells which way they were drawn, or some were
+    drawn one way and some the other; otherwise nothing."""
+    turned = [
+        i
+        for i, (listed, header) in enumerate(pairs)
+        if header and header.orientation != UPRIGHT and listed.size is None and listed.faces
+    ]
+    if not turned or (told and (all(told) or not any(told))):
+        return ""
+    why = (
+        "some are of the pictures as they lie in their files and some not"
+        if told
+        else "their labels do not say which way"
+    )
+    return (
+        f"{len(turned):,} pictures are turned by EXIF, {printable(str(paths[turned[0]]))} for one, and {why}: they are taken as"
+        " labels of the upright pictures; blazeface data check ROOT --out FOLDER shows them in turned.png"
+    )
+
+
+def _by(size: Size) -> str:
+    return f"{size[0]} x {size[1]}"
+
+
+def _claims(listed: Listed, size: Size) -> bool:
+    return listed.size is not None and _alike(listed.size, size)
+
+
+def _fits(listed: Listed, size: Size) -> bool:
+    """Whether the faces lie in a picture of that size."""
+    for face in listed.faces:
+        x1, y1, x2, y2 = face.box
+        free = BEYOND * max(x2 - x1, y2 - y1)
+        if not face.ignore and not (x1 >= -free and y1 >= -free and x2 <= size[0] + free and y2 <= size[1] + free):
+            return False
+    return True
 
 
 def _alike(own: Size, size: Size) -> bool:
@@ -213,20 +189,3 @@ def _within(listed: Listed, own: Size) -> bool:
     """Whether the faces lie in a picture of that size: labels of a larger one do not."""
     middles = [((f.box[0] + f.box[2]) / 2, (f.box[1] + f.box[3]) / 2) for f in listed.faces if not f.ignore]
     return all(0 <= x <= own[0] and 0 <= y <= own[1] for x, y in middles)
-
-
-def _tiff_orientation(data: bytes) -> int:
-    """Tag 274 of the first directory of a TIFF (TIFF 6.0, section 2)."""
-    order = {b"II": "<", b"MM": ">"}.get(data[:2])
-    try:
-        if order is None:
-            return UPRIGHT
-        (start,) = struct.unpack_from(f"{order}I", data, 4)
-        (count,) = struct.unpack_from(f"{order}H", data, start)
-        for entry in range(start + 2, start + 2 + 12 * count, 12):
-            tag, _, _, value = struct.unpack_from(f"{order}HHIH", data, entry)
-            if tag == 274:
-                return value if 1 <= value <= 8 else UPRIGHT
-    except struct.error:
-        pass
-    return UPRIGHT

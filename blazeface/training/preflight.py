@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from blazeface.data.check.box_form import box_form_of_some
 from blazeface.data.check.counts import short_form
 from blazeface.data.check.split import sides_warning
 from blazeface.data.check.suspicious import changed_over
@@ -125,18 +126,22 @@ def load_data(
         train, val = split_off(train, val_share)
     train, val = _present(train, "train", root, say), _present(val, "val", root, say)
     if all(sample.ignore.all() for sample in train):
+        form = box_form_of_some(train)
         raise BlazeFaceError(
             f"{printable(str(root))}: no face is labelled in the {len(train):,} pictures of train: nothing to learn"
+            + (f"; {form}" if form else "")
         )
     return train, val
 
 
 def tell_of_data(train: Sequence[Sample], val: Sequence[Sample], config: TrainConfig) -> None:
-    """What `blazeface data check` says at length, in two lines, and a line where right and left are changed over."""
+    """What `blazeface data check` says at length, in two lines, and a line where right and left are changed over, or boxes are of
+    another form than they were read in."""
     for split, samples in (("train", train), ("val", val)):
         print(short_form(split, samples, NAMED_SPECS[config.model].input_size, config.crops))
-        if warning := sides_warning(changed_over(samples)):
-            print(f"{split}: {warning}", file=sys.stderr)
+        for warning in (sides_warning(changed_over(samples)), box_form_of_some(samples)):
+            if warning:
+                print(f"{split}: {warning}", file=sys.stderr)
     sys.stdout.flush()
 
 

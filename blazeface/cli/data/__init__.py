@@ -9,10 +9,10 @@ from pathlib import Path
 from blazeface.cli.data.flags import add_label_flags
 from blazeface.cli.shared_flags import add_overwrite, refuse_unless
 from blazeface.data.check import draw
-from blazeface.data.check.split import SplitCheck, check_split, split_text
+from blazeface.data.check.split import NAMED, SplitCheck, check_split, split_text
 from blazeface.data.check.survey import look_at, same_pictures
 from blazeface.data.crops import CropRecipe
-from blazeface.data.formats import find_labels
+from blazeface.data.formats import find_labels, unread_labels
 from blazeface.data.labels import NoLabels
 from blazeface.data.prepare import prepare
 from blazeface.data.samples import SPLITS, read_labels
@@ -21,7 +21,16 @@ from blazeface.files.names import printable
 from blazeface.files.staged import write_errors
 from blazeface.spec import NAMED_SPECS
 
-DRAWN = ("check.json", "sizes.png", "train.png", "val.png", "batches.png", "doubtful.png", "duplicates.png")
+DRAWN = (
+    "check.json",
+    "sizes.png",
+    "train.png",
+    "val.png",
+    "batches.png",
+    "turned.png",
+    "doubtful.png",
+    "duplicates.png",
+)
 """What a check may write into the folder of --out."""
 
 
@@ -79,6 +88,7 @@ def _checked(args: argparse.Namespace) -> dict[str, SplitCheck]:
     """Each split that there is; each is printed as soon as it is known."""
     splits: dict[str, SplitCheck] = {}
     size = NAMED_SPECS[args.model].input_size
+    read: list[Path] = []
     for split in SPLITS:
         try:
             found = find_labels(args.root, split, args.format, args.category or ())
@@ -87,12 +97,19 @@ def _checked(args: argparse.Namespace) -> dict[str, SplitCheck]:
                 raise
             print(f"{error}; train takes --val-split 0.1")
             continue
+        read.append(found.labels)
         samples = read_labels(found, print)
         looks = look_at([sample.path for sample in samples], args.quiet)
         inside = found.labels.is_relative_to(args.root) and found.labels != args.root
         labels = str(found.labels.relative_to(args.root) if inside else found.labels)
         splits[split] = check_split(split, found.form, labels, samples, looks, size, CropRecipe())
         print(split_text(splits[split]))
+    if args.root.is_dir() and (unread := unread_labels(args.root, read)):
+        shown = ", ".join(printable(str(path.relative_to(args.root))) for path in unread[:NAMED])
+        more = f" and {len(unread) - NAMED:,} more" if len(unread) > NAMED else ""
+        print(
+            f"these labels are there as well, and are not read: {shown}{more} (--format, or the file itself, takes others)"
+        )
     return splits
 
 
@@ -108,6 +125,8 @@ def _write(args: argparse.Namespace, splits: dict[str, SplitCheck], both: list[t
             wanted[f"{split}.png"] = lambda path, check=check: draw.write_labels(check, path)  # type: ignore[misc]
     if train.readable:
         wanted["batches.png"] = lambda path: draw.write_batches(train, size, args.seed, path)
+    if any(check.turned for check in splits.values()):
+        wanted["turned.png"] = lambda path: draw.write_turned(splits, path)
     if any(check.doubts for check in splits.values()):
         wanted["doubtful.png"] = lambda path: draw.write_doubtful(splits, path)
     if both:

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from blazeface.data.crops import CropRecipe
 from blazeface.data.even_choice import chosen_evenly
+from blazeface.data.headers import Size, read_headers
 from blazeface.data.samples import Sample
-from blazeface.data.sizes import Size, read_headers
 
 BINS = (0.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, float("inf"))
 """Edges of the histogram of face sizes, in pixels of the input."""

@@ -51,6 +51,15 @@ def write_labels(check: SplitCheck, path: Path) -> None:
     write_picture(path, label_sheet(tiles, title))
 
 
+def write_turned(splits: Splits, path: Path) -> None:
+    """Pictures that EXIF turns, as they are read, with their labels: those drawn another way lie beside their faces."""
+    tiles = []
+    for check in splits.values():
+        for i in chosen_evenly(check.turned, TILES // len(splits)):
+            tiles.append(_tile(check, i, f"EXIF {check.looks[i].orientation}: {check.split} "))
+    write_picture(path, label_sheet(tiles, f"{len(tiles)} pictures that EXIF turns"))
+
+
 def write_batches(train: SplitCheck, input_size: int, seed: int, path: Path) -> None:
     """The first inputs of a training run. Raises BlazeFaceError without the packages that training needs."""
     samples = [train.samples[i] for i in train.readable]

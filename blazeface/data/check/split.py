@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from blazeface.data.check.box_form import box_form_warning
 from blazeface.data.check.counts import Counts, FaceSizes, count, face_sizes
 from blazeface.data.check.survey import Look
 from blazeface.data.check.suspicious import KINDS, MIXED_UP, Doubt, changed_over, doubtful
 from blazeface.data.crops import CropRecipe
+from blazeface.data.headers import UPRIGHT
 from blazeface.data.samples import Sample
 from blazeface.files.names import printable
 
@@ -25,7 +27,7 @@ BAR = 40
 class SplitCheck:
     """One split: its samples, a look at each, and what follows.
 
-    twice: positions of pictures that are listed more than once. turned: pictures that EXIF turns cannot be seen here.
+    box_form: a sentence where boxes seem to be of another form than they were read in.
     """
 
     split: str
@@ -36,8 +38,8 @@ class SplitCheck:
     counts: Counts
     sizes: FaceSizes
     doubts: Sequence[Doubt]
-    twice: Sequence[int]
     sides: tuple[int, int]
+    box_form: str
 
     @property
     def missing(self) -> list[int]:
@@ -46,6 +48,20 @@ class SplitCheck:
     @property
     def broken(self) -> list[int]:
         return [i for i, look in enumerate(self.looks) if look.fault and not look.missing]
+
+    @property
+    def twice(self) -> list[int]:
+        """Positions of pictures that are listed more than once."""
+        return [i for i, sample in enumerate(self.samples) if sample.listed > 1]
+
+    @property
+    def turned(self) -> list[int]:
+        """Positions of pictures that EXIF turns and that show a face."""
+        return [
+            i
+            for i, (look, sample) in enumerate(zip(self.looks, self.samples, strict=True))
+            if look.orientation != UPRIGHT and len(sample.boxes)
+        ]
 
     @property
     def readable(self) -> list[int]:
@@ -60,6 +76,7 @@ class SplitCheck:
             "missing": [str(self.samples[i].path) for i in self.missing],
             "broken": [self.looks[i].fault for i in self.broken],
             "listed_twice": [str(self.samples[i].path) for i in self.twice],
+            "turned_by_exif": [str(self.samples[i].path) for i in self.turned],
             "too_small_in_the_whole_picture": round(self.sizes.small, 4),
             "too_small_in_any_view": round(self.sizes.lost, 4),
             "face_sizes_px": dict(self.sizes.histogram()),
@@ -81,8 +98,6 @@ def check_split(
 ) -> SplitCheck:
     """What labels and pictures of one split say. looks: one a sample, in order."""
     sizes = [look.size for look in looks]
-    first = {sample.path: i for i, sample in reversed(list(enumerate(samples)))}
-    twice = [i for i, sample in enumerate(samples) if first[sample.path] != i]
     return SplitCheck(
         split,
         form,
@@ -92,8 +107,8 @@ def check_split(
         count(samples),
         face_sizes(samples, sizes, input_size, recipe),
         doubtful(samples, sizes),
-        twice,
         changed_over(samples),
+        box_form_warning(samples, sizes),
     )
 
 
@@ -123,8 +138,11 @@ def split_text(check: SplitCheck) -> str:
             doubt = next(doubt for doubt in check.doubts if doubt.kind == kind)
             name = printable(str(check.samples[doubt.picture].path))
             lines.append(f"  doubtful: {kinds[kind]:,} boxes, {meaning}: {name}, face {doubt.face}")
-    if warning := sides_warning(check.sides):
-        lines.append(f"  {warning}")
+    if check.turned:
+        lines.append(
+            f"  turned by EXIF: {len(check.turned):,} pictures with faces; their labels are drawn in turned.png"
+        )
+    lines += [f"  {warning}" for warning in (sides_warning(check.sides), check.box_form) if warning]
     return "\n".join(lines)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from blazeface.data.sizes import READERS, Size
+from blazeface.data.headers import READERS, UPRIGHT, Size, read_header
 from blazeface.errors import BlazeFaceError
 from blazeface.files.pictures import read_picture
 
@@ -31,13 +31,15 @@ CHUNK = 2048
 @dataclass(frozen=True)
 class Look:
     """One picture. size: (width, height); thumb: (THUMB * THUMB,) float32 of mean 0 and length 1; None where the picture
-    cannot be read, or is too flat. fault: why it cannot be read; missing: because it is not there.
+    cannot be read, or is too flat. fault: why it cannot be read; missing: because it is not there. orientation: EXIF's, 1 to 8,
+    of a JPEG.
     """
 
     size: Size | None = None
     thumb: NDArray[np.float32] | None = None
     fault: str = ""
     missing: bool = False
+    orientation: int = UPRIGHT
 
 
 def look_at(paths: Sequence[Path], quiet: bool = False) -> list[Look]:
@@ -85,7 +87,8 @@ def _look(path: Path) -> Look:
     except BlazeFaceError as error:
         return Look(fault=str(error), missing=not path.exists())
     height, width = image.shape[:2]
-    return Look((width, height), thumbnail(image))
+    header = read_header(path)
+    return Look((width, height), thumbnail(image), orientation=header.orientation if header else UPRIGHT)
 
 
 def _stacked(looks: Sequence[Look]) -> tuple[list[int], NDArray[np.float32]]:

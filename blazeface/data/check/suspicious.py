@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from blazeface.data.headers import Size
 from blazeface.data.samples import Sample
-from blazeface.data.sizes import Size
+from blazeface.geometry import box_iou
 
 TINY = 3.0
 """Side in pixels of the picture below which a box holds no face that anyone could see."""
@@ -26,11 +27,15 @@ AROUND = 0.5
 MIXED_UP = 0.5
 """Share of the faces with eyes and mouth from which right and left are mixed up in the whole set."""
 
+SAME = 0.9
+"""IoU from which two faces of a picture are one, labelled twice."""
+
 KINDS = {
     "outside": "its middle lies outside of the picture",
     "tiny": f"under {TINY:g} pixels",
     "whole": f"over {WHOLE:.0%} of the picture",
     "long": f"one side over {LONG:g} times the other",
+    "double": "on the place of another face of the picture",
     "points": "points far outside of the box",
     "sides": "right and left changed over: right is the person's own right",
 }
@@ -99,6 +104,13 @@ def _of_picture(sample: Sample, size: Size) -> dict[str, NDArray[np.bool_]]:
         "tiny": np.sqrt(np.maximum(sides.prod(axis=1), 0)) < TINY,
         "whole": shown.prod(axis=1) > WHOLE * size[0] * size[1],
         "long": long > LONG * np.maximum(short, 1e-9),
+        "double": _double(sample),
         "points": far.any(axis=1),
         "sides": sidedness(sample.keypoints, sample.visibility) < 0,
     }
+
+
+def _double(sample: Sample) -> NDArray[np.bool_]:
+    """(N,) whether a face before it in the list has nearly the same box."""
+    kept = np.where(sample.ignore[:, None], 0, sample.boxes)
+    return np.asarray((np.tril(box_iou(kept, kept), -1) > SAME).any(axis=1))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ from blazeface.data.formats.voc import read_voc
 from blazeface.data.formats.wider import looks_like_wider, read_wider
 from blazeface.data.formats.yolo_folders import YoloFolders, find_yolo
 from blazeface.data.labels import UTF16_MARKS, Listed, NoLabels
-from blazeface.data.locate import SPLIT_WORDS, picture_folders
+from blazeface.data.locate import SPLIT_WORDS, picture_folders, splits_in
 from blazeface.errors import BlazeFaceError
 from blazeface.files.names import printable
 from blazeface.files.pictures import PICTURE_SUFFIXES
@@ -41,6 +40,12 @@ HEAD = 1 << 16
 COCO_WORDS = (b'"images"', b'"annotations"', b'"file_name"')
 
 TEXTS = (".txt", ".json", ".csv", ".xml")
+
+SUFFIXES = {"retinaface": ".txt", "wider": ".txt", "coco": ".json", "csv": ".csv"}
+"""Of the files of a format."""
+
+SHOWN = 3
+"""Files that a sentence names."""
 
 
 @dataclass(frozen=True)
@@ -96,9 +101,12 @@ def find_labels(root: Path, split: str, form: str | None = None, wanted: Sequenc
         if found is not None:
             return found
     if form is not None:
-        raise NoLabels(f"{shown}: it holds no labels of {split} in the format {form}: {FORMATS[form]}")
+        why = _fault(scan, form, wanted)
+        raise NoLabels(f"{shown}: it holds no labels of {split} in the format {form}: {FORMATS[form]}{why}")
+    unknown = [printable(str(path.relative_to(root))) for path in scan.unknown()[:SHOWN]]
     raise NoLabels(
         f"{shown}: it holds no labels of {split} in a known format ({', '.join(FORMATS)}; data/README.md)"
+        + (f"; not recognised: {', '.join(unknown)} (--format says why)" if unknown else "")
     )
 
 
@@ -118,25 +126,70 @@ class _Scan:
         self.root = root
         self._forms: dict[Path, str | None] | None = None
 
-    def files(self, kind: str) -> list[Path]:
-        """Those of a format, in order."""
+    def _all(self) -> dict[Path, str | None]:
         if self._forms is None:
             self._forms = {path: _form_of(path) for path in _walk(self.root, DEPTH)}
-        return [path for path, form in self._forms.items() if form == kind]
+        return self._forms
+
+    def files(self, kind: str) -> list[Path]:
+        """Those of a format, in order."""
+        return [path for path, form in self._all().items() if form == kind]
+
+    def unknown(self) -> list[Path]:
+        """Those that could hold labels, by their names, and are of no known format. Texts that belong to a picture each, and
+        notes, are none."""
+        return [
+            path
+            for path, form in self._all().items()
+            if form is None and path.suffix.lower() in (".csv", ".json") and path.name != "check.json"
+        ]
+
+    def fitting(self, kind: str) -> list[Path]:
+        """Those whose names have the suffix of a format, whatever is in them."""
+        return [path for path in self._all() if path.suffix.lower() == SUFFIXES.get(kind)]
+
+    def known(self) -> list[Path]:
+        """Those of any format."""
+        return [path for path, form in self._all().items() if form is not None]
+
+
+def unread_labels(root: Path, read: Sequence[Path]) -> list[Path]:
+    """Label files below a data folder that are none of those that are read, nor lie in a folder of these; those of a split called
+    test, and WIDER FACE's own text beside keypoints/, which has the same, are left out."""
+    own = root / "wider_face_split"
+    return [
+        path
+        for path in _Scan(root).known()
+        if not any(path.is_relative_to(each) for each in read)
+        and "test" not in splits_in(path, root)
+        and not (path.parent == own and any(each.parent == root / "keypoints" for each in read))
+    ]
 
 
 def _single(scan: _Scan, split: str, kind: str, wanted: Sequence[str]) -> Found | None:
     """The one file of a split in a format, or the only one there is, which then is that of train."""
     root, files = scan.root, scan.files(kind)
-    named = [path for path in files if splits_named(path, root) == {split}]
+    named = [path for path in files if splits_in(path, root) == {split}]
     whole = not named and split == "train"
-    chosen = [path for path in files if not splits_named(path, root)] if whole else named
+    chosen = [path for path in files if not splits_in(path, root)] if whole else named
     if kind == "coco" and len(chosen) > 1:
         chosen = [path for path in chosen if "keypoint" in path.name.lower()] or chosen
     if len(chosen) > 1:
         names = " or ".join(printable(str(path.relative_to(root))) for path in chosen[:4])
         raise BlazeFaceError(f"{printable(str(root))}: which labels are those of {split}: {names}?")
     return _file(root, split, kind, chosen[0], wanted, whole) if chosen else None
+
+
+def _fault(scan: _Scan, kind: str, wanted: Sequence[str]) -> str:
+    """What is wrong with the only file that could be in a format, by its suffix; nothing where there are several, or none."""
+    fitting = scan.fitting(kind)
+    if kind not in SINGLE or len(fitting) != 1:
+        return ""
+    try:
+        SINGLE[kind](fitting[0], wanted)
+    except BlazeFaceError as error:
+        return f"; {error}"
+    return ""
 
 
 def _file(root: Path, split: str, kind: str, path: Path, wanted: Sequence[str], whole: bool = False) -> Found:
@@ -159,9 +212,9 @@ def _voc(scan: _Scan, split: str, wanted: Sequence[str]) -> Found | None:
     elif (root / "ImageSets" / "Main").is_dir() and split == "val":
         chosen = []
     else:
-        chosen = [path for path in files if splits_named(path.parent / "_", root) == {split}]
+        chosen = [path for path in files if splits_in(path.parent / "_", root) == {split}]
     whole = not chosen and split == "train"
-    chosen = [path for path in files if not splits_named(path.parent / "_", root)] if whole else chosen
+    chosen = [path for path in files if not splits_in(path.parent / "_", root)] if whole else chosen
     if not chosen:
         return None
     below = chosen[0].parent
@@ -183,19 +236,6 @@ def _walk(folder: Path, depth: int) -> Iterator[Path]:
             yield from _walk(path, depth - 1)
 
 
-def splits_named(path: Path, root: Path) -> set[str]:
-    """The splits in a file's name, or in those of its folders below the root where its own names none.
-
-    "test" is a split of its own, which nobody trains on by mistake.
-    """
-    for part in reversed(path.relative_to(root).parts):
-        words = set(re.findall(r"[a-z]+", part.lower()))
-        found = {split for split, names in SPLIT_WORDS.items() if words & set(names)} | ({"test"} & words)
-        if found:
-            return found
-    return set()
-
-
 def _form_of(path: Path) -> str | None:
     """What a file's beginning looks like; None for no format of labels."""
     try:
@@ -203,6 +243,8 @@ def _form_of(path: Path) -> str | None:
             head = file.read(HEAD)
             if path.suffix.lower() == ".json":
                 data = head + file.read()
+                if data.startswith(UTF16_MARKS):
+                    data = data.decode("utf-16", "replace").encode()
                 return "coco" if all(word in data for word in COCO_WORDS) else None
     except OSError:
         return None

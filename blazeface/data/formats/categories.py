@@ -7,6 +7,9 @@ from collections.abc import Iterable, Sequence
 
 from blazeface.errors import BlazeFaceError
 
+PEOPLE = {"person", "persons", "people", "human", "humans", "pedestrian", "pedestrians", "body", "man", "woman"}
+"""Categories whose boxes hold whole people, which nobody calls faces who has not said so."""
+
 FACE = {"face", "faces", "human face", "human faces"}
 
 
@@ -14,7 +17,8 @@ def face_categories(names: Iterable[str], wanted: Sequence[str], source: str) ->
     """The names of the categories whose boxes are faces.
 
     wanted: those that the user named. Otherwise the one that is called face; failing that, the only one with that word in
-    its name; failing that, the only one. Raises BlazeFaceError, naming `source` and the choice, where that leaves it open.
+    its name; failing that, the only one, unless its boxes hold whole people. Raises BlazeFaceError, naming `source` and the
+    choice, where that leaves it open.
     """
     known = list(dict.fromkeys(names))
     if wanted:
@@ -29,7 +33,7 @@ def face_categories(names: Iterable[str], wanted: Sequence[str], source: str) ->
         [name for name in known if {"face", "faces"} & set(words[name])],
         known,
     ):
-        if len(fitting) == 1:
+        if len(fitting) == 1 and fitting[0].lower() not in PEOPLE:
             return set(fitting)
     if not known:
         return set()

@@ -16,10 +16,10 @@ from blazeface.errors import BlazeFaceError
 PICTURE = "filename file image path source imagename imagepath filepath imageid img name picture".split()  # noqa: SIM905
 CATEGORY = ("class", "label", "category", "classname", "labelname", "categoryname")
 CORNERS = (
-    ("x1", "xmin", "left", "x0"),
-    ("y1", "ymin", "top", "y0"),
-    ("x2", "xmax", "right", "x1"),
-    ("y2", "ymax", "bottom", "y1"),
+    ("x1", "xmin", "left", "xtl", "x0"),
+    ("y1", "ymin", "top", "ytl", "y0"),
+    ("x2", "xmax", "right", "xbr", "x1"),
+    ("y2", "ymax", "bottom", "ybr", "y1"),
 )
 SIDES = (
     ("x", "left", "xmin", "bboxx", "x1"),
@@ -28,6 +28,9 @@ SIDES = (
     ("h", "height", "bboxh", "bboxheight"),
 )
 IGNORE = ("ignore", "iscrowd", "difficult", "invalid")
+DELIMITERS = ";\t|,"
+"""The first of those that a line has most of: a comma may be the decimal one."""
+
 HEADLESS = ["filename", "x1", "y1", "x2", "y2", "class"]
 """Columns of a table without a header: what keras-retinanet and many scripts read."""
 
@@ -87,29 +90,35 @@ def read_table(path: Path, wanted: Sequence[str] = ()) -> list[Listed]:
     for category, face, listed in faces:
         if category in chosen:
             listed.faces.append(face)
-    _refuse_parts(path, faces)
     return list(pictures.values())
 
 
 def looks_like_table(text: str) -> bool:
     """Whether the first line of a text has the columns of labels, or their values."""
-    first = next(csv.reader(text.splitlines()[:1], delimiter=_delimiter(text)), [])
+    first = [_with_point(cell) for cell in next(csv.reader(text.splitlines()[:1], delimiter=_delimiter(text)), [])]
     return _columns(first) is not None or _is_row(first)
 
 
 def _rows(path: Path) -> list[tuple[int, list[str]]]:
     text = read_text(path)
-    reader = csv.reader(text.split("\n"), delimiter=_delimiter(text))
+    delimiter = _delimiter(text)
+    reader = csv.reader(text.split("\n"), delimiter=delimiter)
     try:
-        return [(reader.line_num, row) for row in reader if any(cell.strip() for cell in row)]
+        rows = [(reader.line_num, row) for row in reader if any(cell.strip() for cell in row)]
     except csv.Error as error:
         raise BlazeFaceError(f"{path}:{reader.line_num}: not a table: {error}") from error
+    return rows if delimiter == "," else [(number, [_with_point(cell) for cell in row]) for number, row in rows]
+
+
+def _with_point(cell: str) -> str:
+    """A number with a decimal comma, as much of Europe writes it where the comma separates no columns, with a point."""
+    return cell.replace(",", ".") if re.fullmatch(r"\s*-?\d+,\d+\s*", cell) else cell
 
 
 def _delimiter(text: str) -> str:
     """Semicolons and tabs are common where the comma is in numbers, or in what spreadsheets write."""
     first = text.split("\n", 1)[0]
-    return max(",;\t", key=first.count)
+    return max(DELIMITERS, key=first.count)
 
 
 def _columns(header: Sequence[str]) -> _Columns | None:
@@ -190,11 +199,3 @@ def _numbers(path: Path, number: int, texts: Sequence[str]) -> list[float]:
             f"{path}:{number}: expected numbers within a million, found {', '.join(texts)[:80]!r}"
         )
     return values
-
-
-def _refuse_parts(path: Path, faces: Sequence[tuple[str, LabelledFace, Listed]]) -> None:
-    """Boxes in parts of the picture would all be specks in its corner."""
-    if faces and all(0 <= value <= 1.001 for _, face, _ in faces for value in face.box):
-        raise BlazeFaceError(
-            f"{path}: all boxes lie between 0 and 1: parts of the picture are not read, pixels are"
-        )

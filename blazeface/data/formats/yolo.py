@@ -11,7 +11,7 @@ from typing import Any
 
 from blazeface.data.formats.categories import face_categories
 from blazeface.data.formats.points import PointMap, map_points
-from blazeface.data.labels import LabelledFace, Listed, read_text
+from blazeface.data.labels import LabelledFace, Listed, one_spelling, read_text
 from blazeface.errors import BlazeFaceError, install_command
 from blazeface.files.pictures import PICTURE_SUFFIXES
 
@@ -51,8 +51,14 @@ def read_yolo(
 
     Raises BlazeFaceError with the file and the line number of the first malformed line.
     """
-    found = {name.rsplit(".", 1)[0]: name for name in (pictures_below(pictures) if names is None else names)}
-    files = {path.relative_to(labels).with_suffix("").as_posix(): path for path in label_files(labels)}
+    # A Mac writes the names of files another way (NFD) than most label tools do.
+    found = {
+        one_spelling(name.rsplit(".", 1)[0]): name
+        for name in (pictures_below(pictures) if names is None else names)
+    }
+    files = {
+        one_spelling(path.relative_to(labels).with_suffix("").as_posix()): path for path in label_files(labels)
+    }
     lone = {} if names is not None else {stem: f"{stem}.jpg" for stem in files.keys() - found.keys()}
     rows: list[tuple[Listed, int, LabelledFace]] = []
     listed = []
@@ -111,7 +117,9 @@ def looks_like_yolo(path: Path) -> bool:
         return False
     if not first:
         return path.stat().st_size < 16
-    return len(first) >= BOX and all(re.fullmatch(rb"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?", c) for c in first[:BOX])
+    return len(first) >= BOX and all(
+        re.fullmatch(rb"[-+]?(\d+[.,]?\d*|\.\d+)(e[-+]?\d+)?", c) for c in first[:BOX]
+    )
 
 
 def _described(path: Path, data: dict[str, Any]) -> YoloSet:
@@ -154,7 +162,7 @@ def _faces(path: Path, described: YoloSet) -> list[tuple[int, LabelledFace]]:
 
 def _face(path: Path, number: int, line: str, described: YoloSet) -> tuple[int, LabelledFace]:
     try:
-        values = [float(column) for column in line.split()]
+        values = [float(column.replace(",", ".")) for column in line.split()]
     except ValueError:
         values = []
     if len(values) < BOX or not all(map(math.isfinite, values)) or values[0] != int(values[0]) or values[0] < 0:
