@@ -31,6 +31,7 @@ from blazeface.search import (
     smallest_face,
     union,
     views,
+    without_twins,
 )
 from blazeface.spec import BACK_256, BACK_CAMERA, FRONT_128, FULL_RANGE_DENSE, ModelSpec
 
@@ -169,7 +170,19 @@ def slow_union(parts: Sequence[tuple[View, Any]], iou: float) -> list[tuple[list
         total = sum(score for score, _ in group)
         faces.append(([sum(s * b[i] for s, b in group) / total for i in range(4)], group[0][0]))
         pool = rest
-    return faces
+    kept: list[tuple[list[float], float]] = []
+    for face in faces:  # all keypoints of these lie in the middle of their box
+        if all(_middles_apart(face[0], better) >= 0.4 * min(_size(face[0]), _size(better)) for better, _ in kept):
+            kept.append(face)
+    return kept
+
+
+def _size(box: Sequence[float]) -> float:
+    return math.sqrt((box[2] - box[0]) * (box[3] - box[1]))
+
+
+def _middles_apart(a: Sequence[float], b: Sequence[float]) -> float:
+    return math.hypot(a[0] + a[2] - b[0] - b[2], a[1] + a[3] - b[1] - b[3]) / 2
 
 
 @st.composite
@@ -202,7 +215,7 @@ def test_the_union_is_what_a_slow_one_gives(parts: list[tuple[View, Any]]) -> No
 def test_a_face_on_a_seam_is_one_face_and_neighbours_stay_two() -> None:
     left = View(0, 0, 100, 100, (128, 128), cuts=(False, False, True, False), seam=4.0)
     right = View(60, 0, 100, 100, (128, 128), cuts=(True, False, False, False), seam=4.0)
-    points = np.zeros((2, 6, 2))
+    points = np.repeat([[[78.0, 30.0]], [[95.0, 70.0]]], 6, axis=1)
     # In the overlap: both views see it. At the left view's cut: a half face there, a whole one in the right view.
     seen = np.array([[70.0, 20, 90, 40], [85, 60, 98, 80]]), np.array([0.9, 0.8]), points
     whole = np.array([[71.0, 20, 91, 40], [85, 60, 105, 80]]), np.array([0.7, 0.9]), points
@@ -210,8 +223,35 @@ def test_a_face_on_a_seam_is_one_face_and_neighbours_stay_two() -> None:
     assert boxes.tolist() == [[70, 20, 90, 40], [85, 60, 105, 80]]
     assert scores.tolist() == [0.9, 0.9]
     # Two faces that overlap by a third are two.
+    points = np.repeat([[[20.0, 20.0]], [[40.0, 20.0]]], 6, axis=1)
     pair = np.array([[0.0, 0, 40, 40], [20, 0, 60, 40]]), np.array([0.9, 0.8]), points
     assert len(union([(left, pair)], 0.5, blend)[0]) == 2
+
+
+def face(x: float, y: float, side: float, score: float) -> tuple[list[float], float, list[list[float]]]:
+    """A box around (x, y) with its two eyes a third of its side apart."""
+    eyes = [[x - side / 6, y], [x + side / 6, y]]
+    return [x - side / 2, y - side / 2, x + side / 2, y + side / 2], score, eyes
+
+
+def columns(*faces: tuple[list[float], float, list[list[float]]]) -> tuple[Any, Any, Any]:
+    boxes, scores, points = zip(*faces, strict=True)
+    return np.array(boxes), np.array(scores), np.array(points)
+
+
+def test_a_face_that_two_levels_see_differently_large_is_one() -> None:
+    fine, coarse = face(100, 100, 60, 0.99), face(101, 103, 90, 0.7)  # they overlap by .44
+    boxes, scores, points = without_twins(*columns(fine, coarse))
+    assert boxes.tolist() == [fine[0]]
+    assert scores.tolist() == [0.99]
+    assert points.tolist() == [fine[2]]
+
+
+def test_a_face_before_another_and_faces_without_keypoints_stay() -> None:
+    child_before_parent = columns(face(100, 130, 40, 0.9), face(100, 100, 80, 0.8))
+    assert len(without_twins(*child_before_parent)[0]) == 2
+    boxes, scores, _ = columns(face(100, 100, 60, 0.9), face(100, 100, 90, 0.8))
+    assert len(without_twins(boxes, scores, np.zeros((2, 0, 2)))[0]) == 2
 
 
 # The detector.

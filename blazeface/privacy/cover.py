@@ -11,15 +11,15 @@ import numpy as np
 from blazeface.detections import Detections
 from blazeface.geometry import Image
 from blazeface.privacy.rules import RULES
-from blazeface.privacy.tracks import widened
+from blazeface.privacy.tracks import with_margin
 
 CoverStyle = Literal["solid", "pixelate", "gaussian"]
 COVER_STYLES: tuple[CoverStyle, ...] = get_args(CoverStyle)
 
 
 def cover_faces(image: Image, faces: Detections, how: CoverStyle) -> Image:
-    """A copy of a BGR picture (H, W, 3) with its faces covered, each with the margin of the rules."""
-    return cover_boxes(image, (widened(box, RULES.margin) for box in faces.boxes.tolist()), how)
+    """A copy of a BGR picture (H, W, 3) with its faces covered, each with the margins of the rules."""
+    return cover_boxes(image, (with_margin(box, RULES) for box in faces.boxes.tolist()), how)
 
 
 def cover_boxes(image: Image, boxes: Iterable[Sequence[float]], how: CoverStyle) -> Image:

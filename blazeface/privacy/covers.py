@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from math import hypot, inf
 from typing import Literal, NamedTuple
 
-from blazeface.privacy.tracks import Box, CoverTracks, Track, moved, side, widened
+from blazeface.privacy.tracks import Box, CoverTracks, Track, moved, side, with_margin
 
 Kind = Literal["seen", "bridged", "held"]
 
@@ -64,7 +64,7 @@ def _of_track(track: Track, time: float, tracks: CoverTracks) -> Cover | None:
     rules = tracks.rules
     last = bisect_right(track.times, time) - 1
     if last >= 0 and track.times[last] == time:
-        return Cover(track.number, widened(track.boxes[last], rules.margin), "seen", track.scores[last])
+        return Cover(track.number, with_margin(track.boxes[last], rules), "seen", track.scores[last])
     if 0 <= last < len(track.times) - 1:
         box = _between(
             track.boxes[last], track.times[last], track.boxes[last + 1], track.times[last + 1], time, tracks
@@ -89,9 +89,9 @@ def _of_track(track: Track, time: float, tracks: CoverTracks) -> Cover | None:
         return None
     speed = hypot(*velocity)
     seconds = min(away, limit if sides == rules.largest_exit else rules.coast, sides / max(speed, 1e-9))
-    ahead = widened(moved(box, velocity[0] * seconds, velocity[1] * seconds), rules.margin)
+    ahead = with_margin(moved(box, velocity[0] * seconds, velocity[1] * seconds), rules)
     # It may have gone on, and it may have stopped.
-    whole = _grown(_union(widened(box, rules.margin), ahead), box, away, tracks, rules.slack)
+    whole = _grown(_union(with_margin(box, rules), ahead), box, away, tracks, rules.slack)
     return Cover(track.number, whole, "held", 0.0)
 
 
@@ -122,7 +122,7 @@ def _between(first: Box, start: float, second: Box, end: float, time: float, tra
     share = (time - start) / (end - start)
     x1, y1, x2, y2 = (a + share * (b - a) for a, b in zip(first, second, strict=True))
     box = x1, y1, x2, y2
-    return _grown(widened(box, tracks.rules.margin), box, min(time - start, end - time), tracks)
+    return _grown(with_margin(box, tracks.rules), box, min(time - start, end - time), tracks)
 
 
 def _grown(region: Box, face: Box, seconds: float, tracks: CoverTracks, slack: float = 0.0) -> Box:

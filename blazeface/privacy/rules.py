@@ -17,7 +17,8 @@ class CoverRules:
     faint: candidates from this score on continue a track.
     large, large_score: a candidate whose longer side is more than this share of the picture's shorter side needs this
         score in place of `score`: what is no face must not cover the picture.
-    margin: added on every side of a box, in its own sides: hair, chin and ears tell as well.
+    margin_across, margin_down: added to a box at the left and right, and above and below, in its own width and height:
+        chin and hair tell as well, and a detector of square boxes is least exact in the height of a turned face.
     inside, sure: a candidate under the score `sure` of whose box this share lies under the cover of a better one is the
         same face.
     overlap: IoU with the box in which a track expects its face, from which a candidate is taken for it.
@@ -44,7 +45,8 @@ class CoverRules:
     faint: float = 0.1
     large: float = 0.5
     large_score: float = 0.5
-    margin: float = 0.2
+    margin_across: float = 0.1
+    margin_down: float = 0.2
     inside: float = 0.85
     sure: float = 0.5
     overlap: float = 0.2

@@ -153,7 +153,7 @@ def apart(boxes: Sequence[Sequence[float]], scores: Sequence[float], rules: Cove
     """The places of those candidates, best first, that are not the same face as a better one."""
     kept: list[int] = []
     for n, box in enumerate(boxes):
-        covered = (share_inside(box, widened(boxes[better], rules.margin)) for better in kept)
+        covered = (share_inside(box, with_margin(boxes[better], rules)) for better in kept)
         if scores[n] >= rules.sure or all(share < rules.inside for share in covered):
             kept.append(n)
     return kept
@@ -166,9 +166,9 @@ def share_inside(box: Sequence[float], region: Sequence[float]) -> float:
     return across * down / max((box[2] - box[0]) * (box[3] - box[1]), 1e-9)
 
 
-def widened(box: Sequence[float], margin: float) -> Box:
-    """A box with a margin on every side, in its own width and height."""
-    across, down = margin * (box[2] - box[0]), margin * (box[3] - box[1])
+def with_margin(box: Sequence[float], rules: CoverRules) -> Box:
+    """A box with the margins of the rules: what is covered of a face that is seen."""
+    across, down = rules.margin_across * (box[2] - box[0]), rules.margin_down * (box[3] - box[1])
     return box[0] - across, box[1] - down, box[2] + across, box[3] + down
 
 

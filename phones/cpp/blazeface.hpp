@@ -100,7 +100,8 @@ struct CoverRules {
     double faint = 0.1;
     double large = 0.5;
     double large_score = 0.5;
-    double margin = 0.2;
+    double margin_across = 0.1;
+    double margin_down = 0.2;
     double inside = 0.85;
     double sure = 0.5;
     double overlap = 0.2;
@@ -946,8 +947,8 @@ struct Cover {
 
 namespace detail {
 
-inline ExactBox widened(const ExactBox& box, double margin) {
-    const double across = margin * (box.x2 - box.x1), down = margin * (box.y2 - box.y1);
+inline ExactBox with_margin(const ExactBox& box, const CoverRules& rules) {
+    const double across = rules.margin_across * (box.x2 - box.x1), down = rules.margin_down * (box.y2 - box.y1);
     return {box.x1 - across, box.y1 - down, box.x2 + across, box.y2 + down};
 }
 
@@ -1051,7 +1052,7 @@ class Covers {
                                 static_cast<double>(face.score)};
             if (!(face.score >= static_cast<float>(rules_.faint))) continue;
             const auto holds = [&](const Candidate& better) {
-                return detail::share_inside(one.box, detail::widened(better.box, rules_.margin)) >= rules_.inside;
+                return detail::share_inside(one.box, detail::with_margin(better.box, rules_)) >= rules_.inside;
             };
             if (one.score >= rules_.sure || std::none_of(kept.begin(), kept.end(), holds)) kept.push_back(one);
         }
@@ -1120,7 +1121,7 @@ class Covers {
     void add_cover(const Track& track, double time, std::vector<Cover>& covers) const {
         if (!track.confirmed) return;
         const ExactBox& box = track.last().box;
-        const ExactBox own = detail::widened(box, rules_.margin);
+        const ExactBox own = detail::with_margin(box, rules_);
         const double away = time - track.last().time;
         if (away == 0) return covers.push_back({own, CoverKind::seen});
         const bool weak = track.count < rules_.established && track.best < rules_.sure;
@@ -1129,7 +1130,7 @@ class Covers {
         const double reach = rules_.largest_coast / std::max(std::hypot(speed.x, speed.y), 1e-9);
         const double seconds = std::min({away, rules_.coast, reach});
         // It may have gone on, and it may have stopped.
-        const ExactBox ahead = detail::widened(detail::moved(box, speed.x * seconds, speed.y * seconds), rules_.margin);
+        const ExactBox ahead = detail::with_margin(detail::moved(box, speed.x * seconds, speed.y * seconds), rules_);
         const double sides = std::min(rules_.slack + rules_.growth * away, rules_.largest_growth);
         const double pixels =
             std::min(sides * detail::side_of(box), rules_.picture_growth * std::min(width_, height_));

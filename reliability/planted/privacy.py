@@ -8,7 +8,7 @@ PRIVACY: tuple[Fault, ...] = (
     *faults(
         "blazeface/privacy/cover.py",
         "privacy/test_cover.py",
-        ("faces of a picture are covered without a margin", "widened(box, RULES.margin)", "widened(box, 0.0)"),
+        ("faces of a picture are covered without a margin", "with_margin(box, RULES)", "box"),
         ("the cover goes inwards to whole pixels", "(np.floor(x1), np.ceil(x2))", "(np.ceil(x1), np.floor(x2))"),
         (
             "a mosaic keeps the detail",
@@ -29,7 +29,8 @@ PRIVACY: tuple[Fault, ...] = (
             "privacy/test_cover.py",
             "web/test_page_search.py::test_the_numbers_are_python_s",
         ),
-        ("the rules know no margin", "margin: float = 0.2", "margin: float = 0.0"),
+        ("the rules know no margin above and below", "margin_down: float = 0.2", "margin_down: float = 0.0"),
+        ("the rules know no margin at the sides", "margin_across: float = 0.1", "margin_across: float = 0.0"),
         ("a lost face is held for no time", "hold: float = 1.0", "hold: float = 0.0"),
         ("a gap is not bridged", "bridge: float = 2.0", "bridge: float = 0.0"),
         ("covers do not grow", "growth: float = 0.6", "growth: float = 0.0"),
@@ -44,18 +45,18 @@ PRIVACY: tuple[Fault, ...] = (
         ),
         (
             "a gap is covered without a margin",
-            "return _grown(widened(box, tracks.rules.margin), box, min(",
+            "return _grown(with_margin(box, tracks.rules), box, min(",
             "return _grown(box, box, min(",
         ),
         ("a gap grows from its one end only", "min(time - start, end - time), tracks)", "0.0, tracks)"),
         (
             "a face is covered where it was and not where it goes",
-            "_grown(_union(widened(box, rules.margin), ahead), box, away",
-            "_grown(widened(box, rules.margin), box, away",
+            "_grown(_union(with_margin(box, rules), ahead), box, away",
+            "_grown(with_margin(box, rules), box, away",
         ),
         (
             "a face is covered where it goes and not where it was",
-            "_grown(_union(widened(box, rules.margin), ahead), box, away",
+            "_grown(_union(with_margin(box, rules), ahead), box, away",
             "_grown(ahead, box, away",
         ),
         (
@@ -162,7 +163,7 @@ PRIVACY: tuple[Fault, ...] = (
         "blazeface/web/page/blazeface/rules.js",
         ("web/test_page_covers.py",),
         ("the page holds for no time", "  hold: 1.0,", "  hold: 0.0,"),
-        ("the page covers without a margin", "  margin: 0.2,", "  margin: 0.0,"),
+        ("the page covers without a margin", "  margin_down: 0.2,", "  margin_down: 0.0,"),
         ("the page's mosaic keeps the detail", "  cells: 5,", "  cells: 50,"),
     ),
     *faults(
@@ -170,7 +171,7 @@ PRIVACY: tuple[Fault, ...] = (
         ("web/test_page_covers.py",),
         (
             "the page covers what it sees without a margin",
-            "const own = widened(box, rules.margin);",
+            "const own = withMargin(box, rules);",
             "const own = box;",
         ),
         (

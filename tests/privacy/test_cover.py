@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from blazeface.detections import Detections
 from blazeface.privacy.cover import COVER_STYLES, CoverStyle, cover_all, cover_boxes, cover_faces, cover_region
 from blazeface.privacy.rules import RULES
-from blazeface.privacy.tracks import widened
+from blazeface.privacy.tracks import with_margin
 
 
 def noise(height: int = 120, width: int = 160, seed: int = 0) -> np.ndarray:
@@ -20,8 +20,8 @@ def one(box: tuple[float, float, float, float]) -> Detections:
 
 
 FACE = (60.0, 40.0, 100.0, 80.0)
-FIELD = (slice(32, 88), slice(52, 108))
-"""FACE with a margin of 0.2 of its 40 pixels."""
+FIELD = (slice(32, 88), slice(56, 104))
+"""FACE with margins of 0.2 and 0.1 of its 40 pixels."""
 
 
 @pytest.mark.parametrize("how", COVER_STYLES)
@@ -88,5 +88,5 @@ def test_any_box_on_any_picture(
 def test_the_field_goes_outwards_to_whole_pixels() -> None:
     box = (10.4, 20.4, 20.4, 40.4)
     assert cover_region(box, 100, 100) == (slice(20, 41), slice(10, 21))
-    assert cover_region(widened(box, 0.5), 100, 30) == (slice(10, 30), slice(5, 26))
+    assert cover_region(with_margin(box, RULES), 100, 30) == (slice(16, 30), slice(9, 22))
     assert cover_region((210.0, 220.0, 220.0, 240.0), 100, 100) is None

@@ -46,7 +46,7 @@ def live(frames: list[Detections], delay: int = 0) -> list[list[Cover]]:
 
 def test_a_face_that_is_seen_is_covered_with_its_margin() -> None:
     (cover,) = covers(followed([found((100, 100, 40, 0.9))]), 0)
-    assert cover == Cover(1, (92.0, 92.0, 148.0, 148.0), "seen", cover.score)
+    assert cover == Cover(1, (96.0, 92.0, 144.0, 148.0), "seen", cover.score)
     assert cover.score == pytest.approx(0.9)
 
 
@@ -104,7 +104,7 @@ def test_a_bridged_gap_keeps_the_margin_and_grows_from_both_its_ends() -> None:
     for n in range(10, 19):  # seen in the frames 9 and 19
         (cover,) = covers(coverer, n)
         grown = 40 * RULES.growth * min(n - 9, 19 - n) / RATE
-        assert cover.box == pytest.approx((92 - grown, 92 - grown, 148 + grown, 148 + grown))
+        assert cover.box == pytest.approx((96 - grown, 92 - grown, 144 + grown, 148 + grown))
 
 
 def test_before_its_first_sight_a_moving_face_is_covered_where_it_came_from() -> None:
@@ -175,11 +175,11 @@ def test_live_a_lost_face_is_held_for_a_second_and_no_longer() -> None:
 def test_covers_grow_with_the_time_since_the_face_was_seen_but_not_without_end() -> None:
     given = live([found((100, 100, 40, 0.9))] * 10 + [NOTHING] * 40)
     widths = [frame[0].box[2] - frame[0].box[0] for frame in given[9:35]]
-    assert widths[0] == 56
-    assert widths[10] == pytest.approx(56 + 2 * 40 * (RULES.slack + RULES.growth * 10 / RATE))
+    assert widths[0] == 48
+    assert widths[10] == pytest.approx(48 + 2 * 40 * (RULES.slack + RULES.growth * 10 / RATE))
     assert all(a <= b for a, b in pairwise(widths))
     (huge,) = live([found((100, 20, 300, 0.9))] * 10 + [NOTHING] * 20)[29]
-    assert huge.box[2] - huge.box[0] == pytest.approx(1.4 * 300 + 2 * RULES.picture_growth * HEIGHT)
+    assert huge.box[2] - huge.box[0] == pytest.approx(1.2 * 300 + 2 * RULES.picture_growth * HEIGHT)
 
 
 def test_a_moving_face_is_covered_where_it_was_and_where_it_is_expected() -> None:

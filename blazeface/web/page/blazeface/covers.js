@@ -4,9 +4,9 @@
 import { boxIou } from "./blend.js";
 import { RULES } from "./rules.js";
 
-/** A box with a margin on every side, in its own width and height. */
-export function widened([x1, y1, x2, y2], margin = RULES.margin) {
-  const [across, down] = [margin * (x2 - x1), margin * (y2 - y1)];
+/** A box with the margins of the rules: what is covered of a face that is seen. */
+export function withMargin([x1, y1, x2, y2], rules = RULES) {
+  const [across, down] = [rules.margin_across * (x2 - x1), rules.margin_down * (y2 - y1)];
   return [x1 - across, y1 - down, x2 + across, y2 + down];
 }
 
@@ -55,7 +55,7 @@ function begin(tracks) {
 function apart(candidates, rules) {
   const kept = [];
   for (const candidate of candidates) {
-    const inside = kept.some(({ box }) => shareInside(candidate.box, widened(box, rules.margin)) >= rules.inside);
+    const inside = kept.some(({ box }) => shareInside(candidate.box, withMargin(box, rules)) >= rules.inside);
     if (candidate.score >= rules.sure || !inside) kept.push(candidate);
   }
   return kept;
@@ -136,14 +136,14 @@ function distanceBetween(a, b) {
 function coverOf(track, time, width, height, rules) {
   if (!track.confirmed) return [];
   const { box } = track.last;
-  const own = widened(box, rules.margin);
+  const own = withMargin(box, rules);
   const away = time - track.last.time;
   if (away === 0) return [{ box: own, kind: "seen" }];
   const weak = track.count < rules.established && track.best < rules.sure;
   if (away > (weak ? Math.min(rules.hold, rules.brief) : rules.hold)) return [];
   const [x, y] = velocity(track, rules);
   const seconds = Math.min(away, rules.coast, rules.largest_coast / Math.max(Math.hypot(x, y), 1e-9));
-  const ahead = widened(moved(box, x * seconds, y * seconds), rules.margin); // it may have gone on, and it may have stopped
+  const ahead = withMargin(moved(box, x * seconds, y * seconds), rules); // it may have gone on, and it may have stopped
   const sides = Math.min(rules.slack + rules.growth * away, rules.largest_growth);
   const pixels = Math.min(sides * side(box), rules.picture_growth * Math.min(width, height));
   const grown = [0, 1].map((i) => Math.min(own[i], ahead[i]) - pixels);

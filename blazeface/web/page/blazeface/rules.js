@@ -6,7 +6,8 @@ export const RULES = {
   faint: 0.1,
   large: 0.5,
   large_score: 0.5,
-  margin: 0.2,
+  margin_across: 0.1,
+  margin_down: 0.2,
   inside: 0.85,
   sure: 0.5,
   overlap: 0.2,
@@ -44,6 +45,7 @@ export const SEARCH = {
   largest_zoom: 2.0,
   tile_side: 1024,
   most_aspect: 4.0,
+  same_points: 0.4,
   most_candidates: 20000,
 };
 

@@ -52,7 +52,7 @@ export function baseShape(height, width, spec, multiple) {
 
 /** Whether a view takes a box, in pixels of the picture. */
 export function takes(view, box) {
-  const size = Math.sqrt(Math.max(box[2] - box[0], 0) * Math.max(box[3] - box[1], 0));
+  const size = sizeOf(box);
   if (size < view.smallest || size > view.largest) return false;
   const ends = [view.left, view.top, view.left + view.width, view.top + view.height];
   return view.cuts.every((cut, side) => !cut || (side < 2 ? box[side] - ends[side] : ends[side] - box[side]) >= view.seam);
@@ -64,7 +64,26 @@ export function union(parts, blendIou) {
   if (taken.length > SEARCH.most_candidates) {
     taken = taken.sort((a, b) => b.score - a.score).slice(0, SEARCH.most_candidates);
   }
-  return blend(taken, blendIou);
+  return withoutTwins(blend(taken, blendIou));
+}
+
+/** Faces, best first, without those whose keypoints are those of a better one. */
+export function withoutTwins(faces) {
+  const kept = [];
+  for (const face of faces) {
+    if (!kept.some((better) => sameFace(better, face))) kept.push(face);
+  }
+  return kept;
+}
+
+function sameFace(a, b) {
+  const count = a.keypoints.length;
+  const apart = a.keypoints.reduce((sum, [x, y], i) => sum + Math.hypot(x - b.keypoints[i][0], y - b.keypoints[i][1]), 0);
+  return count > 0 && apart / count < SEARCH.same_points * Math.min(sizeOf(a.box), sizeOf(b.box));
+}
+
+function sizeOf([x1, y1, x2, y2]) {
+  return Math.sqrt(Math.max(x2 - x1, 0) * Math.max(y2 - y1, 0));
 }
 
 function finestStride(spec) {
