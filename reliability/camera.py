@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mmap
 import random
 import struct
 import threading
@@ -52,24 +51,15 @@ class BadCamera:
 
 
 class SteadyCamera:
-    """A camera that gives `pictures` of noise and then ends, and tells other processes for how long it has given some."""
+    """A camera that gives `pictures` of noise and then ends."""
 
     def __init__(self, pictures: int, rate: float):
         self._pictures, self._rate = pictures, rate
-        self._clock = mmap.mmap(-1, 16)  # shared with forked processes: when the first, and the latest, was given
         self._left = 0
 
     def open(self) -> SteadyCamera:
         self._left = self._pictures
         return self
-
-    def forget(self) -> None:
-        self._clock[:] = bytes(16)
-
-    def seconds(self) -> float:
-        """From the first picture to the latest."""
-        first, latest = struct.unpack("<dd", self._clock[:])
-        return float(latest - first)
 
     def isOpened(self) -> bool:
         return True
@@ -82,9 +72,6 @@ class SteadyCamera:
             return False, None
         self._left -= 1
         time.sleep(1 / self._rate)
-        now = time.monotonic()
-        first = struct.unpack("<dd", self._clock[:])[0] or now
-        self._clock[:] = struct.pack("<dd", first, now)
         return True, np.random.default_rng().integers(0, 255, (96, 128, 3), np.uint8)
 
     def release(self) -> None:

@@ -1,10 +1,11 @@
 """Structured mutants of model files through the list of operators, and what passes it through the runtime.
 
     python -m reliability.model_mutants --count 100000 --seed 7
+    python -m reliability.model_mutants --count 100000 --seed 7 --add     # goes on after the newest report
 
-Each mutant that is let through runs once in a process forked for it. A finding is a process that dies of a signal, or
-takes more than SECONDS: the runtime was handed what it cannot bear. The same count and seed make the same mutants;
---minutes ends the trial before, and the report says how many there were.
+Each mutant that is let through runs once, in a child process that goes on with the next one. A finding is one that takes the
+child down by a signal, SECONDS or memory: the runtime was handed what it cannot bear. The same seed makes the same mutants. The
+report is written again after each part.
 """
 
 from __future__ import annotations
@@ -13,11 +14,11 @@ import argparse
 import importlib
 import importlib.util
 import os
-import signal
 import sys
-import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,36 +26,54 @@ import numpy as np
 
 from blazeface.backends import open_backend
 from blazeface.errors import BlazeFaceError
-from blazeface.guard.ncnn_check import check_ncnn
-from blazeface.guard.onnx_check import check_onnx
-from blazeface.guard.openvino_check import check_openvino
-from blazeface.guard.tflite_check import check_tflite
-from reliability.mutants import mutate_ncnn, mutate_onnx, mutate_openvino, mutate_tflite
-from reliability.report import table, write_report
+from reliability.feeding import Limits, One, feed, in_child
+from reliability.report import resumed, table, write_report
 from reliability.targets import model_seeds
 
-SECONDS = 20
+LIMITS = Limits(cpu_seconds=20, memory_mb=1536)
+PART = 2_500
+"""Mutants of one format, before the next one has its turn and a new child begins."""
+
 OUT = Path(__file__).parents[1] / "out" / "model-mutants"
 
 Check = Callable[[Path], None]
 Mutate = Callable[[bytes, int, int], bytes]
 
 
+def _check_onnx(path: Path) -> None:
+    from blazeface.guard.onnx_check import check_onnx
+
+    check_onnx(path.read_bytes(), str(path))
+
+
+def _check_tflite(path: Path) -> None:
+    from blazeface.guard.tflite_check import check_tflite
+
+    check_tflite(path)
+
+
 def _check_param(path: Path) -> None:
     from blazeface.backends.ncnn_backend import _read_param
+    from blazeface.guard.ncnn_check import check_ncnn
     from blazeface.spec import ModelSpec
 
     text, layers = _read_param(path)
     check_ncnn(path, layers, ModelSpec.from_json(text, str(path)).input_size)
 
 
-FORMATS: dict[str, tuple[Mutate, Check, str]] = {
-    "onnx": (mutate_onnx, lambda path: check_onnx(path.read_bytes(), str(path)), "onnxruntime"),
-    "tflite": (mutate_tflite, check_tflite, "tflite"),
-    "param": (mutate_ncnn, _check_param, "ncnn"),
-    "xml": (mutate_openvino, check_openvino, "openvino"),
+def _check_xml(path: Path) -> None:
+    from blazeface.guard.openvino_check import check_openvino
+
+    check_openvino(path)
+
+
+FORMATS: dict[str, tuple[str, Check, str, str]] = {
+    "onnx": ("mutate_onnx", _check_onnx, "onnxruntime", "onnxruntime"),
+    "tflite": ("mutate_tflite", _check_tflite, "tflite", "ai_edge_litert"),
+    "param": ("mutate_ncnn", _check_param, "ncnn", "ncnn"),
+    "xml": ("mutate_openvino", _check_xml, "openvino", "openvino"),
 }
-RUNTIMES = {"onnx": "onnxruntime", "tflite": "ai_edge_litert", "param": "ncnn", "xml": "openvino"}
+"""By suffix: what makes mutants (in `reliability.mutants`), the check, the backend, and the package of the runtime."""
 
 
 def main() -> int:
@@ -63,71 +82,85 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--minutes", type=float, default=float("inf"), help="end after these at the latest")
     parser.add_argument("--only", choices=sorted(FORMATS), nargs="+", default=list(FORMATS))
-    parser.add_argument("--no-report", action="store_true", help="print only")
+    parser.add_argument(
+        "--add", action="store_true", help="go on after the newest report, which has the same seed"
+    )
     args = parser.parse_args()
-    chosen = [name for name in args.only if importlib.util.find_spec(RUNTIMES[name])]
-    for name in chosen:
-        importlib.import_module(RUNTIMES[name])  # once, and not in each forked process
-    each = 60 * args.minutes / len(chosen)
-    rows = {name: try_format(name, args.count, args.seed, each) for name in chosen}
-    named = [] if args.only == list(FORMATS) else chosen
-    figures = {"asked": args.count, "seed": args.seed, "formats": rows}
-    text = as_text(figures)
-    print(text)
-    if not args.no_report:
-        print(f"written to {write_report('-'.join(['model-mutants', *named]), figures, text)}")
+    os.environ.update({f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL")})
+    chosen = [name for name in args.only if importlib.util.find_spec(FORMATS[name][3])]
+    figures = resumed("model-mutants", args.seed, args.add) | {"asked": args.count}
+    rows: dict[str, dict[str, Any]] = figures.setdefault("formats", {})
+    files = {name: _files_of(name) for name in chosen}
+    end = time.monotonic() + 60 * args.minutes
+    while time.monotonic() < end:
+        begun = [name for name in chosen if rows.setdefault(name, new_row())["mutants"] < args.count]
+        if not begun:
+            break
+        for name in begun:
+            add_mutants(rows[name], name, files[name], args.seed, args.count, end)
+            path = write_report("model-mutants", figures, as_text(figures))
+            print(f"{path}: {name} {rows[name]}", flush=True)
     return int(any(row["findings"] for row in rows.values()))
 
 
-def try_format(name: str, count: int, seed: int, seconds: float) -> dict[str, Any]:
-    """Up to `count` mutants of one format, for `seconds` at most."""
-    mutate, check, backend = FORMATS[name]
-    seeds, beside = model_seeds(f".{name}"), model_seeds(f".{name}", ".bin") if name in ("param", "xml") else []
-    row: dict[str, Any] = {"mutants": 0, "unwritable": 0, "refused": 0, "ran": 0, "failed": 0, "findings": []}
-    end = time.monotonic() + seconds
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / f"x.{name}"
-        for data in beside:
-            path.with_suffix(".bin").write_bytes(data)
-        for number in range(count):
-            if time.monotonic() > end:
-                break
-            row["mutants"] += 1
-            try:
-                path.write_bytes(mutate(seeds[number % len(seeds)], seed, number))
-            except (KeyError, ValueError, TypeError, OverflowError):
-                row["unwritable"] += 1  # what the format cannot hold
-                continue
-            try:
-                check(path)
-            except BlazeFaceError:
-                row["refused"] += 1
-                continue
-            status = run_once(path, backend)
-            if status < 0:
-                row["findings"].append(f"{name} {number}: {signal.Signals(-status).name}")
-                OUT.mkdir(parents=True, exist_ok=True)
-                (OUT / f"{name}-{seed}-{number}.{name}").write_bytes(path.read_bytes())
-            else:
-                row["ran" if status == 0 else "failed"] += 1
-    return row
+def new_row() -> dict[str, Any]:
+    return {"mutants": 0, "unwritable": 0, "refused": 0, "ran": 0, "failed": 0, "memory_mb": 0, "findings": []}
 
 
-def run_once(path: Path, backend: str) -> int:
-    """Open the file and run it once in a process forked for it: 0, 1 where that raised, or minus a signal's number."""
-    child = os.fork()
-    if child == 0:
-        status = 1
-        signal.alarm(SECONDS)
+def add_mutants(row: dict[str, Any], name: str, files: list[bytes], seed: int, goal: int, end: float) -> None:
+    """PART mutants more of one format, but not beyond the number `goal`."""
+    count = min(PART, goal - row["mutants"])
+    fed = feed(partial(opened, name, files, seed), row["mutants"], count, end, LIMITS)
+    row["mutants"] = fed.done
+    for outcome in ("unwritable", "refused", "ran", "failed"):
+        row[outcome] += fed.counts[outcome]
+    row["memory_mb"] = max(row["memory_mb"], fed.memory_mb)
+    for number, what in fed.findings:
+        row["findings"].append(f"{name} {number}: {what}")
+        OUT.mkdir(parents=True, exist_ok=True)
+        (OUT / f"{name}-{seed}-{number}.{name}").write_bytes(_mutate(name, files[0], seed, number))
+
+
+@contextmanager
+def opened(name: str, files: list[bytes], seed: int, folder: Path) -> Iterator[One]:
+    """Feeds mutants of a file to the check, and what it lets through to the runtime. files: the model, and perhaps the second
+    file of its format."""
+    _, check, backend, package = FORMATS[name]
+    importlib.import_module(package)
+    path = folder / f"x.{name}"
+    for data in files[1:]:
+        path.with_suffix(".bin").write_bytes(data)
+
+    def one(number: int) -> str:
         try:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+            path.write_bytes(_mutate(name, files[0], seed, number))
+        except (KeyError, ValueError, TypeError, OverflowError):
+            return "unwritable"  # what the format cannot hold
+        try:
+            check(path)
+        except BlazeFaceError:
+            return "refused"
+        try:
             model = open_backend(path, backend, 1)
             side = model.spec.input_size
             model.run(np.zeros((1, 3, side, side), np.float32))
-            status = 0
-        finally:
-            os._exit(status)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        except Exception as error:  # runtimes raise many types
+            if isinstance(error, (MemoryError, RecursionError)):
+                raise
+            return "failed"
+        return "ran"
+
+    yield one
+
+
+def _mutate(name: str, data: bytes, seed: int, number: int) -> bytes:
+    mutate: Mutate = getattr(importlib.import_module("reliability.mutants"), FORMATS[name][0])
+    return mutate(data, seed, number)
+
+
+def _files_of(name: str) -> list[bytes]:
+    suffixes = ("", ".bin") if name in ("param", "xml") else ("",)
+    return in_child(lambda: [data for beside in suffixes for data in model_seeds(f".{name}", beside)])
 
 
 def as_text(figures: dict[str, Any]) -> str:
@@ -146,7 +179,11 @@ def as_text(figures: dict[str, Any]) -> str:
     ]
     told = "".join(f"\n- {line}" for row in figures["formats"].values() for line in row["findings"])
     tried = sum(row["mutants"] for row in figures["formats"].values())
-    return f"{tried:,} mutants, seed {figures['seed']}.\n\n{table(head, rows)}{told}"
+    return (
+        f"{tried:,} mutants, {figures['asked']:,} of each format asked for, seed {figures['seed']}, by the code of"
+        f" {', '.join(figures['commits'])}. A finding is one that took its process down: a signal, {LIMITS.cpu_seconds:g} s"
+        f" of CPU time, or {LIMITS.memory_mb:,} MB.\n\n{table(head, rows)}{told}"
+    )
 
 
 if __name__ == "__main__":

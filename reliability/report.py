@@ -14,7 +14,9 @@ from blazeface.files.staged import staged_file
 from blazeface.version import __version__
 
 FOLDER = Path(__file__).parents[1] / "docs" / "reliability"
-KINDS = ("fuzz", "chaos", "soak")
+KINDS = ("fuzz", "chaos", "soak", "model-mutants")
+ABOUT = ("kind", "date", "finished", "blazeface", "commit", "python", "machine", "load")
+"""What each report says of the run that wrote it."""
 
 
 def write_report(kind: str, figures: dict[str, Any], text: str, folder: Path = FOLDER) -> Path:
@@ -68,6 +70,17 @@ def newest(kind: str, folder: Path = FOLDER) -> dict[str, Any]:
         raise FileNotFoundError(f"{folder} holds no report of {kind}: make {kind}")
     figures: dict[str, Any] = json.loads(reports[-1].read_text(encoding="utf-8"))
     return figures
+
+
+def resumed(kind: str, seed: int, add: bool, folder: Path = FOLDER) -> dict[str, Any]:
+    """Figures to begin with: with `add` those of the latest report of a kind, without what `write_report` puts there.
+
+    "commits" lists what code the parts were tried with. Raises SystemExit where the report is of another seed."""
+    figures = {key: value for key, value in newest(kind, folder).items() if key not in ABOUT} if add else {}
+    if figures.get("seed", seed) != seed:
+        raise SystemExit(f"the newest report of {kind} has the seed {figures['seed']}, not {seed}")
+    commits = [*figures.get("commits", ()), commit()]
+    return figures | {"seed": seed, "commits": list(dict.fromkeys(commits))}
 
 
 def table(head: list[str], rows: list[list[Any]]) -> str:

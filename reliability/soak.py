@@ -19,6 +19,7 @@ import threading
 import time
 from array import array
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -29,6 +30,7 @@ import numpy as np
 from blazeface.detector import FaceDetector
 from blazeface.errors import BlazeFaceError
 from blazeface.files.pictures import read_picture
+from blazeface.files.staged import write_text
 from blazeface.sinks.records import record
 from blazeface.sources.live import LiveSource
 from blazeface.tracking.one_euro import OneEuro
@@ -40,6 +42,9 @@ PICTURE = Path(__file__).parents[1] / "data" / "pictures" / "astronaut.png"
 TIMEOUT = 2.0
 MAX_GROWTH_MB = 5.0
 SAMPLE_SECONDS = 2.0
+SAVE_SECONDS = 300.0
+STATE = Path(__file__).parents[1] / "out" / "soak.json"
+"""The figures so far, for a trial that is cut short."""
 
 
 @dataclass
@@ -56,6 +61,8 @@ class Log:
     begun: int = 0
     told: Counter[str] = field(default_factory=Counter)
     sampled: float = 0.0
+    started: float = field(default_factory=time.monotonic)
+    saved: float = field(default_factory=time.monotonic)
 
     def sample(self) -> None:
         now = time.monotonic()
@@ -80,18 +87,33 @@ def main() -> int:
     camera = BadCamera(read_picture(str(PICTURE)), args.rate, args.every, args.seed)
     detector = FaceDetector()
     before = (threading.active_count(), open_files())
-    log = watch(camera, detector, time.monotonic() + 60 * args.minutes, args.reconnect)
+
+    def save(log: Log) -> None:
+        figures = summary(log, camera, before, round((time.monotonic() - log.started) / 60, 1))
+        STATE.parent.mkdir(parents=True, exist_ok=True)
+        write_text(STATE, json.dumps(figures | {"seed": args.seed, "asked": args.minutes}, indent=2) + "\n")
+
+    log = watch(camera, detector, time.monotonic() + 60 * args.minutes, args.reconnect, save)
     camera.stopping.set()
     wait_for_threads(before[0], LONGEST_STALL + 5)
     gc.collect()
-    figures = summary(log, camera, before, args.minutes)
+    figures = summary(log, camera, before, args.minutes) | {"seed": args.seed}
     path = write_report("soak", figures, as_text(figures))
     print(f"written to {path}: {'passed' if figures['passed'] else 'FAILED'}")
     return 0 if figures["passed"] else 1
 
 
-def watch(camera: BadCamera, detector: FaceDetector, end: float, reconnect: float) -> Log:
-    """Read the camera until `end`, beginning anew after each fault that the reader does not come over."""
+def watch(
+    camera: BadCamera,
+    detector: FaceDetector,
+    end: float,
+    reconnect: float,
+    save: Callable[[Log], None] = lambda log: None,
+) -> Log:
+    """Read the camera until `end`, beginning anew after each fault that the reader does not come over.
+
+    save: called every SAVE_SECONDS.
+    """
     log = Log()
 
     def report(sentence: str) -> None:
@@ -112,6 +134,9 @@ def watch(camera: BadCamera, detector: FaceDetector, end: float, reconnect: floa
                         log.frames += 1
                         log.with_face += len(faces) > 0
                         log.sample()
+                        if time.monotonic() - log.saved >= SAVE_SECONDS:
+                            log.saved = time.monotonic()
+                            save(log)
             except BlazeFaceError as fault:
                 log.faults[str(fault)] += 1
                 log.sample()

@@ -49,6 +49,9 @@ RECORDING = {
 """What a recording is written with, so that all but its last second plays whenever the process dies. (An MP4 is in
 fragments until it is finished, and then an ordinary one.)"""
 
+AT_ONCE = {"libx264": {"tune": "zerolatency"}, "libvpx-vp9": {"lag-in-frames": "0"}, "libvpx": {"lag-in-frames": "0"}}
+"""Of a recording as well: an encoder that looks ahead holds back ten frames and more, which are many seconds of a slow camera."""
+
 
 class AvWriter:
     """Writes one video (see `video_writer.VideoWriter`) to `part`; `path` names it in errors."""
@@ -77,7 +80,7 @@ class AvWriter:
             self._tick = common_tick(suffix, rate, tick, MPEG4_TICKS if codec == "mpeg4" else MAX_TICKS)
             self._container = av.open(str(part), "w", options=RECORDING.get(suffix, {}) if recording else {})
             try:
-                self._stream = self._add_stream(codec, width, height)
+                self._stream = self._add_stream(codec, width, height, AT_ONCE.get(codec, {}) if recording else {})
                 self._stream.sample_aspect_ratio = pixel_aspect
                 if sound is not None:
                     self._copy(sound, encode_sound)
@@ -136,7 +139,7 @@ class AvWriter:
                     with suppress(av.error.ArgumentError, av.error.InvalidDataError):
                         self._container.mux(packet)
 
-    def _add_stream(self, codec: str, width: int, height: int) -> Any:
+    def _add_stream(self, codec: str, width: int, height: int, more: dict[str, str]) -> Any:
         stream: Any = self._container.add_stream(codec, rate=self._rate)
         stream.width, stream.height = width, height
         stream.pix_fmt = "yuv444p" if codec == "libx264" and (width % 2 or height % 2) else "yuv420p"
@@ -151,9 +154,9 @@ class AvWriter:
         context.colorspace = context.color_primaries = context.color_trc = self._matrix
         context.color_range = LIMITED
         if codec == "libx264":
-            stream.options = {"crf": "20", "preset": "veryfast"}
+            stream.options = {"crf": "20", "preset": "veryfast"} | more
         elif codec.startswith("libvpx"):
-            stream.options = {"crf": "30", "b": "0", "deadline": "realtime", "cpu-used": "6"}
+            stream.options = {"crf": "30", "b": "0", "deadline": "realtime", "cpu-used": "6"} | more
         else:
             stream.bit_rate = max(200_000, round(width * height * float(self._rate) * 0.2))
         return stream

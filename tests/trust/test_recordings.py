@@ -109,6 +109,22 @@ def test_what_was_recorded_plays_after_kill_9(suffix: str, start: Start, tmp_pat
     assert not (tmp_path / f"x.{suffix}").exists()
 
 
+@pytest.mark.parametrize("suffix", ["mp4", "mkv", "mov", "avi", "webm"])
+def test_of_a_slow_camera_as_well_no_more_than_a_second_is_missing_at_any_moment(
+    suffix: str, tmp_path: Path
+) -> None:
+    rng = np.random.default_rng(0)
+    with open_video_writer(
+        tmp_path / f"x.{suffix}", 64, 48, Fraction(2), Fraction(1, 1000), recording=True
+    ) as writer:
+        for number in range(20):
+            writer.write(rng.integers(0, 255, (48, 64, 3), np.uint8), Fraction(number, 2))
+        (part,) = tmp_path.iterdir()
+        copy = tmp_path / f"copy.{suffix}"
+        copy.write_bytes(part.read_bytes())
+    assert frames_in(copy) >= 17  # two of the latest second, and one whose length is not known yet
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_signals_complete_the_recording(number: int, start: Start, tmp_path: Path) -> None:
     process = start(tmp_path / "x.mp4", "--jsonl", str(tmp_path / "x.jsonl"))
