@@ -20,7 +20,8 @@
 # make fuzz SECONDS=600   wrong bytes by the hundred thousand       make chaos ROUNDS=50   kill -9 at random moments
 # make soak MINUTES=60    a camera that misbehaves                make mutants    which planted faults the tests miss
 #                 these four write a report each into docs/reliability
-# make lock       the hashes of the locked versions                make audit      their licences, and known vulnerabilities
+# make lock       the hashes of the locked versions                make lock-check that they are whole on each platform
+# make audit      their licences, and known vulnerabilities
 # make pictures   draw the README's pictures and table again     make clean      what these made
 #
 # PYTHON=python3.12 make demo   makes .venv with another Python (3.11 or later).
@@ -50,7 +51,7 @@ PEERS := .venv-peers-opencv .venv-peers-centerface .venv-peers-mtcnn
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: web phones-check phones-js-check release-js browser-check formats-check lightweight-report help demo test test-slow lint evaluate parity export-report benchmark benchmark-speed tables pictures docs stranger release fuzz chaos soak mutants model-mutants lock audit clean
+.PHONY: web phones-check phones-js-check release-js browser-check formats-check lightweight-report help demo test test-slow lint evaluate parity export-report benchmark benchmark-speed tables pictures docs stranger release fuzz chaos soak mutants model-mutants lock lock-check audit clean
 
 help:
 	@sed -n 's/^# \{0,1\}//; /^$$/q; p' Makefile
@@ -158,6 +159,9 @@ mutants: $(VENV)/.dev
 
 lock: $(VENV)/.core $(SUPPLY)/.made
 	PATH="$(CURDIR)/$(SUPPLY)/$(BIN):$$PATH" $(RUN) -m reliability.lock
+
+lock-check: $(VENV)/.core $(SUPPLY)/.made
+	PATH="$(CURDIR)/$(SUPPLY)/$(BIN):$$PATH" $(RUN) -m reliability.lock --check
 
 audit: $(VENV)/.dev $(SUPPLY)/.made
 	$(RUN) -m reliability.licences

@@ -51,7 +51,7 @@ class CropSpec:
             if not (0.1 <= spec.context <= 10 and spec.std > 0):
                 raise ValueError(f"context {spec.context!r} or std {spec.std!r} is absurd")
             return spec
-        except (ValueError, TypeError, RecursionError) as error:
+        except (ValueError, TypeError, RecursionError, OverflowError) as error:
             raise BlazeFaceError(f"{source}: its crop metadata cannot be read: {error}") from error
 
 

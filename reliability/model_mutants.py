@@ -28,7 +28,7 @@ from blazeface.backends import open_backend
 from blazeface.errors import BlazeFaceError
 from reliability.feeding import Limits, One, feed, in_child
 from reliability.report import resumed, table, write_report
-from reliability.targets import model_seeds
+from reliability.seeds import model_seeds
 
 LIMITS = Limits(cpu_seconds=20, memory_mb=1536)
 PART = 2_500
@@ -53,12 +53,14 @@ def _check_tflite(path: Path) -> None:
 
 
 def _check_param(path: Path) -> None:
-    from blazeface.backends.ncnn_backend import _read_param
+    from blazeface.backends.ncnn_backend import read_layers
     from blazeface.guard.ncnn_check import check_ncnn
     from blazeface.spec import ModelSpec
 
-    text, layers = _read_param(path)
-    check_ncnn(path, layers, ModelSpec.from_json(text, str(path)).input_size)
+    text, layers = read_layers(path.read_bytes(), path)
+    check_ncnn(
+        path, layers, ModelSpec.from_json(text, str(path)).input_size, path.with_suffix(".bin").stat().st_size
+    )
 
 
 def _check_xml(path: Path) -> None:

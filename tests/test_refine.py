@@ -98,6 +98,7 @@ def test_a_spec_finds_back_and_a_damaged_one_is_one_sentence() -> None:
         '{"std": 0}',
         '{"colour": 1}',
         '{"mean": NaN}',
+        f'{{"std": 1{"0" * 400}}}',
     ):
         with pytest.raises(BlazeFaceError, match="file: its crop metadata cannot be read"):
             CropSpec.from_json(text, "file")

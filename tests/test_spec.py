@@ -105,3 +105,20 @@ def test_any_json_gives_a_spec_or_a_sentence(data: object) -> None:
         ModelSpec.from_json(json.dumps(data))
     except BlazeFaceError as error:
         assert "\n" not in str(error)
+
+
+@pytest.mark.parametrize(
+    "name", ["", "../x", "/etc/x", "a\\b", "a\nb", "\x1b]0;x\x07", "x" * 101, None, ["a"], {"a": 1}, "\u202ea"]
+)
+def test_a_name_from_a_file_is_no_path_and_nothing_that_a_terminal_obeys(name: Any) -> None:
+    data = json.loads(FRONT_128.to_json()) | {"name": name}
+    with pytest.raises(BlazeFaceError, match=r"^x: ModelSpec\.name must be a short line of text") as error:
+        ModelSpec.from_json(json.dumps(data), "x")
+    assert str(error.value).isprintable()
+
+
+@pytest.mark.parametrize("names", [["a\nb"] * 6, ["\x1b[2J"], ["x"] * 501, ["y" * 101]])
+def test_names_of_points_are_lines_of_text(names: list[str]) -> None:
+    data = json.loads(FRONT_128.to_json()) | {"keypoint_names": names}
+    with pytest.raises(BlazeFaceError, match=r"^x: ModelSpec\.keypoint_names must be up to 500 short lines"):
+        ModelSpec.from_json(json.dumps(data), "x")

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blazeface.errors import BlazeFaceError
+from blazeface.files.staged import require_regular_file
 from blazeface.guard.ncnn_check import check_ncnn
 from blazeface.spec import METADATA_KEY, ModelSpec
 
@@ -23,6 +27,10 @@ SPEC_MARK = f"# {METADATA_KEY} "
 file tells at its beginning; ncnn reads no further than those."""
 
 MAX_BYTES = 16 << 20
+
+MAX_WEIGHTS = 256 << 20
+MAX_WORD = 255
+"""Characters that ncnn takes at once; it would take the rest for the next word."""
 
 MAX_OF_A_KIND = 1 << 26
 """Weights of one layer, or pixels of a side, in any setting of a layer."""
@@ -37,14 +45,12 @@ class NcnnBackend:
     """
 
     def __init__(self, path: Path, threads: int, check: bool = True):
-        text, layers = _read_param(path)
+        param, weights = _read_files(path)
+        text, layers = read_layers(param, path)
         self.spec = ModelSpec.from_json(text, str(path))
         if check:
-            check_ncnn(path, layers, self.spec.input_size)
+            check_ncnn(path, layers, self.spec.input_size, len(weights))
         self.input_multiple: int | None = None
-        weights = path.with_suffix(".bin")
-        if not weights.is_file():
-            raise BlazeFaceError(f"{path}: its weights, {weights.name}, are not beside it")
         self._net = ncnn.Net()
         options = self._net.opt
         if threads:
@@ -53,8 +59,10 @@ class NcnnBackend:
         options.openmp_blocktime = 0  # waiting threads sleep; spinning only burns the user's CPU
         for name in ("use_fp16_packed", "use_fp16_storage", "use_fp16_arithmetic", "use_bf16_storage"):
             setattr(options, name, False)
-        if self._net.load_param(str(path)) or self._net.load_model(str(weights)):
-            raise BlazeFaceError(f"{path}: ncnn cannot load it or {weights.name}: one of them is damaged")
+        # What was checked is what ncnn reads. (The child of a trusted model may write no file.)
+        with _copies(param, weights) if check else nullcontext(path) as file:
+            if self._net.load_param(str(file)) or self._net.load_model(str(file.with_suffix(".bin"))):
+                raise BlazeFaceError(f"{path}: ncnn cannot load it or its .bin file: one of them is damaged")
         side = self.spec.input_size
         try:
             logits, regressions = self.run(np.zeros((1, 3, side, side), np.float32))
@@ -84,21 +92,49 @@ class NcnnBackend:
         return outputs[0], outputs[1]
 
 
-def _read_param(path: Path) -> tuple[str, list[str]]:
+def _read_files(path: Path) -> tuple[bytes, bytes]:
+    """The .param file, and the .bin file beside it."""
+    weights = path.with_suffix(".bin")
+    if not weights.exists():
+        raise BlazeFaceError(f"{path}: its weights, {weights.name}, are not beside it")
+    found = []
+    for file, most in ((path, MAX_BYTES), (weights, MAX_WEIGHTS)):
+        require_regular_file(str(file))
+        try:
+            if file.stat().st_size > most:
+                raise BlazeFaceError(f"{file}: expected a file of ncnn of at most {most >> 20} MiB")
+            found.append(file.read_bytes())
+        except OSError as error:
+            raise BlazeFaceError(f"{file}: cannot be read: {error.strerror or error}") from error
+    return found[0], found[1]
+
+
+@contextmanager
+def _copies(param: bytes, weights: bytes) -> Iterator[Path]:
+    """A .param file of this user alone, with its .bin file beside it: ncnn reads weights from memory as well, but not within
+    bounds."""
+    with tempfile.TemporaryDirectory(prefix="blazeface-") as folder:
+        file = Path(folder) / "x.param"
+        file.write_bytes(param)
+        file.with_suffix(".bin").write_bytes(weights)
+        yield file
+
+
+def read_layers(param: bytes, path: Path) -> tuple[str, list[str]]:
     """The ModelSpec of a .param file, as JSON, and the lines of its layers. Damage that ncnn would not survive is found
-    here."""
-    try:
-        if path.stat().st_size > MAX_BYTES:
-            raise BlazeFaceError(f"{path}: expected an ncnn .param file of at most {MAX_BYTES >> 20} MiB")
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError as error:
-        raise BlazeFaceError(f"{path}: cannot be read: {error.strerror or error}") from error
+    here, and what it would read as other words than are read here."""
+    lines = param.decode(errors="replace").split("\n")
+    lines = [line.rstrip("\r") for line in lines if line.strip()]
+    if any(not (line.replace("\t", " ").isprintable() and line.isascii()) for line in lines[:-1]):
+        raise BlazeFaceError(f"{path}: a damaged ncnn file: its layers are no plain text")
+    if any(len(word) > MAX_WORD for line in lines[:-1] for word in line.split()):
+        raise BlazeFaceError(f"{path}: a damaged ncnn file: a word of more than {MAX_WORD} characters")
     if not lines or lines[0].strip() != MAGIC:
         raise BlazeFaceError(f"{path}: expected an ncnn .param file, whose first line is {MAGIC}")
     if not lines[-1].startswith(SPEC_MARK):
         raise BlazeFaceError(f"{path}: it has no {METADATA_KEY} line, so it was not exported by blazeface")
-    counts = lines[1].split()
-    layers = [line for line in lines[2:-1] if line.strip()]
+    counts = lines[1].split() if len(lines) > 2 else []
+    layers = lines[2:-1]
     if (
         len(counts) != 2
         or counts[0] != str(len(layers))

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from blazeface.backends.decoded import in_batches_of
 from blazeface.errors import BlazeFaceError
-from blazeface.guard.openvino_check import check_openvino
+from blazeface.guard.openvino_check import check_openvino, read_openvino
 from blazeface.spec import METADATA_KEY, ModelSpec
 
 # Importing OpenVINO reports to its makers over the network, by way of a package that it can do without.
@@ -63,11 +63,11 @@ class OpenvinoBackend:
     """
 
     def __init__(self, path: Path, threads: int, check: bool = True):
-        if check:
-            check_openvino(path)
+        # OpenVINO is given what was checked, not the names of the files.
+        text, self._weights = check_openvino(path) if check else read_openvino(path)
         self._core = openvino.Core()
         try:
-            self._model = self._core.read_model(str(path))
+            self._model = self._core.read_model(text, self._weights)
         except Exception as error:  # any damage is a RuntimeError or one of its own, of many lines
             raise BlazeFaceError(f"{path}: OpenVINO cannot load it: {_first_line(error)}") from error
         if not self._model.has_rt_info(SPEC_PLACE):

@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from blazeface.anchors import anchor_centers
 from blazeface.backends.decoded import IMAGE_KEY, as_pictures, as_raw, in_batches_of
 from blazeface.errors import BlazeFaceError
-from blazeface.guard.tflite_check import check_tflite
+from blazeface.guard.tflite_check import check_tflite_model
 from blazeface.spec import METADATA_KEY, ModelSpec
-from blazeface.tflite.graph import Graph, read_graph
+from blazeface.tflite.graph import MAX_BYTES, Graph, graph_of
+from blazeface.tflite.reader import model_of, read_bytes
 
 
 class TfliteBackend:
@@ -26,9 +27,13 @@ class TfliteBackend:
     (`backends.decoded`) or not. It takes as many pictures at once as it was exported for; more run in turn."""
 
     def __init__(self, path: Path, threads: int, check: bool = True):
-        graph = read_graph(path)
+        self._data = read_bytes(
+            path, MAX_BYTES
+        )  # LiteRT is given what was checked, and reads it as long as it runs
+        model = model_of(self._data, path)
+        graph = graph_of(model, path)
         if check:  # LiteRT takes the process down where a file's numbers do not go together
-            check_tflite(path)
+            check_tflite_model(model, path)
         if METADATA_KEY not in graph.metadata:
             raise BlazeFaceError(f"{path}: it has no {METADATA_KEY} metadata, so it was not exported by blazeface")
         try:
@@ -41,7 +46,7 @@ class TfliteBackend:
         self._batch = _check_shapes(graph, self.spec, self._centers is not None, path)
         try:
             with _silenced():
-                self._interpreter = Interpreter(model_path=str(path), num_threads=threads or None)
+                self._interpreter = Interpreter(model_content=self._data, num_threads=threads or None)
                 self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__

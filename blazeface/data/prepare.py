@@ -26,6 +26,9 @@ BLOCK = 1 << 20
 MOST_MEMBERS, LARGEST_MEMBER = 200_000, 1 << 30
 """Files of a zip, and bytes of each, beyond which it is no data set of photographs."""
 
+LARGEST_LABELS = 1 << 28
+"""Bytes of all files of a zip of labels, of which no checksum is known: many times what WIDER FACE's holds."""
+
 
 @dataclass(frozen=True)
 class Part:
@@ -155,8 +158,10 @@ def _check_members(path: Path, members: list[zipfile.ZipInfo], part: Part) -> No
             raise BlazeFaceError(f"{shown}: expected {part.folder}/... in it, found {printable(name)!r}")
         if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise BlazeFaceError(f"{shown}: {printable(name)!r} is packed in another way than WIDER FACE's files")
-        if member.file_size > LARGEST_MEMBER or len(members) > MOST_MEMBERS:
-            raise BlazeFaceError(f"{shown}: larger than any such zip of WIDER FACE")
+    sizes = [member.file_size for member in members]
+    most = len(members) * LARGEST_MEMBER if part.md5 else LARGEST_LABELS
+    if sum(sizes) > most or max(sizes, default=0) > LARGEST_MEMBER or len(members) > MOST_MEMBERS:
+        raise BlazeFaceError(f"{shown}: larger than any such zip of WIDER FACE")
     pictures = sum(
         picture_name(m.filename).lower().endswith(".jpg") for m in members if not m.filename.startswith("__")
     )

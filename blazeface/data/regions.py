@@ -32,7 +32,7 @@ def with_regions(samples: list[Sample], path: Path) -> list[Sample]:
         }
     except OSError as error:
         raise BlazeFaceError(f"--regions: {path}: cannot be read: {error.strerror or error}") from error
-    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, TypeError, AttributeError, RecursionError, OverflowError) as error:
         raise BlazeFaceError(f"--regions: {path}: not a file of regions: {printable(str(error))}") from error
     names = [f"{sample.source}/{sample.path.name}" for sample in samples]
     if parsed and not any(name in parsed for name in names):

@@ -35,7 +35,9 @@ def draw_precision_recall(records: Sequence[Record], path: Path, title: str, thr
         if above:
             axes.plot(recall[above - 1], precision[above - 1], "o", color=color)
     axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1.01), ylim=(0, 1.02))
-    axes.set_title(f"{title}, by relative face size\n(dots: score threshold {threshold:g})", fontsize=10)
+    axes.set_title(
+        f"{title}, by relative face size\n(dots: score threshold {threshold:g})", fontsize=10, parse_math=False
+    )
     axes.grid(alpha=0.3)
     if axes.lines:
         axes.legend(loc="lower left", fontsize=9)
@@ -52,7 +54,7 @@ def draw_reliability(measured: Calibration, path: Path, title: str) -> None:
     upper.plot([row["score"] for row in filled], [row["right"] for row in filled], "o-", color="tab:blue")
     upper.set(ylabel="share that found a face", xlim=(0, 1), ylim=(0, 1.01))
     error = "-" if measured["error"] is None else f"{measured['error']:.3f}"
-    upper.set_title(f"{title}: expected calibration error {error}", fontsize=10)
+    upper.set_title(f"{title}: expected calibration error {error}", fontsize=10, parse_math=False)
     middles = [(row["low"] + row["high"]) / 2 for row in filled]
     lower.bar(middles, [row["detections"] for row in filled], width=0.09, color="tab:blue", log=bool(filled))
     lower.set(xlabel="score", ylabel="detections")

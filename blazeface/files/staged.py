@@ -40,6 +40,8 @@ def staged_file(path: Path, replace: bool = True, keep: bool = False) -> Iterato
     keep: for what cannot be made again, a recording: the part can be seen (NAME.unfinished-..), is never removed but
     when it is empty, and an error tells where it is.
     """
+    if not replace and os.path.islink(path):  # also one to a file that is not there yet
+        raise BlazeFaceError(f"{printable(str(path))}: {EXISTS}")
     target = Path(os.path.realpath(path))
     _remove_stale_parts(target.parent)
     # By chance, and not by the number of the process: two containers that share a folder have the same numbers.

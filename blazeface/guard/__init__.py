@@ -5,6 +5,10 @@ from __future__ import annotations
 from blazeface.errors import BlazeFaceError
 
 
+class Refused(ValueError):
+    """The file holds something that is not on the list, or too much of it."""
+
+
 class UnlistedModel(BlazeFaceError):
     """A model file that holds something that no face detector of this kind needs, or costs more than one may."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from blazeface.guard.onnx_graph import Refused
+from blazeface.guard import Refused
 
 MAX_WORK = 2**32
 """Multiply-accumulates, and numbers touched, for one picture: 4.3 billion. The largest network here takes a tenth."""

@@ -8,23 +8,26 @@ refused: ncnn trusts its files, and reads beyond its memory where they lie.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from blazeface.files.names import printable
-from blazeface.guard import UnlistedModel
+from blazeface.guard import Refused, UnlistedModel
 from blazeface.guard.limits import Cost, check_cost
-from blazeface.guard.onnx_graph import Refused
 from blazeface.guard.onnx_layers import conv, pool
-from blazeface.guard.onnx_values import Known, axis_of, broadcast
+from blazeface.guard.onnx_values import Known
+from blazeface.guard.shape_rules import Shape, axis_of, broadcast, concatenated, whole_number
 
-Shape = tuple[int, ...]
 Settings = dict[int, float | tuple[float, ...]]
 Made = tuple[list[Shape], int, int]
 """Shapes that come out, the work, and how many weights are read from the .bin file."""
 
 ARRAY = -23300
 """A setting of the number ARRAY - n is the list n: its length, then its numbers."""
+
+_VALUE = re.compile(r"-?[0-9]{1,10}|(?=.{1,15}$)-?[0-9]+(\.[0-9]*)?(e[+-]?[0-9]{1,2})?")
+"""An integer, or a float."""
 
 LEFT_OUT = -233
 """ncnn's own word for a setting that is not given."""
@@ -33,10 +36,10 @@ ORDERS = ((2, 1, 0), (1, 2, 0), (2, 0, 1), (0, 2, 1), (1, 0, 2), (0, 1, 2))
 """Permute by its setting 0: which axis of (channels, height, width) becomes width, height, channels."""
 
 
-def check_ncnn(path: Path, layers: Sequence[str], side: int) -> None:
+def check_ncnn(path: Path, layers: Sequence[str], side: int, stored: int) -> None:
     """Raises UnlistedModel for a layer or a setting that is not on the list, for shapes that do not go together and for a
     cost beyond a face detector's. layers: the file's lines, each of the form that `ncnn_backend` has looked at. side: of
-    the input, in pixels."""
+    the input, in pixels. stored: bytes of the .bin file."""
     known: dict[str, Shape] = {}
     work = numbers = largest = weights = 0
     try:
@@ -50,9 +53,8 @@ def check_ncnn(path: Path, layers: Sequence[str], side: int) -> None:
         check_cost(Cost(1, work, numbers, largest))
         if not {"out0", "out1"} <= known.keys():
             raise Refused("a file without the outputs out0 and out1")
-        stored = path.with_suffix(".bin")
-        if stored.is_file() and stored.stat().st_size < 2 * weights:
-            raise Refused(f"{weights:,} weights, more than {stored.name} holds")
+        if stored < 2 * weights:
+            raise Refused(f"{weights:,} weights, more than {path.with_suffix('.bin').name} holds")
     except (Refused, ValueError, OverflowError) as error:
         raise UnlistedModel(str(path), printable(str(error))) from error
 
@@ -83,11 +85,14 @@ def _check_layer(words: Sequence[str], known: dict[str, Shape], side: int) -> Ma
 
 
 def _settings(words: Sequence[str]) -> Settings:
-    """number=value, or ARRAY - number = length, values."""
+    """number=value, or ARRAY - number = length, values. A setting that comes twice, or is written as ncnn would not write
+    it, is refused."""
     found: Settings = {}
     for word in words:
         name, _, text = word.partition("=")
-        number, values = int(name), tuple(float(part) for part in text.split(","))
+        number, values = whole_number(name), tuple(_value(part) for part in text.split(","))
+        if number in found or ARRAY - number in found:
+            raise Refused(f"the setting {number} twice")
         if number <= ARRAY:
             number, values = ARRAY - number, values[1:] if values[0] == len(values) - 1 else ()
             found[number] = values
@@ -98,11 +103,18 @@ def _settings(words: Sequence[str]) -> Settings:
     return found
 
 
+def _value(text: str) -> float:
+    """ncnn keeps a number with a point as a float and one without as an integer, and reads 15 characters of either."""
+    if not _VALUE.fullmatch(text):
+        raise Refused(f"the value {text[:40]!r}")
+    return float(text) if "." in text or "e" in text else int(text)
+
+
 def _int(settings: Settings, number: int, default: int, low: int, high: int) -> int:
     value = settings.get(number, default)
-    if not isinstance(value, (int, float)) or value != int(value) or not low <= value <= high:
+    if type(value) is not int or not low <= value <= high:
         raise Refused(f"the setting {number} = {value}")
-    return int(value)
+    return value
 
 
 def _window(settings: Settings, places: dict[str, tuple[int, ...]]) -> dict[str, tuple[int, ...]]:
@@ -186,10 +198,7 @@ def _reshape(shapes: Sequence[Shape], settings: Settings) -> Made:
 
 
 def _concat(shapes: Sequence[Shape], settings: Settings) -> Made:
-    axis = axis_of(_int(settings, 0, 0, -3, 2), len(shapes[0]))
-    if len({(len(shape), *shape[:axis], *shape[axis + 1 :]) for shape in shapes}) != 1:
-        raise Refused(f"Concat of {' and '.join(map(str, shapes[:4]))}")
-    return _whole((*shapes[0][:axis], sum(shape[axis] for shape in shapes), *shapes[0][axis + 1 :]))
+    return _whole(concatenated(shapes, _int(settings, 0, 0, -3, 2)))
 
 
 def _slice(shapes: Sequence[Shape], settings: Settings) -> Made:
@@ -214,8 +223,8 @@ def _binary(shapes: Sequence[Shape], settings: Settings) -> Made:
 
 
 def _eltwise(shapes: Sequence[Shape], settings: Settings) -> Made:
-    if len(set(shapes)) != 1 or _int(settings, 0, 0, 0, 2) or settings.get(1, ()):
-        raise Refused("Eltwise of other than equal shapes, or with factors")
+    if len(shapes) < 2 or len(set(shapes)) != 1 or _int(settings, 0, 0, 0, 2) or settings.get(1, ()):
+        raise Refused("Eltwise of one input, of other than equal shapes, or with factors")
     return _whole(shapes[0])
 
 
@@ -226,7 +235,7 @@ def _interp(shapes: Sequence[Shape], settings: Settings) -> Made:
     found = []
     for side, scale, size in ((sides[0], 1, 3), (sides[1], 2, 4)):
         factor, told = settings.get(scale, 1.0), _int(settings, size, 0, 0, 1 << 14)
-        if not isinstance(factor, (int, float)) or not 0 < factor <= 16:
+        if type(factor) is not float or not 0 < factor <= 16:
             raise Refused(f"Interp by {factor}")
         found.append(told or math.floor(side * factor))
     shape = (channels, *found)

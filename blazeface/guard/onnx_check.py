@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 
 from blazeface.errors import BlazeFaceError
 from blazeface.files.names import printable
-from blazeface.guard import UnlistedModel
+from blazeface.guard import Refused, UnlistedModel
 from blazeface.guard.limits import Cost, check_cost, check_growth
-from blazeface.guard.onnx_graph import Node, OnnxGraph, Refused, read_onnx_graph
+from blazeface.guard.onnx_graph import Node, OnnxGraph, read_onnx_graph
 from blazeface.guard.onnx_rules import apply
 from blazeface.guard.onnx_values import Inputs, Known, Result
 from blazeface.guard.protobuf import Malformed

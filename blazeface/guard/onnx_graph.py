@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from blazeface.guard import Refused
 from blazeface.guard.protobuf import Field, Malformed, data_of, fields, integer, integers, real, text
 
 MAX_NODES = 10_000
@@ -27,10 +28,6 @@ DTYPES: dict[int, np.dtype[Any]] = {
     9: np.dtype("?"), 10: np.dtype("<f2"), 11: np.dtype("<f8"),
 }  # fmt: skip
 """TensorProto.DataType: the kinds of number that may stand in a file."""
-
-
-class Refused(ValueError):
-    """The file holds something that is not on the list, or too much of it."""
 
 
 @dataclass(frozen=True)

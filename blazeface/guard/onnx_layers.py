@@ -5,14 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from blazeface.guard.onnx_graph import Refused
+from blazeface.guard import Refused
 from blazeface.guard.onnx_values import (
     Attributes,
     Inputs,
     Known,
     Result,
-    axis_of,
-    broadcast,
     choice_of,
     given,
     int_of,
@@ -20,6 +18,7 @@ from blazeface.guard.onnx_values import (
     numbers_of,
     same,
 )
+from blazeface.guard.shape_rules import axis_of, broadcast
 
 
 def _windows(size: int, kernel: int, stride: int, low: int, high: int, dilation: int, up: bool) -> int:

@@ -13,9 +13,10 @@ from typing import Any
 
 import numpy as np
 
+from blazeface.guard import Refused
 from blazeface.guard import onnx_layers as layers
 from blazeface.guard import onnx_shapes as shapes
-from blazeface.guard.onnx_graph import SMALL, Node, Refused
+from blazeface.guard.onnx_graph import SMALL, Node
 from blazeface.guard.onnx_values import Attributes, Inputs, Result, same
 
 

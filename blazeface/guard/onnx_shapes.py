@@ -9,14 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from blazeface.guard.onnx_graph import SMALL, Refused, Tensor
+from blazeface.guard import Refused
+from blazeface.guard.onnx_graph import SMALL, Tensor
 from blazeface.guard.onnx_values import (
     Attributes,
     Inputs,
     Known,
     Result,
-    axis_of,
-    broadcast,
     choice_of,
     folded,
     given,
@@ -24,6 +23,7 @@ from blazeface.guard.onnx_values import (
     numbers_of,
     same,
 )
+from blazeface.guard.shape_rules import axis_of, broadcast, concatenated
 
 
 def cast(inputs: Inputs, attributes: Attributes) -> Result:
@@ -67,11 +67,8 @@ def softmax(inputs: Inputs, attributes: Attributes) -> Result:
 def concat(inputs: Inputs, attributes: Attributes) -> Result:
     known = [given(inputs, place) for place in range(len(inputs))]
     shapes = [entry.shape for entry in known]
-    axis = axis_of(int_of(attributes, "axis", 0, -8, 7), len(shapes[0]))
-    rest = {(len(shape), *shape[:axis], *shape[axis + 1 :]) for shape in shapes}
-    if len(rest) != 1:
-        raise Refused(f"Concat of {' and '.join(map(str, shapes[:4]))}")
-    shape = (*shapes[0][:axis], sum(shape[axis] for shape in shapes), *shapes[0][axis + 1 :])
+    axis = int_of(attributes, "axis", 0, -8, 7)
+    shape = concatenated(shapes, axis)
     values = [entry.values for entry in known if entry.values is not None]
     if len(values) == len(known) and math.prod(shape) <= SMALL:
         return [folded(np.concatenate(values, axis))], len(known)

@@ -6,12 +6,12 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
 from numpy.typing import NDArray
 
-from blazeface.guard.onnx_graph import SMALL, Refused, Value
+from blazeface.guard import Refused
+from blazeface.guard.onnx_graph import SMALL, Value
+from blazeface.guard.shape_rules import Shape
 
-Shape = tuple[int, ...]
 Attributes = Mapping[str, Value]
 
 
@@ -69,19 +69,6 @@ def choice_of(attributes: Attributes, name: str, *allowed: str) -> str:
     if value not in allowed:
         raise Refused(f"{name} = {str(value)[:40]!r}")
     return str(value)
-
-
-def axis_of(axis: int, rank: int) -> int:
-    if not -rank <= axis < rank:
-        raise Refused(f"the axis {axis} of {rank}")
-    return axis % rank
-
-
-def broadcast(shapes: Sequence[Shape]) -> Shape:
-    try:
-        return tuple(np.broadcast_shapes(*shapes))
-    except ValueError as error:
-        raise Refused(f"shapes that do not go together: {' and '.join(map(str, shapes))}") from error
 
 
 def folded(values: NDArray[Any]) -> Known:

@@ -12,22 +12,22 @@ from typing import Any
 
 import numpy as np
 
+from blazeface.guard import Refused
 from blazeface.guard import onnx_layers as layers
 from blazeface.guard import onnx_shapes as shapes
-from blazeface.guard.onnx_graph import SMALL, Node, Refused
+from blazeface.guard.onnx_graph import SMALL, Node
 from blazeface.guard.onnx_values import (
     Attributes,
     Inputs,
     Known,
     Result,
-    axis_of,
-    broadcast,
     choice_of,
     folded,
     given,
     numbers_of,
     same,
 )
+from blazeface.guard.shape_rules import axis_of, broadcast, whole_number
 
 Rule = Callable[[Inputs, Attributes], Result]
 
@@ -49,8 +49,8 @@ def ints(attributes: Attributes, name: str, default: str = "") -> tuple[int, ...
     """A list of whole numbers, as "1, 2"."""
     text = str(attributes.get(name, default))
     try:
-        return tuple(int(part) for part in text.split(",") if part.strip())
-    except ValueError as error:
+        return tuple(whole_number(part) for part in text.split(",") if part.strip())
+    except Refused as error:
         raise Refused(f"{name} = {text[:40]!r}") from error
 
 

@@ -16,9 +16,9 @@ import numpy as np
 
 from blazeface.errors import BlazeFaceError
 from blazeface.files.names import printable
-from blazeface.guard import UnlistedModel
+from blazeface.guard import Refused, UnlistedModel
 from blazeface.guard.limits import MAX_TENSOR, Cost, check_cost
-from blazeface.guard.onnx_graph import Refused
+from blazeface.guard.shape_rules import Shape, broadcast, concatenated
 from blazeface.tflite.model import Graph, Model, Operator, Tensor
 from blazeface.tflite.reader import read_model
 
@@ -26,8 +26,6 @@ MAX_BYTES = 64 << 20
 MAX_OPERATORS = 10_000
 ITEM_BYTES = {"float32": 4, "float16": 2, "int8": 1, "uint8": 1, "int32": 4, "int64": 8, "bool": 1}
 SAME = 0
-
-Shape = tuple[int, ...]
 
 
 class Step:
@@ -58,8 +56,13 @@ class Step:
 
 
 def check_tflite(path: Path) -> None:
-    """Raises UnlistedModel for what is not on the list or costs too much, BlazeFaceError for what is damaged."""
-    model = read_model(path, MAX_BYTES)
+    """The same as `check_tflite_model` of a file."""
+    check_tflite_model(read_model(path, MAX_BYTES), path)
+
+
+def check_tflite_model(model: Model, path: Path) -> None:
+    """Raises UnlistedModel for what is not on the list or costs too much, BlazeFaceError for what is damaged. path: named in
+    sentences."""
     try:
         check_cost(cost_of(model))
     except Refused as error:
@@ -228,20 +231,14 @@ def _windows(step: Step, x: Shape, height: int, width: int) -> list[int]:
 
 
 def _elementwise(step: Step) -> tuple[Shape, int]:
-    try:
-        shape = tuple(np.broadcast_shapes(*(step.shape(place) for place in range(len(step.inputs)))))
-    except ValueError as error:
-        raise Refused(f"{step.kind} of shapes that do not go together") from error
+    shape = broadcast([step.shape(place) for place in range(len(step.inputs))])
     return shape, math.prod(shape)
 
 
 def _concat(step: Step) -> tuple[Shape, int]:
     shapes = [step.shape(place) for place in range(len(step.inputs))]
     rank = len(shapes[0])
-    axis = step.option("axis", -rank, rank - 1) % rank
-    if len({(len(shape), *shape[:axis], *shape[axis + 1 :]) for shape in shapes}) != 1:
-        raise Refused(f"{step.kind} of shapes that do not go together")
-    shape = (*shapes[0][:axis], sum(shape[axis] for shape in shapes), *shapes[0][axis + 1 :])
+    shape = concatenated(shapes, step.option("axis", -rank, rank - 1))
     return shape, math.prod(shape)
 
 

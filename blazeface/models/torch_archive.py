@@ -83,31 +83,32 @@ class _Item(NamedTuple):
 def load_archive(path: Path) -> Any:
     """What torch.load gives of a file that torch.save wrote, on the CPU. Raises ValueError where it is something else,
     and any exception that torch raises for a damaged file."""
-    check_archive(path)
-    return torch.load(path, map_location="cpu", weights_only=True)
+    data = path.read_bytes()  # once: what is loaded is what was checked
+    check_archive(data)
+    return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
 
 
-def check_archive(path: Path) -> None:
-    """Raises ValueError for a file that is no archive of PyTorch, or whose tensors are not what its entries hold."""
-    if not zipfile.is_zipfile(path):
+def check_archive(data: bytes) -> None:
+    """Raises ValueError for the bytes of a file that is no archive of PyTorch, or whose tensors are not what its entries hold."""
+    if not zipfile.is_zipfile(io.BytesIO(data)):
         raise ValueError("it is no archive")
-    with zipfile.ZipFile(path) as archive:
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
         entries = archive.infolist()
         names = [entry.filename for entry in entries]
         if len(set(names)) != len(names):
             raise ValueError("two of its entries have one name")
         if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
             raise ValueError("its entries are compressed")
-        if sum(entry.file_size for entry in entries) > path.stat().st_size:
+        if sum(entry.file_size for entry in entries) > len(data):
             raise ValueError("its entries are larger than the file")
         pickles = [name for name in names if name.endswith(".pkl")]
         if len(pickles) != 1 or not pickles[0].endswith("/data.pkl"):
             raise ValueError("it is no archive of tensors")
         folder = pickles[0].removesuffix("data.pkl")
-        data = archive.read(pickles[0])
+        steps = archive.read(pickles[0])
         sizes = {entry.filename.removeprefix(f"{folder}data/"): entry.file_size for entry in entries}
-    _check_steps(data)
-    reader = _Reader(io.BytesIO(data), sizes)
+    _check_steps(steps)
+    reader = _Reader(io.BytesIO(steps), sizes)
     try:
         reader.load()
     except (pickle.UnpicklingError, TypeError, AttributeError, IndexError, KeyError, EOFError) as error:

@@ -49,7 +49,11 @@ RECORDING = {
 """What a recording is written with, so that all but its last second plays whenever the process dies. (An MP4 is in
 fragments until it is finished, and then an ordinary one.)"""
 
-AT_ONCE = {"libx264": {"tune": "zerolatency"}, "libvpx-vp9": {"lag-in-frames": "0"}, "libvpx": {"lag-in-frames": "0"}}
+AT_ONCE = {
+    "libx264": {"tune": "zerolatency"},
+    "libvpx-vp9": {"lag-in-frames": "0"},
+    "libvpx": {"lag-in-frames": "0"},
+}
 """Of a recording as well: an encoder that looks ahead holds back ten frames and more, which are many seconds of a slow camera."""
 
 

@@ -37,7 +37,7 @@ def csv_file(
 
         def write(frame: Frame, faces: Detections) -> None:
             height, width = frame.image.shape[:2]
-            start = [frame.source, frame.index, round(float(frame.time), 6), width, height]
+            start = [_cell(frame.source), frame.index, round(float(frame.time), 6), width, height]
             with write_errors(path):
                 for face in faces.to_dict():
                     keypoints = [value for point in face["keypoints"] for value in point]
@@ -46,6 +46,11 @@ def csv_file(
         yield write
         with write_errors(path):
             file.flush()
+
+
+def _cell(source: str) -> str:
+    """A file's name as a cell that no spreadsheet takes for a formula: the same file, by another name."""
+    return f"./{source}" if source.startswith(("=", "+", "-", "@", "\t", "\r")) else source
 
 
 @contextmanager

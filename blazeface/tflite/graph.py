@@ -69,7 +69,11 @@ class Graph:
 
 def read_graph(path: Path) -> Graph:
     """Read and check a .tflite file of one graph. Raises BlazeFaceError, naming the file and the fault."""
-    found = reader.read_model(path, MAX_BYTES)
+    return graph_of(reader.read_model(path, MAX_BYTES), path)
+
+
+def graph_of(found: model.Model, path: Path) -> Graph:
+    """The same of the tables that `reader` gives; `path` is named in sentences."""
     try:
         return _checked(found)
     except BlazeFaceError as error:

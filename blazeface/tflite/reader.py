@@ -24,15 +24,24 @@ CUSTOM = OPERATORS.index("CUSTOM")
 def read_model(path: Path, max_bytes: int = MAX_BYTES) -> Model:
     """Read a file. Raises BlazeFaceError, naming it and the fault, for what is missing, larger than `max_bytes`, no such
     file, or damaged."""
+    return model_of(read_bytes(path, max_bytes), path)
+
+
+def read_bytes(path: Path, max_bytes: int = MAX_BYTES) -> bytes:
+    """The file as it is. Raises BlazeFaceError for what is missing, or larger than `max_bytes`."""
     if not path.is_file():
         raise BlazeFaceError(f"{path}: no such file")
     try:
         size = path.stat().st_size
         if size > max_bytes:
             raise BlazeFaceError(f"{path}: expected at most {max_bytes >> 20:,} MiB, found {size:,} bytes")
-        data = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         raise BlazeFaceError(f"{path}: cannot be read: {error.strerror or error}") from error
+
+
+def model_of(data: bytes, path: Path) -> Model:
+    """The tables of a file that was read, whose buffers are views of it. Raises BlazeFaceError, naming `path`."""
     if data[4:8] != MARK:
         raise BlazeFaceError(
             f"{path}: expected a TensorFlow Lite file ({MARK.decode()} at byte 4), found {len(data)} bytes"

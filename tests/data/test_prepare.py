@@ -120,6 +120,17 @@ def test_names_that_lead_out_of_the_zip(name: str, words: str, downloads: Path, 
     assert not list(tmp_path.glob("*outside*"))
 
 
+def test_labels_that_would_fill_the_disk(downloads: Path, tmp_path: Path) -> None:
+    """Of the labels no checksum is known, and zeros are packed a thousandfold."""
+    with zipfile.ZipFile(downloads / "wider_face_split.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for number in range(3):
+            archive.writestr(f"wider_face_split/{number}.txt", bytes(100 << 20))
+    (tmp_path / "wider" / "wider_face_split").mkdir(parents=True)
+    with pytest.raises(BlazeFaceError, match="larger than any such zip"):
+        list(prepare(downloads, tmp_path / "wider", quiet=True))
+    assert not list((tmp_path / "wider" / "wider_face_split").iterdir())
+
+
 def test_a_link_in_a_zip(downloads: Path, tmp_path: Path) -> None:
     with zipfile.ZipFile(downloads / "wider_face_split.zip", "w") as archive:
         info = zipfile.ZipInfo("wider_face_split/a.txt")

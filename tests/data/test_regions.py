@@ -44,6 +44,7 @@ def test_regions_join_the_labels_of_their_picture(tmp_path: Path) -> None:
         ("[]", "not a file of regions"),
         ('{"a/1.jpg": {"ignore": [[3, 2, 1, 4]]}}', "a box is not x1 y1 x2 y2"),
         ('{"a/1.jpg": {"ignore": [[1, 2, 3]]}}', "not a file of regions"),
+        (f'{{"a/1.jpg": {{"ignore": [[1, 2, 3, 1{"0" * 400}]]}}}}', "not a file of regions"),
         ('{"c/9.jpg": {}}', "it knows none of the 1 pictures"),
     ],
 )

@@ -63,7 +63,7 @@ def test_bins_agree_with_a_loop(made: list[Picture]) -> None:
 
 
 def test_the_plot_is_drawn_of_anything(tmp_path: Path) -> None:
-    for name, made in (("some", [right(0.75), wrong(0.25)]), ("none", [])):
+    for name, made in (("some", [right(0.75), wrong(0.25)]), ("none", []), (r"a $\frac{ file", [])):
         draw_reliability(calibration([to_record(picture) for picture in made]), tmp_path / f"{name}.png", name)
         image = cv2.imread(str(tmp_path / f"{name}.png"))
         assert image is not None and np.ptp(image) == 255

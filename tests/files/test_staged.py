@@ -16,6 +16,7 @@ from small_network import small_network
 from video_material import make_video
 
 from blazeface.cli.main import run_command
+from blazeface.errors import BlazeFaceError
 from blazeface.export.formats.onnx import export_onnx
 from blazeface.files.staged import staged_file
 from blazeface.models.weights import save_weights
@@ -147,6 +148,17 @@ def test_a_block_that_raises_leaves_what_stood_there(tmp_path: Path) -> None:
         raise KeyboardInterrupt
     assert target.read_text() == "old"
     assert os.listdir(tmp_path) == ["x.txt"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
+def test_nothing_is_written_through_a_link_unless_it_may_be_replaced(tmp_path: Path) -> None:
+    (tmp_path / "link.txt").symlink_to("elsewhere.txt")
+    with (
+        pytest.raises(BlazeFaceError, match=r"link\.txt: exists already"),
+        staged_file(tmp_path / "link.txt", replace=False),
+    ):
+        pass
+    assert os.listdir(tmp_path) == ["link.txt"]
 
 
 def test_a_link_keeps_pointing_where_it_did(tmp_path: Path) -> None:

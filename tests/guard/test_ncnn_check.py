@@ -9,6 +9,9 @@ import pytest
 from blazeface.guard import UnlistedModel
 from blazeface.guard.ncnn_check import _check_layer, _permute, _reshape, check_ncnn
 
+PLENTY = 1 << 30
+"""Bytes of weights."""
+
 GOOD = [
     "Input in0 0 1 in0",
     "Split s 1 2 in0 a b",
@@ -27,7 +30,7 @@ GOOD = [
 
 
 def test_layers_of_a_detector_are_accepted() -> None:
-    check_ncnn(Path("x.param"), GOOD, 32)
+    check_ncnn(Path("x.param"), GOOD, 32, PLENTY)
 
 
 def test_shapes_are_those_that_ncnn_computes() -> None:
@@ -50,6 +53,7 @@ def test_shapes_are_those_that_ncnn_computes() -> None:
         (2, "Convolution c 2 1 a b c 0=8", "Convolution with 2 inputs"),
         (2, "Convolution c 1 0 a", "Convolution with 1 inputs and 0 outputs"),
         (6, "BinaryOp e 3 1 d q p e 0=0", "BinaryOp with 3 inputs"),
+        (6, "Eltwise e 1 1 d e 0=0", "Eltwise of one input"),  # ncnn reads a second one, and dies
         (6, "LSTM e 1 1 d e", "the layer 'LSTM'"),
         (2, "Convolution c 1 1 zz c", "reads what is not made yet"),
         (2, "Convolution c 1 1 a b", "makes what is there"),
@@ -66,16 +70,29 @@ def test_shapes_are_those_that_ncnn_computes() -> None:
         (8, "Permute t 1 1 r t 0=6", "the setting 0 = 6"),
         (9, "Reshape u 1 1 t u 0=7 1=-1", "Reshape of"),
         (9, "Reshape u 1 1 t u 0=8 1=300", "Reshape of"),
-        (11, "Concat w 2 1 v u out0 0=0", "Concat of"),
+        (11, "Concat w 2 1 v u out0 0=0", "a concatenation of"),
         (11, "Slice w 1 1 v out0 -23300=1,3000", "Slice of"),
         (11, "Interp w 1 1 e out0 0=1 1=1e9 2=1e9", "Interp by"),
+        (11, "Interp w 1 1 e out0 0=1 1=2 2=2", "Interp by 2"),  # ncnn would read the integer's bits as a float
+        (2, "Convolution c 1 1 a c 0=8.0 1=3 6=216", r"the setting 0 = 8\.0"),  # and the float's as an integer
+        (2, "Convolution c 1 1 a c 0=0_8 1=3 6=216", "the value '0_8'"),
+        (2, "Convolution c 1 1 a c 0=+8 1=3 6=216", "the value"),
+        (
+            2,
+            "Convolution c 1 1 a c 0=0000000000000008 1=3 6=216",
+            "the value",
+        ),  # of which it would read 15 characters
+        (2, "Convolution c 1 1 a c 0=8 1=3 6=216 0=4", "the setting 0 twice"),
+        (2, "Convolution c 1 1 a c 0=8 1=3 6=216 -23300=1,4", "the setting -23300 twice"),
+        (2, "Convolution c 1 1 a c 0=8 1=3 6=216 9=nan", "the value 'nan'"),
+        (2, "Convolution c 1 1 a c 0=8 1=3 6=216 \u0661=3", "where a whole number stands"),
         (11, "InnerProduct w 1 1 v out0 0=4 2=5", "InnerProduct of"),
         (12, "Noop x 1 1 u elsewhere", "without the outputs"),
     ],
 )
 def test_others_are_refused(place: int, line: str, words: str) -> None:
     with pytest.raises(UnlistedModel, match=words):
-        check_ncnn(Path("x.param"), [*GOOD[:place], line, *GOOD[place + 1 :]], 32)
+        check_ncnn(Path("x.param"), [*GOOD[:place], line, *GOOD[place + 1 :]], 32, PLENTY)
 
 
 def test_a_network_that_costs_too_much_is_refused() -> None:
@@ -85,15 +102,13 @@ def test_a_network_that_costs_too_much_is_refused() -> None:
         "Convolution b 1 1 a b 0=2048 1=3 4=1 6=37748736",
     ]
     with pytest.raises(UnlistedModel, match="multiply-accumulates in a run"):
-        check_ncnn(Path("x.param"), wide, 64)
+        check_ncnn(Path("x.param"), wide, 64, PLENTY)
 
 
-def test_more_weights_than_the_file_holds(tmp_path: Path) -> None:
-    (tmp_path / "x.bin").write_bytes(bytes(831))
+def test_more_weights_than_the_file_holds() -> None:
     with pytest.raises(UnlistedModel, match=r"416 weights, more than x\.bin holds"):
-        check_ncnn(tmp_path / "x.param", GOOD, 32)
-    (tmp_path / "x.bin").write_bytes(bytes(832))
-    check_ncnn(tmp_path / "x.param", GOOD, 32)
+        check_ncnn(Path("x.param"), GOOD, 32, 831)
+    check_ncnn(Path("x.param"), GOOD, 32, 832)
 
 
 @pytest.mark.parametrize(

@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 from small_network import small_network
 
-from blazeface.guard.ncnn_check import Shape, _check_layer, check_ncnn
+from blazeface.guard.ncnn_check import _check_layer, check_ncnn
 from blazeface.guard.onnx_check import cost_of
 from blazeface.guard.onnx_values import Known
 from blazeface.guard.openvino_check import check_openvino, read_graph
 from blazeface.guard.openvino_rules import apply_openvino
+from blazeface.guard.shape_rules import Shape
 
 
 def exported(folder: Path, kind: str, suffix: str) -> Path:
@@ -32,7 +33,7 @@ def test_openvino(tmp_path: Path) -> None:
     root = ElementTree.parse(path).getroot()
     known: dict[str, Known] = {}
     side = small_network().spec.input_size
-    cost_of(read_graph(root, path.with_suffix(".bin")), 1, side, known, apply_openvino)
+    cost_of(read_graph(root, path.with_suffix(".bin").read_bytes()), 1, side, known, apply_openvino)
     model = openvino.Core().read_model(str(path))
     model.reshape([1, 3, side, side])
     numbers = {layer.get("name"): layer.get("id") for layer in root.iter("layer")}
@@ -53,7 +54,7 @@ def test_ncnn(tmp_path: Path) -> None:
     path = exported(tmp_path, "ncnn", ".param")
     lines = [line for line in path.read_text().splitlines()[2:] if not line.startswith("#")]
     side = small_network().spec.input_size
-    check_ncnn(path, lines, side)
+    check_ncnn(path, lines, side, path.with_suffix(".bin").stat().st_size)
     known: dict[str, Shape] = {}
     for line in lines:
         _check_layer(line.split(), known, side)

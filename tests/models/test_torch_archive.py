@@ -37,7 +37,7 @@ def saved(value: Any, path: Path) -> Path:
 
 
 def test_a_checkpoint_passes(good: Path) -> None:
-    check_archive(good)
+    check_archive(good.read_bytes())
     rebuild(load_checkpoint(good.parent))
 
 
@@ -65,7 +65,7 @@ def test_pytorch_s_own_refusal_stands_behind_ours(
     path = saved({"step": Malice()}, tmp_path / "x.pt")
     with pytest.raises(ValueError):
         load_archive(path)
-    monkeypatch.setattr(torch_archive, "check_archive", lambda path: None)
+    monkeypatch.setattr(torch_archive, "check_archive", lambda data: None)
     with pytest.raises(pickle.UnpicklingError, match="Weights only load failed"):
         load_archive(path)
     assert "run!" not in capfd.readouterr().out

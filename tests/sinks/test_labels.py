@@ -1,6 +1,7 @@
 """Faces as CSV, COCO and YOLO, to the letter."""
 
 import csv
+import dataclasses
 import json
 import os
 from fractions import Fraction
@@ -46,6 +47,16 @@ def test_csv(tmp_path: Path) -> None:
     assert rows[3][:7] == ["source.mp4", "12", "0.5", "64", "48", "4", "0.9"]
     assert rows[3][11:] == [f"{n}.0" for n in range(12)]
     assert len(rows) == 5
+
+
+@pytest.mark.parametrize(
+    ("name", "cell"),
+    [("=1+1.jpg", "./=1+1.jpg"), ("-a.jpg", "./-a.jpg"), ("@a", "./@a"), ("a=1.jpg", "a=1.jpg"), ("./=a", "./=a")],
+)
+def test_a_name_in_a_csv_is_no_formula(name: str, cell: str, tmp_path: Path) -> None:
+    with csv_file(tmp_path / "f.csv") as write:
+        write(dataclasses.replace(PICTURE, source=name), FACES)
+    assert {row[0] for row in csv.reader((tmp_path / "f.csv").open())} == {"source", cell}
 
 
 def test_coco(tmp_path: Path) -> None:

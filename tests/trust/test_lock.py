@@ -54,6 +54,51 @@ def test_nothing_is_asked_for_that_is_not_locked(name: str) -> None:
     assert looked_at > 5 and not missing
 
 
+@pytest.mark.parametrize("name", ["core", "dev", "docs", "formats"])
+@pytest.mark.parametrize(
+    ("system", "machine"),
+    [("linux", "x86_64"), ("linux", "aarch64"), ("darwin", "arm64"), ("win32", "AMD64")],
+)
+@pytest.mark.parametrize("python", ["3.11", "3.13"])
+def test_nothing_is_asked_for_on_another_platform_that_is_not_locked_for_it(
+    python: str, system: str, machine: str, name: str
+) -> None:
+    """By what the installed packages say that they ask for under the conditions of that platform. `python -m reliability.lock
+    --check` asks the files of the platform itself."""
+    from packaging.markers import Marker
+    from packaging.requirements import Requirement
+
+    environment = {
+        "python_version": python,
+        "python_full_version": f"{python}.0",
+        "implementation_version": f"{python}.0",
+        "sys_platform": system,
+        "platform_machine": machine,
+        "platform_system": {"linux": "Linux", "darwin": "Darwin", "win32": "Windows"}[system],
+        "os_name": "nt" if system == "win32" else "posix",
+        "extra": "",
+    }
+
+    def holds(marker: Marker | None) -> bool:
+        return marker is None or marker.evaluate(environment)
+
+    there = set()
+    for package, stanza in locked(name).items():
+        marker = stanza.split(" \\\n")[0].partition(" ; ")[2]
+        if holds(Marker(marker) if marker else None):
+            there.add(package)
+    looked_at = 0
+    for package in sorted(there - set(UNLISTED)):
+        try:
+            wanted = [Requirement(text) for text in requires(package) or ()]
+        except PackageNotFoundError:
+            continue
+        looked_at += 1
+        asked = {canonical(one.name) for one in wanted if holds(one.marker)}
+        assert asked <= there | set(OTHER_LOCKS), f"{package} asks for {asked - there - set(OTHER_LOCKS)}"
+    assert looked_at > 5
+
+
 @pytest.mark.parametrize("name", list(EXTRAS))
 def test_all_that_an_extra_asks_for_is_locked(name: str) -> None:
     from packaging.requirements import Requirement

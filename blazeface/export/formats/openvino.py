@@ -24,7 +24,7 @@ def write(network: BlazeFace, path: Path, options: Options) -> None:
     too, which saves a fifth of the time here (docs/export.md)."""
     half = options.precision == "float16"
     with tempfile.TemporaryDirectory(prefix="blazeface-") as folder:
-        source = Path(folder) / f"{network.spec.name}.onnx"
+        source = Path(folder) / "network.onnx"
         onnx.write(network, source, replace(options, precision="float32") if half else options, float_stem=False)
         from_onnx(source, path, network.spec, half, network.origin)
 
