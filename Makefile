@@ -16,10 +16,11 @@
 # make benchmark DATA=ROOT   ours and other people's detectors on val   make benchmark-speed   how fast all are
 #     PEERFILES=FOLDER: of yunet_n_dynamic.onnx and centerface.onnx, which no package carries; CLIPS=...: videos of a face
 # make tables     the tables of README and docs from the reports (YUNET=FILE: its model, which no package carries)
-# make model-mutants COUNT=100000 SEED=7   structured mutants of model files through the list of operators
-# make fuzz SECONDS=600   wrong bytes by the hundred thousand       make chaos ROUNDS=50   kill -9 at random moments
+# make model-mutants COUNT=100000 SEED=20   structured mutants of model files through the list of operators
+# make fuzz COUNT=1000000 SEED=20 [SECONDS=600]   wrong bytes, and for so long those that atheris makes
+# make chaos ROUNDS=50   kill -9 at random moments
 # make soak MINUTES=60    a camera that misbehaves                make mutants    which planted faults the tests miss
-#                 these four write a report each into docs/reliability
+#                 these five write a report each into docs/reliability; ADD=--add: the first three go on after the newest one
 # make lock       the hashes of the locked versions                make lock-check that they are whole on each platform
 # make audit      their licences, and known vulnerabilities
 # make pictures   draw the README's pictures and table again     make clean      what these made
@@ -37,10 +38,11 @@ MODEL ?= front-128 back-256
 YUNET ?=
 PEERFILES ?=
 CLIPS ?=
-SECONDS ?= 600
+SECONDS ?= 0
+ADD ?=
 ROUNDS ?= 50
-COUNT ?= 100000
-SEED ?= 7
+COUNT ?=
+SEED ?= 20
 ONLY ?=
 MINUTES ?= 60
 PARITY := .venv-parity
@@ -143,13 +145,13 @@ tables: $(VENV)/.dev
 # atheris, which guides by coverage, has no wheels for the newest Pythons; without it there are mutants alone.
 fuzz: $(VENV)/.dev
 	@$(PIP) install --only-binary :all: atheris==3.0.0 || echo "make: no atheris for this Python: mutants alone" >&2
-	$(RUN) -m reliability.fuzz --seconds $(SECONDS)
+	$(RUN) -m reliability.fuzz --seed $(SEED) $(if $(COUNT),--count $(COUNT)) --guided $(SECONDS) $(ADD)
 
 model-mutants: $(VENV)/.dev
-	$(RUN) -m reliability.model_mutants --count $(COUNT) --seed $(SEED) $(if $(filter command line environment,$(origin MINUTES)),--minutes $(MINUTES))
+	$(RUN) -m reliability.model_mutants $(if $(COUNT),--count $(COUNT)) --seed $(SEED) $(ADD) $(if $(filter command line environment,$(origin MINUTES)),--minutes $(MINUTES))
 
 chaos: $(VENV)/.dev
-	$(RUN) -m reliability.chaos --rounds $(ROUNDS)
+	$(RUN) -m reliability.chaos --rounds $(ROUNDS) --seed $(SEED) $(ADD)
 
 soak: $(VENV)/.dev
 	$(RUN) -m reliability.soak --minutes $(MINUTES)

@@ -189,7 +189,13 @@ def recording(place: Path) -> Trial:
     ) -> live.LiveSource:
         return live.LiveSource(item.name, camera.open, timeout, stop, False, 0.0, say)
 
-    class Noting(video_writer._Fitting):
+    fitting: Any = getattr(
+        video_writer._Fitting, "plain", video_writer._Fitting
+    )  # of an earlier part: without its note
+
+    class Noting(fitting):  # type: ignore[misc]
+        plain = fitting
+
         def write(self, image: Any, time: Any) -> None:
             super().write(image, time)
             written.append(float(time))

@@ -65,7 +65,7 @@ def commit() -> str:
 
 def newest(kind: str, folder: Path = FOLDER) -> dict[str, Any]:
     """The figures of the latest report of a kind."""
-    reports = sorted(folder.glob(f"{kind}-*.json"))
+    reports = sorted(folder.glob(f"{kind}-[0-9]*.json"))
     if not reports:
         raise FileNotFoundError(f"{folder} holds no report of {kind}: make {kind}")
     figures: dict[str, Any] = json.loads(reports[-1].read_text(encoding="utf-8"))

@@ -20,6 +20,8 @@ from blazeface.guard.protobuf import Field, Malformed, data_of, fields, integer,
 MAX_NODES = 10_000
 """Nodes, and tensors held in the file, of one graph."""
 
+TWICE = "a part that comes twice, which readers put together in their own ways"
+
 SMALL = 64
 """Numbers of a constant that are kept: of shapes, paddings, axes and scales."""
 
@@ -147,6 +149,8 @@ def _attribute(data: bytes) -> tuple[str, Value]:
             part = data_of(value)
             reals += [real(part[i : i + 4]) for i in range(0, len(part), 4)]
         elif number in (2, 3, 4, 5):
+            if number in single:
+                raise Refused(TWICE)
             single[number] = value
         elif number in (6, 11):
             raise Refused(f"a graph within the graph ({name[:60] or 'without a name'})")
@@ -212,6 +216,7 @@ def _tensor(data: bytes) -> Tensor:
 def _end(data: bytes) -> tuple[str, tuple[int | None, ...]]:
     """Name and shape of an input or output (ValueInfoProto); only tensors are known."""
     name, shape = "", []
+    parts = 0
     for number, value in fields(data):
         if number == 1:
             name = text(value)
@@ -221,6 +226,9 @@ def _end(data: bytes) -> tuple[str, tuple[int | None, ...]]:
                     raise Refused("an input or output that is no tensor")
                 for part, inner in fields(data_of(tensor)):
                     if part == 2:
+                        parts += 1
+                        if parts > 1:
+                            raise Refused(TWICE)
                         shape = [_axis(data_of(axis)) for number_, axis in fields(data_of(inner)) if number_ == 1]
     if len(shape) > 8:
         raise Refused("an input of more than 8 axes")

@@ -297,6 +297,22 @@ def test_structured_mutants_are_refused_or_run(small: Path, tmp_path: Path) -> N
     assert min(outcomes.values()) > 0
 
 
+def test_parts_that_come_twice_are_refused() -> None:
+    """Protobuf merges them: a shape would get the axes of both."""
+    shape = b"\x0a\x02\x08\x03"  # one axis of 3
+    tensor = b"\x08\x01" + (b"\x12" + bytes([len(shape)]) + shape) * 2
+    kind = b"\x0a" + bytes([len(tensor)]) + tensor
+    info = b"\x0a\x01x\x12" + bytes([len(kind)]) + kind
+    graph = b"\x5a" + bytes([len(info)]) + info
+    with pytest.raises(UnlistedModel, match="a part that comes twice"):
+        check_onnx(b"\x3a" + bytes([len(graph)]) + graph, "x")
+    attribute = b"\x0a\x01a\xa0\x01\x02\x18\x01\x18\x02"  # the integer a, 1 and then 2
+    node = b"\x22\x04Relu\x2a" + bytes([len(attribute)]) + attribute
+    graph = b"\x0a" + bytes([len(node)]) + node
+    with pytest.raises(UnlistedModel, match="a part that comes twice"):
+        check_onnx(b"\x3a" + bytes([len(graph)]) + graph, "x")
+
+
 def test_messages_are_read_as_protobuf_has_them() -> None:
     assert list(fields(b"\x08\x96\x01\x12\x02hi\x1d\x00\x00\x80\x3f")) == [
         (1, 150),
