@@ -64,9 +64,10 @@ TILE_SIDE = 1024
 MOST_ASPECT = 4.0
 """Long over short side of an input, at most."""
 
-SAME_POINTS = 0.4
-"""Mean distance between the keypoints of two boxes, in sizes of the smaller, below which they are one face. Two levels may
-see a face so differently large that the overlap of their boxes does not tell; those of neighbours lie further apart."""
+SAME_POINTS, SAME_SCORE = 0.4, 0.5
+"""Mean distance between the keypoints of two boxes, in sizes of the smaller, below which they are one face, and the score that
+the better needs for that: of two unsure boxes either may be the right one. Two levels may see a face so differently large
+that the overlap of their boxes does not tell; the keypoints of neighbours lie further apart."""
 
 MOST_CANDIDATES = 20_000
 """Candidates of all views that are looked at, best first; only a score threshold near zero gives more."""
@@ -215,7 +216,7 @@ def union(parts: Iterable[tuple[View, Candidates]], blend_iou: float, reduce: Re
     """The faces of a picture, best first, from the candidates of its views, in pixels of the picture.
 
     Candidates that a view is not trusted for are left out; the others of all views are reduced together, so that
-    what several views saw is one face; of faces with the same keypoints (SAME_POINTS) the best is kept.
+    what several views saw is one face; of faces with the same keypoints (SAME_POINTS) the best is kept if it is sure.
     """
     taken = [
         [column[mask] for column in candidates]
@@ -230,16 +231,17 @@ def union(parts: Iterable[tuple[View, Candidates]], blend_iou: float, reduce: Re
 
 
 def without_twins(boxes: Floats, scores: Floats, keypoints: Floats) -> Candidates:
-    """Faces, best first, without those whose keypoints are those of a better one: see SAME_POINTS. boxes (N, 4), scores
+    """Faces, best first, without those whose keypoints are those of a better, sure one: see SAME_POINTS. boxes (N, 4), scores
     (N,), keypoints (N, K, 2) -> the same for M <= N. Faces without keypoints all stay."""
     if not keypoints.shape[1]:
         return boxes, scores, keypoints
     size = np.sqrt(box_area(boxes))
     left = np.arange(len(scores))
-    kept = []
+    kept: list[int] = []
     while len(left):
         best, left = left[0], left[1:]
         kept.append(best)
-        distance = np.linalg.norm(keypoints[left] - keypoints[best], axis=2).mean(axis=1)
-        left = left[distance >= SAME_POINTS * np.minimum(size[left], size[best])]
+        if scores[best] >= SAME_SCORE:
+            distance = np.linalg.norm(keypoints[left] - keypoints[best], axis=2).mean(axis=1)
+            left = left[distance >= SAME_POINTS * np.minimum(size[left], size[best])]
     return boxes[kept], scores[kept], keypoints[kept]

@@ -172,7 +172,10 @@ def slow_union(parts: Sequence[tuple[View, Any]], iou: float) -> list[tuple[list
         pool = rest
     kept: list[tuple[list[float], float]] = []
     for face in faces:  # all keypoints of these lie in the middle of their box
-        if all(_middles_apart(face[0], better) >= 0.4 * min(_size(face[0]), _size(better)) for better, _ in kept):
+        near = (
+            score for box, score in kept if _middles_apart(face[0], box) < 0.4 * min(_size(face[0]), _size(box))
+        )
+        if all(score < 0.5 for score in near):
             kept.append(face)
     return kept
 
@@ -245,6 +248,10 @@ def test_a_face_that_two_levels_see_differently_large_is_one() -> None:
     assert boxes.tolist() == [fine[0]]
     assert scores.tolist() == [0.99]
     assert points.tolist() == [fine[2]]
+
+
+def test_of_two_unsure_boxes_of_a_face_both_stay() -> None:
+    assert len(without_twins(*columns(face(100, 100, 60, 0.49), face(101, 103, 90, 0.4)))[0]) == 2
 
 
 def test_a_face_before_another_and_faces_without_keypoints_stay() -> None:

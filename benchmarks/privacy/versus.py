@@ -75,6 +75,11 @@ def main() -> None:
         "--videos", type=Path, help="the folder of the clips whose truth is in benchmarks/privacy/truth"
     )
     parser.add_argument("--deface", type=Path, help="a Python that has deface 1.5 installed")
+    parser.add_argument(
+        "--deface-of",
+        type=Path,
+        help="an earlier result: deface's figures are taken from it, without running it again",
+    )
     parser.add_argument("--model", default="front-128")
     parser.add_argument("--min-face", default="auto", help='pixels, "auto" as with --blur, or "none"')
     parser.add_argument("--clips", nargs="*", help="these alone")
@@ -96,10 +101,13 @@ def main() -> None:
         "speed": args.speed,
         "clips": {},
     }
+    earlier = json.loads(args.deface_of.read_text())["clips"] if args.deface_of else {}
     for name, frames, times, truth, made in clips(args.videos):
         if args.clips and name not in args.clips:
             continue
         figures = measure(tqdm(frames, name, disable=None), times, truth, detector, args.deface)
+        if name in earlier:
+            figures["deface"] = Figures(**earlier[name]["deface"])
         result["clips"][name] = {
             "made": made,
             "frames": len(truth),

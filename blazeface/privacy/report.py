@@ -142,9 +142,10 @@ def _moments(number: int, paths: list[Rows], source: SourceLog) -> list[tuple[fl
             note(min(1.0, gap / RULES.bridge), times[before], times[after], f"not seen for {gap:.1f} s")
     rows = [row for path in paths for row in path if row.kind == "seen"]
     first, last = min(rows), max(rows)
-    if not source.alone and first.frame > 0 and not _at_edge(first, source):
+    # Where the cover reaches the source's first or last frame, no frame beside it could show the face.
+    if not source.alone and min(kinds) > 0 and not _at_edge(first, source):
         note(0.3, times[first.frame], times[first.frame], "appears in the middle of the picture")
-    if not source.alone and last.frame < len(times) - 1 and not _at_edge(last, source):
+    if not source.alone and max(kinds) < len(times) - 1 and not _at_edge(last, source):
         note(0.35, times[last.frame], times[last.frame], "lost in the middle of the picture")
     return found
 

@@ -16,7 +16,7 @@ from blazeface.privacy.log import THUMBNAIL
 COLUMNS, MOST = 6, 600
 """Tiles in a row, and in a sheet: the rest is in the report alone."""
 
-TILE_WIDTH, TILE_HEIGHT, HEADER = 236, THUMBNAIL + 12, 30
+TILE_WIDTH, TILE_HEIGHT, HEADER = 262, THUMBNAIL + 12, 30
 DARK, LIGHT, GREY, WARNING = (24, 24, 24), (240, 240, 240), (170, 170, 170), (60, 170, 255)  # BGR
 FONT = cv2.FONT_HERSHEY_SIMPLEX
 
@@ -64,8 +64,8 @@ def _draw(
 
 
 def _span(start: float, end: float, why: str = "") -> str:
-    if why:  # as long as fits
-        return f"{clock(start)} {why.split(':')[0]}"[:24]
+    if why:
+        return f"{clock(start)} {why.split(':')[0].replace('in the middle of the picture', 'mid-picture')}"
     return clock(start) if end - start < 0.05 else f"{clock(start)} - {clock(end)}"
 
 

@@ -53,7 +53,7 @@ def test_what_it_says_of_each_person() -> None:
     assert facts == {
         "number": 1, "covered": True, "from": 0.0, "to": 2.36, "seen": 39, "bridged": 21, "held": 0, "best_score": 0.9,
     }  # fmt: skip
-    assert one["paths"][0][0] == [0, 92, 92, 148, 148, 0.9]
+    assert one["paths"][0][0] == [0, 96, 92, 144, 148, 0.9]
     assert one["paths"][0][20][5] == 0
     assert len(one["paths"][0]) == 60
     assert other["best_score"] == 0.35
@@ -75,6 +75,17 @@ def test_a_face_that_comes_or_goes_in_the_middle_is_looked_at_and_one_at_the_edg
 
     assert whys(10) == []
     assert whys(100) == ["lost in the middle of the picture", "appears in the middle of the picture"]
+
+
+def test_a_face_that_is_covered_from_the_first_frame_to_the_last_is_not_looked_at() -> None:
+    """First seen in frame 5 and last in frame 90, it is covered for half a second, 12 frames, on either side."""
+
+    def whys(count: int) -> list[str]:
+        frames = [found((100, 100, 40, 0.9)) if 5 <= n <= 90 else NOTHING for n in range(count)]
+        return [moment["why"] for moment in report_of(logged(frames))["look_at"]]
+
+    assert whys(103) == []
+    assert whys(104) == ["lost in the middle of the picture"]
 
 
 def test_linked_tracks_are_one_person_and_numbers_are_those_of_the_whole_run() -> None:

@@ -46,6 +46,7 @@ export const SEARCH = {
   tile_side: 1024,
   most_aspect: 4.0,
   same_points: 0.4,
+  same_score: 0.5,
   most_candidates: 20000,
 };
 

@@ -67,11 +67,11 @@ export function union(parts, blendIou) {
   return withoutTwins(blend(taken, blendIou));
 }
 
-/** Faces, best first, without those whose keypoints are those of a better one. */
+/** Faces, best first, without those whose keypoints are those of a better, sure one. */
 export function withoutTwins(faces) {
   const kept = [];
   for (const face of faces) {
-    if (!kept.some((better) => sameFace(better, face))) kept.push(face);
+    if (!kept.some((better) => better.score >= SEARCH.same_score && sameFace(better, face))) kept.push(face);
   }
   return kept;
 }
