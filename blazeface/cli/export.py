@@ -24,6 +24,7 @@ from blazeface.export.format_table import (
     missing,
 )
 from blazeface.export.pictures import enough_pictures, synthetic_pictures
+from blazeface.files.names import printable
 from blazeface.files.pictures import read_picture
 from blazeface.geometry import Image
 from blazeface.sources.inputs import find_inputs
@@ -125,7 +126,7 @@ def run(args: argparse.Namespace) -> int:
             inference_copy(network), chosen_evenly(load_split(args.data, "val"), args.val_limit)
         )
         for fault in labelled.left_out:
-            print(f"{fault}; left out", file=sys.stderr)
+            print(printable(f"{fault}; left out"), file=sys.stderr)
     parity = export_network(network, args.out, args.format, options, pictures, labelled)
     print(f"{args.out}: {network.spec.name}, {args.precision}, {file_size(args.out) / 1000:,.0f} kB")
     print(parity.table())
@@ -189,7 +190,7 @@ def _read(paths: list[str]) -> list[Image]:
     """The first pictures of files and folders; what cannot be read is named on stderr."""
 
     def report(fault: BlazeFaceError) -> None:
-        print(f"--pictures: {fault}", file=sys.stderr)
+        print(printable(f"--pictures: {fault}"), file=sys.stderr)
 
     pictures: list[Image] = []
     for found in find_inputs(paths, report, videos=False):

@@ -7,6 +7,7 @@ from blazeface.evaluation.columns import BINS, FALSE_POSITIVES, KEYPOINTS
 from blazeface.evaluation.headline import SIZES, Headline
 from blazeface.evaluation.points import FAILURE
 from blazeface.evaluation.report import Group, Report
+from blazeface.files.names import printable
 
 HEADINGS = {**{f"AP {name}": name for name in BINS}, FALSE_POSITIVES: "FP", KEYPOINTS: "keypoints"}
 """Column heading of each figure."""
@@ -52,12 +53,15 @@ def table_text(report: Report) -> str:
         lines += ["", POINTS_TITLE, _line("", POINTS_HEADINGS)]
         lines += [_line(name, cells) for name, cells in point_rows(report)]
     lines += ["", calibration_line(report["calibration"])]
-    return "\n".join(lines)
+    return "\n".join(map(printable, lines))
 
 
 def markdown(report: Report, title: str) -> str:
     """The same tables in Markdown, the sources by their figures alone."""
-    groups: dict[str, Group] = {"all": report, **report["by_source"]}
+    groups: dict[str, Group] = {
+        "all": report,
+        **{plain(name): group for name, group in report["by_source"].items()},
+    }
     intervals = report["intervals"]
     spans = [intervals[key] for key in HEADINGS] if intervals else []
     rows = [["counted", *_counts(report)]]
@@ -65,8 +69,8 @@ def markdown(report: Report, title: str) -> str:
         rows.append([name or "(no folder)", *(number(group["figures"][key]) for key in HEADINGS)])
         if name == "all" and spans:
             rows.append(["95 %", *("-" if p is None else f"{number(p[0])}-{number(p[1])}" for p in spans)])
-    headline = [[name, *cells] for name, cells in headline_rows(report["headline"])]
-    parts = [f"# {title}"]
+    headline = [[plain(name), *cells] for name, cells in headline_rows(report["headline"])]
+    parts = [f"# {plain(title)}"]
     if headline:
         parts += [*headline_notes(report["headline"]), "", markdown_table(["", *HEADLINE_HEADINGS], headline), ""]
     parts += [*EXPLANATION, "", markdown_table(["", *HEADINGS.values()], rows)]
@@ -148,6 +152,11 @@ def markdown_table(headings: list[str], rows: list[list[str]]) -> str:
     """A table in Markdown, its numbers to the right."""
     lines = [headings, ["---"] + ["---:"] * (len(headings) - 1), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def plain(name: str) -> str:
+    """A folder's or file's name as text in Markdown: no HTML, no end of its cell, no control character."""
+    return printable(name).replace("&", "&amp;").replace("<", "&lt;").replace("|", "&#124;").replace("`", "&#96;")
 
 
 def number(value: float | None) -> str:

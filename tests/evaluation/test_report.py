@@ -14,7 +14,7 @@ from slow_rules import Picture
 
 from blazeface.evaluation.columns import make_columns, weighted_median
 from blazeface.evaluation.report import figures, intervals, make_report
-from blazeface.evaluation.table import number, table_text
+from blazeface.evaluation.table import markdown, number, table_text
 
 FP = "false positives per face-less picture"
 FOUND = Picture(100, 100, (face(0, 0, 20),), (seen(0, 0, 20, 0.9),))
@@ -96,3 +96,13 @@ def test_table_has_a_row_a_source_and_a_dash_for_nothing() -> None:
     assert len({len(line) for line in edges}) == 1  # columns are flush right
     assert len(lines[heading].rstrip()) == len(table_text(make_report(found)).splitlines()[heading])
     assert (number(0.8876), number(1.0), number(0.0), number(None)) == (".888", "1.000", ".000", "-")
+
+
+def test_a_folder_s_name_is_text_on_the_terminal_and_in_markdown() -> None:
+    report = make_report([to_record(FOUND, "\x1b]0;x\x07\n|<img src=x>`a")])
+    assert "\x1b" not in table_text(report) and "\\x1b]0;x\\x07\\n|<img" in table_text(report)
+    text = markdown(report, "a<b")
+    assert "\x1b" not in text and "<" not in text
+    (row,) = (line for line in text.splitlines() if "]0;x" in line)
+    assert row.count("|") == text.splitlines()[text.splitlines().index(row) - 1].count("|")
+    assert "# a&lt;b" in text

@@ -95,7 +95,7 @@ def _checked(args: argparse.Namespace) -> dict[str, SplitCheck]:
         except NoLabels as error:
             if split == "train":
                 raise
-            print(f"{error}; train takes --val-split 0.1")
+            print(printable(f"{error}; train takes --val-split 0.1"))
             continue
         read.append(found.labels)
         samples = read_labels(found, print)
@@ -138,5 +138,5 @@ def _write(args: argparse.Namespace, splits: dict[str, SplitCheck], both: list[t
                 write(args.out / name)
             written.append(name)
         except BlazeFaceError as error:
-            print(error)
+            print(printable(str(error)))
     print(f"written to {args.out}: {', '.join(written)}")

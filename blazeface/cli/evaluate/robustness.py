@@ -24,6 +24,7 @@ from blazeface.evaluation.robustness.centred import (
 from blazeface.evaluation.robustness.clips import clip_scores
 from blazeface.evaluation.robustness.measure import harder_records, measure_robustness
 from blazeface.evaluation.robustness.table import Hardness
+from blazeface.files.names import printable
 from blazeface.files.pictures import read_picture
 from blazeface.geometry import Image
 from blazeface.sources.inputs import find_input
@@ -95,11 +96,11 @@ def measure_hardness(
             result["centred"][f"faces of {split}"] = score_single_faces(singles, read, detect)
     unread = 0
     for path in clips:
-        frames = tqdm(clip_frames(path), path.name, unit="frame", leave=False, disable=None)
+        frames = tqdm(clip_frames(path), printable(path.name), unit="frame", leave=False, disable=None)
         try:
             result["clips"][path.name] = clip_scores(frames, detect)
         except BlazeFaceError as error:
-            print(f"--clips: {error}; left out", file=sys.stderr)
+            print(printable(f"--clips: {error}; left out"), file=sys.stderr)
             unread += 1
     return result, unread
 
