@@ -254,7 +254,7 @@ FULL_RANGE_DENSE = ModelSpec(
 # Other families of networks at the cost of front-128, under the same anchors, for comparison.
 LIGHT_FAMILY = tuple(
     replace(PAPER_128, name=f"{family}-128")
-    for family in ("squeezenet", "mobilenet-v1", "mobilenet-v2", "shufflenet", "xception")
+    for family in ("squeezenet", "mobilenet-v1", "mobilenet-v2", "shufflenet", "xception", "xception-aligned")
 )
 
 NAMED_SPECS = {

@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from blazeface.spec import METADATA_KEY
+from blazeface.tflite.graph import read_graph
 from blazeface.training.compiler import cpu_name
 
 ROUNDS, WARM_UP = 200, 10
@@ -43,6 +45,12 @@ def latencies(files: dict[str, Path]) -> dict[str, Any]:
 
 
 def _opened(path: Path) -> Callable[[], object]:
+    if path.suffix == ".tflite" and METADATA_KEY not in read_graph(path).metadata:
+        from ai_edge_litert.interpreter import Interpreter
+
+        interpreter = Interpreter(str(path), num_threads=1)
+        interpreter.allocate_tensors()
+        return interpreter.invoke  # type: ignore[no-any-return]
     if path.suffix == ".tflite":
         from blazeface.backends.tflite_backend import TfliteBackend
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +30,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--evaluate", type=Path, metavar="FILE", help="train nothing, measure this .onnx file")
     add(
         "--kind",
-        choices=("dense", "separable"),
+        choices=("dense", "separable", "residual", "residual-separable"),
         default="dense",
-        help="of the 3 x 3 convolutions (default: dense)",
+        help="two branches that exchange what they see (dense, the default), or a residual network; each also with separable"
+        " 3 x 3 convolutions",
     )
     add(
         "--init",
@@ -54,7 +56,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write model.safetensors, refine.onnx and report.json into the run's folder; print the keypoint errors."""
+    """Write model.safetensors, refine.onnx, refine.tflite (where LiteRT is installed) and report.json into the run's folder;
+    print the keypoint errors."""
     if (args.out is None) == (args.evaluate is None):
         raise BlazeFaceError("name the run's folder with --out, or a file to measure with --evaluate")
     refuse_unless(args.overwrite, "--json", [args.json] if args.json else [])
@@ -127,7 +130,7 @@ def _train(args: argparse.Namespace) -> dict[str, Any] | None:
         import torch
 
         from blazeface.data.face_crops import cut_faces
-        from blazeface.export.refine import export_refine
+        from blazeface.export.refine import export_refine, export_refine_tflite
         from blazeface.models.cost import count
         from blazeface.models.refine import load_refine, save_refine
         from blazeface.training.tasks.refine import refine_config, train_refine
@@ -143,6 +146,8 @@ def _train(args: argparse.Namespace) -> dict[str, Any] | None:
         return None
     save_refine(network, args.out / "model.safetensors")
     difference = export_refine(network, args.out / "refine.onnx")
+    with_litert = find_spec("ai_edge_litert") is not None
+    tflite = export_refine_tflite(network, args.out / "refine.tflite") if with_litert else None
     size = network.spec.size
     cost = count(network.folded(), torch.zeros(1, 3, size, size))
     return {
@@ -154,4 +159,5 @@ def _train(args: argparse.Namespace) -> dict[str, Any] | None:
         "parameters": cost.parameters,
         "macs": cost.macs,
         "onnx_difference": difference,
+        "tflite_difference": tflite,
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 from blazeface.data.samples import load_split
@@ -31,12 +32,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write model.safetensors, segment.onnx and report.json into the run's folder; print the IoU on val."""
+    """Write model.safetensors, segment.onnx, segment.tflite (where LiteRT is installed) and report.json into the run's folder;
+    print the IoU on val."""
     try:
         import torch
 
         from blazeface.data.face_masks import masked_pictures
-        from blazeface.export.auxiliary import export_auxiliary
+        from blazeface.export.auxiliary import export_auxiliary, export_tflite
         from blazeface.models.cost import count
         from blazeface.models.light.segmenters import SEGMENT_KEY, SEGMENT_SIZE, save_segmenter
         from blazeface.training.tasks.segment import mask_iou, segment_config, train_segmenter
@@ -56,13 +58,18 @@ def run(args: argparse.Namespace) -> int:
         print(f"stopped; the same command goes on in {args.out}")
         return 130
     save_segmenter(network, args.kind, args.out / "model.safetensors")
+    names, kind = ("pictures", "logits"), {SEGMENT_KEY: args.kind}
+    scaled = "float32, RGB, (value - 127.5) / 127.5, letterboxed"
     about = (
-        f"Faces and background. pictures: (batch, 3, {SEGMENT_SIZE}, {SEGMENT_SIZE}) float32, RGB, (value - 127.5) /"
-        " 127.5, letterboxed. logits: (batch, 2, H, W), background first."
+        f"Faces and background. pictures: (batch, 3, {SEGMENT_SIZE}, {SEGMENT_SIZE}) {scaled}. logits: (batch, 2, H, W),"
+        " background first."
     )
-    difference = export_auxiliary(
-        network, args.out / "segment.onnx", SEGMENT_SIZE, ("pictures", "logits"), {SEGMENT_KEY: args.kind}, about
-    )
+    difference = export_auxiliary(network, args.out / "segment.onnx", SEGMENT_SIZE, names, kind, about)
+    tflite = None
+    if find_spec("ai_edge_litert") is not None:
+        about = f"Faces and background. pictures: (1, H, W, 3) {scaled}. logits: (1, H, W, 2), background first."
+        shape = (3, SEGMENT_SIZE, SEGMENT_SIZE)
+        tflite = export_tflite(network, args.out / "segment.tflite", shape, names, kind, about)
     cost = count(network, torch.zeros(1, 3, SEGMENT_SIZE, SEGMENT_SIZE))
     val = masked_pictures(splits["val"], SEGMENT_SIZE)
     report = {
@@ -75,6 +82,7 @@ def run(args: argparse.Namespace) -> int:
         "parameters": cost.parameters,
         "macs": cost.macs,
         "onnx_difference": difference,
+        "tflite_difference": tflite,
     }
     with staged_file(args.out / "report.json") as part:
         part.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")

@@ -58,6 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     recipe = parser.add_argument_group("recipe (fixed once a run has begun)")
     add = recipe.add_argument
     add("--model", help=f"what to train: {', '.join(sorted(NAMED_SPECS))} (default front-128)")
+    add("--width", type=float, metavar="X", help="width multiplier of xception-aligned-128, in (0, 2]")
     add(
         "--init",
         metavar="NAME|FILE",
@@ -249,7 +250,9 @@ def _fresh(config: TrainConfig, args: argparse.Namespace, out: Path | None) -> B
 
     torch.manual_seed(config.seed)
     if args.init is None:
-        return build(config.model)
+        return build(config.model, config.width)
+    if config.width:
+        raise BlazeFaceError("--width is for a network that starts at random: --init brings its own layout")
     network = load_network(args.init)
     if out:
         save_weights(network, out / FILE_OF_INITIAL)

@@ -6,9 +6,14 @@ what Google's released weights expect and what mobile runtimes run without a sep
 
 from __future__ import annotations
 
+import copy
+from typing import TypeVar
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+Network = TypeVar("Network", bound=nn.Module)
 
 
 class SameConv2d(nn.Conv2d):
@@ -25,14 +30,16 @@ class SameConv2d(nn.Conv2d):
         stride: int | tuple[int, int] = 1,
         groups: int = 1,
         bias: bool = True,
+        dilation: int | tuple[int, int] = 1,
     ):
-        tall, wide = (max(k - s, 0) for k, s in zip(_pair(kernel), _pair(stride), strict=True))
+        sizes = zip(_pair(kernel), _pair(stride), _pair(dilation), strict=True)
+        tall, wide = (max((k - 1) * d + 1 - s, 0) for k, s, d in sizes)
         before = (tall // 2, wide // 2)
         # As F.pad wants it: left, right, top, bottom.
         sides = (before[1], wide - before[1], before[0], tall - before[0])
         self.uneven = sides if tall % 2 or wide % 2 else None
         padding = 0 if self.uneven else before
-        super().__init__(in_channels, out_channels, kernel, stride, padding, groups=groups, bias=bias)
+        super().__init__(in_channels, out_channels, kernel, stride, padding, dilation, groups, bias)
 
     def forward(self, x: Tensor) -> Tensor:
         if self.uneven:
@@ -211,3 +218,18 @@ def fold_norm(layers: nn.Sequential) -> ConvNorm:
     assert convolution.bias is not None
     convolution.bias.copy_((convolution.bias - norm.running_mean) * gain + norm.bias)
     return ConvNorm(layer, norm=False)
+
+
+def fold_all(network: nn.Module) -> None:
+    """Fold every pair of convolution and batch norm of a network in eval mode, in place."""
+    for module in list(network.modules()):
+        for name, child in list(module.named_children()):
+            if isinstance(child, nn.Sequential) and len(child) == 2 and isinstance(child[1], nn.BatchNorm2d):
+                setattr(module, name, fold_norm(child))
+
+
+def folded_copy(network: Network) -> Network:
+    """A copy for inference: batch norm folded into the convolutions, same answers in eval mode."""
+    folded = copy.deepcopy(network).eval()
+    fold_all(folded)
+    return folded

@@ -60,12 +60,19 @@ def count(network: nn.Module, inputs: Tensor | Sequence[Tensor]) -> Cost:
     seen: set[nn.Module] = set()
     names = {module: name for name, module in network.named_modules()}
 
-    def note(module: nn.Module, _: object, output: Tensor) -> None:
+    def note(module: nn.Module, given: tuple[Tensor, ...], output: Tensor) -> None:
         own = 0 if module in seen else sum(p.numel() for p in module.parameters())
         seen.add(module)
         shape = tuple(output.shape[1:])
         layers.append(
-            LayerCost(names[module], _kind(module), shape, own, layer_macs(module, shape), math.prod(shape))
+            LayerCost(
+                names[module],
+                _kind(module),
+                shape,
+                own,
+                layer_macs(module, shape, tuple(given[0].shape[1:])),
+                math.prod(shape),
+            )
         )
 
     hooks = [m.register_forward_hook(note) for m in names if isinstance(m, COUNTED)]
@@ -81,13 +88,12 @@ def count(network: nn.Module, inputs: Tensor | Sequence[Tensor]) -> Cost:
     return Cost(tuple(layers), sum(p.numel() for p in network.parameters()))
 
 
-def layer_macs(module: nn.Module, shape: Sequence[int]) -> int:
-    """Multiply-accumulates of one layer for one picture; shape: of its output, (C, H, W) or (N,)."""
+def layer_macs(module: nn.Module, shape: Sequence[int], given: Sequence[int]) -> int:
+    """Multiply-accumulates of one layer for one picture; shape: of its output, (C, H, W) or (N,); given: of its input."""
     if isinstance(module, nn.ConvTranspose2d):
-        # Every input value meets every weight; sizes of outputs with overlap do not matter.
-        assert module.stride == module.kernel_size and isinstance(module.stride[0], int), "without overlap only"
-        inputs = math.prod(shape[1:]) // math.prod(module.stride)
-        return inputs * module.weight.numel()
+        return (
+            math.prod(given[1:]) * module.weight.numel()
+        )  # each cell of the input meets every weight of its group
     if isinstance(module, nn.Conv2d):
         return math.prod(shape[1:]) * module.weight.numel()
     if isinstance(module, nn.Linear):

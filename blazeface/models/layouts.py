@@ -13,9 +13,9 @@ from typing import Any
 from blazeface.errors import BlazeFaceError
 from blazeface.files.names import printable
 
-KINDS = ("blaze", "dense", "fire", "separable", "inverted", "shuffle", "xception")
+KINDS = ("blaze", "dense", "fire", "separable", "inverted", "shuffle", "xception", "aligned", "aligned-exit")
 """Families of blocks: BlazeFace's own and a plain dense convolution (`models.blocks`), and those of the networks around it
-(`models.light.blocks`)."""
+(`models.light.blocks`, `models.light.xception_aligned`)."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,9 @@ class Block:
     Three options of BlazeFace's own blocks, for networks that other texts describe. projected: max pool and a 1 x 1
     convolution with batch norm are the shortcut. depthwise_norm: a batch norm follows the k x k convolutions, too.
     dense_middle: the second k x k convolution of a double block is dense.
+
+    Three of Aligned Xception's. repeats: separable convolutions of an "aligned" block, 3, or 2 that change the width in the
+    second. activated: it ends with ReLU. dilation: of the depthwise convolutions of both kinds, at stride 1.
     """
 
     channels: int
@@ -47,9 +50,18 @@ class Block:
     projected: bool = False
     depthwise_norm: bool = False
     dense_middle: bool = False
+    repeats: int = 0
+    activated: bool = False
+    dilation: int = 1
 
 
 BLOCK_OPTIONS = ("projected", "depthwise_norm", "dense_middle")
+"""Of BlazeFace's own blocks."""
+
+ALIGNED_OPTIONS = {"repeats": 0, "activated": False, "dilation": 1}
+"""Of Aligned Xception's, and what they are where they are not set."""
+
+UNSET = dict.fromkeys(BLOCK_OPTIONS, False) | ALIGNED_OPTIONS
 """Fields that are written only where they are set, so that layouts without them read and compare as they always did."""
 
 RULES = ("separable", "grouped", "factorized", "depthwise")
@@ -104,8 +116,8 @@ class Layout:
     def to_json(self) -> str:
         data = asdict(self)
         for block in data["blocks"]:
-            for option in BLOCK_OPTIONS:
-                if not block[option]:
+            for option, value in UNSET.items():
+                if block[option] == value:
                     del block[option]
         for change in data["lightened"]:
             if change["between"] == "nothing":
@@ -191,6 +203,20 @@ def _check_options(index: int, block: Block) -> None:
         raise ValueError(f"the options of block {index} must be true or false")
     if options and (block.kind != "blaze" or block.skip_from is not None):
         raise ValueError(f"block {index} of kind {block.kind!r} does not know {options[0]}")
+    aligned = {name: getattr(block, name) for name in ALIGNED_OPTIONS}
+    if block.kind == "aligned":
+        if type(block.repeats) is not int or block.repeats not in (2, 3) or type(block.activated) is not bool:
+            raise ValueError(f"block {index} has impossible options {aligned}")
+    elif block.kind != "aligned-exit" and aligned != ALIGNED_OPTIONS:
+        raise ValueError(f"block {index} of kind {block.kind!r} knows no options of Aligned Xception")
+    if (
+        type(block.dilation) is not int
+        or not 1 <= block.dilation <= 64
+        or (block.dilation > 1 and block.stride > 1)
+    ):
+        raise ValueError(f"block {index} has an impossible dilation {block.dilation!r}")
+    if block.kind == "aligned-exit" and (block.stride > 1 or block.repeats or block.activated):
+        raise ValueError(f"block {index} of kind 'aligned-exit' has a dilation only")
     if block.projected and not block.residual:
         raise ValueError(f"block {index} has no shortcut to be projected")
     if block.dense_middle and not block.bottleneck:

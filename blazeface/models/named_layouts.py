@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
+from blazeface.errors import BlazeFaceError
 from blazeface.models.layouts import Block, Layout
 
 # arXiv 1907.05047, table 4: five single blocks, then six double ones.
@@ -231,6 +232,50 @@ XCEPTION = Layout(
     ),
 )
 
+ALIGNED_CHANNELS = (32, 64, 128, 256, 728, 1024, 1536, 2048)
+"""Channels of Aligned Xception (`light.xception_aligned`) at its full width, from the stem to the last separable convolution."""
+
+MIDDLE_BLOCKS = 16
+
+
+def aligned_widths(width: float) -> tuple[int, ...]:
+    """ALIGNED_CHANNELS times a width multiplier in (0, 2], in steps of 8, down to 16. Raises BlazeFaceError for another one."""
+    if not 0 < width <= 2:
+        raise BlazeFaceError(f"the width multiplier of Aligned Xception must lie in (0, 2], not {width}")
+    # Not below 16: in PyTorch 2.13 the backward pass of a strided 1 x 1 convolution in channels_last format writes
+    # beyond its memory for 8 and 12 input channels.
+    return tuple(max(16, round(channels * width / 8) * 8) for channels in ALIGNED_CHANNELS)
+
+
+def aligned_layout(width: float) -> Layout:
+    """Aligned Xception at output stride 16 as a detector's backbone, at any width multiplier in (0, 2].
+
+    The block of stride 8 and the last convolution feed the head. Every block begins with ReLU; where the one before ends with
+    one that changes nothing, so that this is the network of `light.xception_aligned`, weight for weight.
+    """
+    w32, w64, w128, w256, w728, w1024, w1536, w2048 = aligned_widths(width)
+    block = partial(Block, kind="aligned", kernel=3, repeats=3)
+    last = partial(Block, kind="aligned-exit", kernel=3, dilation=2)
+    return Layout(
+        stem_channels=w32,
+        stem_kernel=3,
+        blocks=(
+            dense(w64),
+            block(w128, stride=2, activated=True),
+            block(w256, stride=2, feeds_head=True),
+            block(w728, stride=2),
+            *MIDDLE_BLOCKS * [block(w728)],
+            block(w1024, repeats=2, activated=True),
+            last(w1536),
+            last(w1536),
+            last(w2048, feeds_head=True),
+        ),
+    )
+
+
+ALIGNED_WIDTH = 0.08
+"""Width multiplier of the named detector: the one whose multiply-accumulates come nearest to those of paper-128."""
+
 NAMED_LAYOUTS = {
     "front-128": FRONT,
     "back-256": BACK,
@@ -244,5 +289,6 @@ NAMED_LAYOUTS = {
     "mobilenet-v2-128": MOBILENET_V2,
     "shufflenet-128": SHUFFLENET,
     "xception-128": XCEPTION,
+    "xception-aligned-128": aligned_layout(ALIGNED_WIDTH),
 }
 """Layout of each named model of `blazeface.spec`."""

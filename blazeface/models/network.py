@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 
 import torch
@@ -17,12 +16,13 @@ from blazeface.models.blocks import (
     DoubleBlazeBlock,
     SameConv2d,
     UpBlock,
-    fold_norm,
+    folded_copy,
 )
 from blazeface.models.layouts import Block, Layout, Lightened
 from blazeface.models.light.blocks import Fire, InvertedResidual, SeparableBlock, ShuffleUnit, XceptionBlock
 from blazeface.models.light.lighten import exchange, fits
-from blazeface.models.named_layouts import NAMED_LAYOUTS
+from blazeface.models.light.xception_aligned import AlignedBlock, ExitSeparable
+from blazeface.models.named_layouts import NAMED_LAYOUTS, aligned_layout
 from blazeface.models.origin import Origin
 from blazeface.spec import ModelSpec, named_spec
 
@@ -87,12 +87,7 @@ class BlazeFace(nn.Module):
 
     def folded(self) -> BlazeFace:
         """A copy for inference: batch norm folded into the convolutions, same answers in eval mode."""
-        network = copy.deepcopy(self).eval()
-        for module in network.modules():
-            for name, child in module.named_children():
-                if isinstance(child, nn.Sequential) and len(child) == 2 and isinstance(child[1], nn.BatchNorm2d):
-                    setattr(module, name, fold_norm(child))
-        return network
+        return folded_copy(self)
 
     def _exchange(self, change: Lightened, norm: bool) -> None:
         for name in change.layers:
@@ -125,9 +120,9 @@ class BlazeFace(nn.Module):
                 bias[:, 2:4] = sizes[:, None]
 
 
-def build(name: str) -> BlazeFace:
-    """A fresh network of a named model, for training."""
-    return BlazeFace(named_spec(name), NAMED_LAYOUTS[name])
+def build(name: str, width: float = 0.0) -> BlazeFace:
+    """A fresh network of a named model, for training. width: multiplier of xception-aligned-128, instead of its own."""
+    return BlazeFace(named_spec(name), aligned_layout(width) if width else NAMED_LAYOUTS[name])
 
 
 def _build(widths: list[int], index: int, block: Block, norm: bool) -> nn.Module:
@@ -147,6 +142,12 @@ def _build(widths: list[int], index: int, block: Block, norm: bool) -> nn.Module
             return ShuffleUnit(width, *numbers, norm, dense_start=index == 0)
         case "xception":
             return XceptionBlock(width, block.channels, block.stride, block.kernel, norm)
+        case "aligned":
+            strides = (block.stride, block.dilation)
+            closing = block.repeats == 3
+            return AlignedBlock(width, block.channels, *strides, closing, activated=block.activated, norm=norm)
+        case "aligned-exit":
+            return ExitSeparable(width, block.channels, block.dilation, norm)
     if block.skip_from is not None:
         return UpBlock(width, widths[block.skip_from + 1], block.channels, norm)
     if block.bottleneck:

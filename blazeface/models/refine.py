@@ -1,9 +1,11 @@
-"""The network of the second stage: keypoints in a face crop, after HRNet (arXiv 1902.09212), much smaller."""
+"""The networks of the second stage: keypoints in a face crop, after HRNet (arXiv 1902.09212), much smaller, or by a small
+residual network (`light.residual`)."""
 
 from __future__ import annotations
 
 import copy
 from pathlib import Path
+from typing import TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -11,9 +13,10 @@ from torch.nn import functional as F
 
 from blazeface.crop import CROP_KEY, CropSpec
 from blazeface.errors import BlazeFaceError
-from blazeface.models.blocks import fold_norm
+from blazeface.models.blocks import folded_copy
 from blazeface.models.light.blocks import conv_norm
 from blazeface.models.light.lighten import lighten
+from blazeface.models.light.residual import BasicBlock, ResidualKeypoints
 from blazeface.models.tensor_file import fill, read_tensors, write_tensors
 from blazeface.spec import KEYPOINT_NAMES
 
@@ -22,20 +25,10 @@ FINE, COARSE = 24, 48
 
 EXCHANGES = 2
 
-KINDS = ("dense", "separable")
+KINDS = ("dense", "separable", "residual", "residual-separable")
+"""The networks by name: RefineNet and ResidualKeypoints, each as it is and with its 3 x 3 convolutions made separable."""
+
 KIND_KEY = "blazeface.refine.kind"
-
-
-class BasicBlock(nn.Module):
-    """Two 3 x 3 convolutions around a shortcut (arXiv 1512.03385, figure 5 left); (B, C, H, W) -> the same."""
-
-    def __init__(self, channels: int, norm: bool = True):
-        super().__init__()
-        self.first = conv_norm(channels, channels, 3, norm)
-        self.second = conv_norm(channels, channels, 3, norm)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return F.relu(x + self.second(F.relu(self.first(x))))
 
 
 class Exchange(nn.Module):
@@ -91,38 +84,42 @@ class RefineNet(nn.Module):
 
     def folded(self) -> RefineNet:
         """A copy for inference: batch norm folded into the convolutions, same answers in eval mode."""
-        network = copy.deepcopy(self).eval()
-        fold_all(network)
-        return network
+        return folded_copy(self)
 
 
-def build_refine(kind: str, spec: CropSpec | None = None, norm: bool = True) -> RefineNet:
-    """A fresh network: "dense", or "separable", which is the dense one made light."""
+SecondStage: TypeAlias = RefineNet | ResidualKeypoints
+
+
+def build_refine(kind: str, spec: CropSpec | None = None) -> SecondStage:
+    """A fresh network, one of KINDS. Raises BlazeFaceError for another name.
+
+    Between the two parts of a separable convolution stands batch norm, and in the residual network ReLU as well.
+    """
     if kind not in KINDS:
         raise BlazeFaceError(f"unknown kind {kind!r} of second stage: there are {', '.join(KINDS)}")
-    network = RefineNet(spec, norm)
-    if kind == "separable":
-        lighten(network, "separable", between="norm" if norm else "nothing")
-        network.kind = kind
+    network = ResidualKeypoints(spec) if kind.startswith("residual") else RefineNet(spec)
+    if kind.endswith("separable"):
+        lighten(network, "separable", between="norm" if kind == "separable" else "norm-relu")
+    network.kind = kind
     return network
 
 
-def lightened_refine(dense: RefineNet) -> RefineNet:
-    """The separable form of a trained dense network, its layers as near to the old ones as they can be, to train on."""
+def lightened_refine(dense: SecondStage) -> SecondStage:
+    """The separable form of a trained "dense" network, its layers as near to the old ones as they can be, to train on."""
     if dense.kind != "dense":
-        raise BlazeFaceError(f"a {dense.kind} second stage cannot be made light once more")
+        raise BlazeFaceError(f"a {dense.kind} second stage cannot be the start of another kind")
     network = copy.deepcopy(dense)
     lighten(network, "separable", between="norm", init="svd")
     network.kind = "separable"
     return network
 
 
-def save_refine(network: RefineNet, path: Path) -> None:
+def save_refine(network: SecondStage, path: Path) -> None:
     """Write a network with its crop spec. The file appears whole or not at all."""
     write_tensors(network, path, {CROP_KEY: network.spec.to_json(), KIND_KEY: network.kind})
 
 
-def load_refine(path: Path) -> RefineNet:
+def load_refine(path: Path) -> SecondStage:
     """The network of a file that `save_refine` wrote, in eval mode. Raises BlazeFaceError naming the file."""
     metadata, tensors = read_tensors(path)
     if CROP_KEY not in metadata or metadata.get(KIND_KEY) not in KINDS:
@@ -130,14 +127,6 @@ def load_refine(path: Path) -> RefineNet:
     network = build_refine(metadata[KIND_KEY], CropSpec.from_json(metadata[CROP_KEY], str(path)))
     fill(network, tensors, path)
     return network.eval()
-
-
-def fold_all(network: nn.Module) -> None:
-    """Fold every pair of convolution and batch norm of a network in eval mode, in place."""
-    for module in list(network.modules()):
-        for name, child in list(module.named_children()):
-            if isinstance(child, nn.Sequential) and len(child) == 2 and isinstance(child[1], nn.BatchNorm2d):
-                setattr(module, name, fold_norm(child))
 
 
 def _twice(x: Tensor) -> Tensor:

@@ -22,7 +22,13 @@ LENGTH = 8
 def write_tensors(network: nn.Module, path: Path, metadata: Mapping[str, str]) -> None:
     """Write a network's state, the same bytes for the same state and metadata. The file appears whole or not at all;
     BlazeFaceError where it cannot be written."""
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+    tensors: dict[str, Tensor] = {}
+    held: set[int] = set()
+    for name, tensor in network.state_dict().items():
+        whole = tensor.detach().cpu().contiguous()
+        # A parameter that stands in several places is written for each, since the format knows no sharing.
+        tensors[name] = whole.clone() if whole.untyped_storage().data_ptr() in held else whole
+        held.add(whole.untyped_storage().data_ptr())
     try:
         with staged_file(path) as part:
             part.write_bytes(with_sorted_header(save(tensors, dict(metadata))))

@@ -45,6 +45,15 @@ Pool2DOptions: padding b, stride_w i, stride_h i, filter_w i, filter_h i, activa
 SoftmaxOptions: beta f
 ConcatenationOptions: axis i, activation b
 AddOptions: activation b
+MulOptions: activation b
+SubOptions: activation b
+DivOptions: activation b
+FullyConnectedOptions: activation b, weights_format b, keep_num_dims ?
+ReducerOptions: keep_dims ?
+ResizeNearestNeighborOptions: align_corners ?, half_pixel ?
+TransposeConvOptions: padding b, stride_w i, stride_h i, activation b
+PadV2Options:
+SliceOptions:
 ResizeBilinearOptions: new_height i, new_width i, align_corners ?, half_pixel ?
 ReshapeOptions: new_shape [i]
 PadOptions:
@@ -81,6 +90,15 @@ OPTIONS = {
     "SOFTMAX": ("SoftmaxOptions", 9),
     "CONCATENATION": ("ConcatenationOptions", 10),
     "ADD": ("AddOptions", 11),
+    "MUL": ("MulOptions", 21),
+    "SUB": ("SubOptions", 28),
+    "DIV": ("DivOptions", 29),
+    "FULLY_CONNECTED": ("FullyConnectedOptions", 8),
+    "MEAN": ("ReducerOptions", 27),
+    "RESIZE_NEAREST_NEIGHBOR": ("ResizeNearestNeighborOptions", 74),
+    "TRANSPOSE_CONV": ("TransposeConvOptions", 49),
+    "PADV2": ("PadV2Options", 43),
+    "SLICE": ("SliceOptions", 48),
     "RESIZE_BILINEAR": ("ResizeBilinearOptions", 15),
     "RESHAPE": ("ReshapeOptions", 17),
     "PAD": ("PadOptions", 22),

@@ -13,8 +13,14 @@ from blazeface.tflite.model import Graph, Model, Operator, Quantization, Tensor
 from blazeface.tflite.names import DTYPES, OPERATORS
 from blazeface.tflite.schema import ACTIVATIONS, OPTIONS, PADDINGS
 
-VERSIONS = {"DEQUANTIZE": 3, "RESIZE_BILINEAR": 3}
-"""Version of an operation that knows float16, or half-pixel centres; the others are of version 1."""
+VERSIONS = {
+    "DEQUANTIZE": 3,
+    "RESIZE_BILINEAR": 3,
+    "RESIZE_NEAREST_NEIGHBOR": 3,
+    "TRANSPOSE_CONV": 3,
+    "FULLY_CONNECTED": 5,
+}
+"""Version of an operation that knows float16, half-pixel centres, a bias, or more than two axes; the others are of version 1."""
 
 GROUPED = 6
 """Version of CONV_2D that knows groups."""
@@ -128,9 +134,10 @@ class GraphWriter:
         stride: tuple[int, int] = (1, 1),
         activation: str = "NONE",
         grouped: bool = False,
+        dilation: tuple[int, int] = (1, 1),
     ) -> int:
         """CONV_2D, SAME. weight: (out, height, width, in); grouped: in is less than the input has."""
-        options = {**_window(*stride), "dilation_w": 1, "dilation_h": 1, **_activation(activation)}
+        options = {**_window(*stride), **_dilation(dilation), **_activation(activation)}
         shape = (*self._strided(x, stride), self.shape(weight)[0])
         return self._append("CONV_2D", [x, weight, bias], name, shape, options, GROUPED if grouped else 1)
 
@@ -142,15 +149,10 @@ class GraphWriter:
         name: str,
         stride: tuple[int, int] = (1, 1),
         activation: str = "NONE",
+        dilation: tuple[int, int] = (1, 1),
     ) -> int:
         """DEPTHWISE_CONV_2D, SAME. weight: (1, height, width, channels)."""
-        options = {
-            **_window(*stride),
-            "dilation_w": 1,
-            "dilation_h": 1,
-            "multiplier": 1,
-            **_activation(activation),
-        }
+        options = {**_window(*stride), **_dilation(dilation), "multiplier": 1, **_activation(activation)}
         shape = (*self._strided(x, stride), self.shape(weight)[3])
         return self._append("DEPTHWISE_CONV_2D", [x, weight, bias], name, shape, options)
 
@@ -197,6 +199,18 @@ class GraphWriter:
     def dequantize(self, x: int, name: str) -> int:
         """A picture, or a float16 constant, in float32."""
         return self._append("DEQUANTIZE", [x], name, self.shape(x), {})
+
+    def operation(
+        self,
+        kind: str,
+        inputs: Sequence[int],
+        name: str,
+        shape: Sequence[int],
+        options: Mapping[str, Any] | None = None,
+        version: int = 1,
+    ) -> int:
+        """Any operation of one output, a float32 tensor of this shape, with the options as `schema` names them."""
+        return self._append(kind, inputs, name, shape, options, version)
 
     def finish(
         self,
@@ -250,6 +264,10 @@ class GraphWriter:
 
 def _window(stride_h: int, stride_w: int) -> dict[str, int]:
     return {"padding": SAME, "stride_w": stride_w, "stride_h": stride_h}
+
+
+def _dilation(dilation: tuple[int, int]) -> dict[str, int]:
+    return {"dilation_w": dilation[1], "dilation_h": dilation[0]}
 
 
 def _activation(name: str) -> dict[str, int]:

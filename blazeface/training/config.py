@@ -26,6 +26,7 @@ class TrainConfig:
     it, the backbone's batch norms keep their running statistics, too. init: what the run started from, in words. patience:
     end after so many evaluations in a row without a better one, with the best weights; 0: go to the last step. licence:
     what the files of the weights say of their terms. init_share: share of the weights it started from in those it ends with.
+    width: multiplier of xception-aligned-128; 0 for the model's own.
     """
 
     model: str = "front-128"
@@ -45,6 +46,7 @@ class TrainConfig:
     patience: int = 0
     licence: str = ""
     init_share: float = 0.0
+    width: float = 0.0
     crops: CropRecipe = field(default_factory=CropRecipe)
     loss: LossRecipe = field(default_factory=LossRecipe)
 
@@ -66,6 +68,10 @@ class TrainConfig:
             raise BlazeFaceError(f"--learning-rate must lie in (0, 10], not {self.learning_rate!r}")
         if not 0 <= self.decay <= 1:
             raise BlazeFaceError(f"--decay must lie in [0, 1], not {self.decay!r}")
+        if self.width and self.model != "xception-aligned-128":
+            raise BlazeFaceError(f"--width is for xception-aligned-128: {self.model} has no width multiplier")
+        if not 0 <= self.width <= 2:
+            raise BlazeFaceError(f"--width must lie in (0, 2], not {self.width!r}")
         if not 0 <= self.init_share < 1:
             raise BlazeFaceError(f"--init-share must lie in [0, 1), not {self.init_share!r}")
         if not 0 <= self.ema < 1:

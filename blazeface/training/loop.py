@@ -85,7 +85,7 @@ class Trainer(Generic[Network]):
         """config: its schedule, decays and clip are used here, the rest is the task's."""
         self.config, self.machine, self.processes = config, machine, processes
         self.device = torch.device(machine.device)
-        self.network = network.to(self.device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
+        self.network = network.to(self.device, memory_format=memory_format(network)).train()  # type: ignore[call-overload]
         if self.device.type == "cpu":
             accelerate(self.network)
         self.ema = Ema(self.network, config.ema)
@@ -174,6 +174,19 @@ class Trainer(Generic[Network]):
         self.optimizer.step()
         self.ema.update(self.network, self.step)
         return losses
+
+
+NARROW = 16
+"""Input channels from which on PyTorch 2.13 computes the gradient of strided 1 x 1 convolutions in channels_last soundly."""
+
+
+def memory_format(network: nn.Module) -> torch.memory_format:
+    """channels_last, which is faster, unless the network has a strided 1 x 1 convolution of few inputs: in that format
+    PyTorch 2.13 writes beyond its memory in the backward pass of one."""
+    pointwise = (m for m in network.modules() if isinstance(m, nn.Conv2d) and m.kernel_size == (1, 1))
+    if any(max(layer.stride) > 1 and layer.in_channels < NARROW for layer in pointwise):
+        return torch.contiguous_format
+    return torch.channels_last
 
 
 class Meter:

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from blazeface.cli.lighten import lightened, stage_table
+from blazeface.cli.lighten.detector import lightened
+from blazeface.cli.lighten.record import stage_table
 from blazeface.cli.main import main
 from blazeface.errors import BlazeFaceError
 from blazeface.models.layouts import Layout
@@ -121,6 +122,9 @@ def test_the_command_writes_weights_and_record(
         (["--rule", "factorized", "--finetune", "2"], "--finetune needs --data"),
         (["--rule", "factorized", "--train-pictures", "0"], "--train-pictures must be 1 or more"),
         (["--rule", "factorized", "--between", "norm-relu"], "add --init random"),
+        (["--rule", "factorized", "--steps", "3"], "--steps is for a network of your own"),
+        (["--finetune", "3", "--data", "x"], "name a --rule"),
+        (["--rule", "grouped", "--groups", "0"], "--groups must be 1 or more"),
     ],
 )
 def test_mistakes_are_one_sentence(

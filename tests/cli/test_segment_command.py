@@ -50,6 +50,7 @@ def test_labels_become_a_file_that_blurs(kind: str, tmp_path: Path, capsys: pyte
     assert (report["kind"], report["train_pictures"], report["val_pictures"]) == (kind, 6, 3)
     assert status == (report["iou"] == 0)  # a network that finds no face pixel at all is no success
     assert 0 <= report["iou"] <= 1 and 0 < report["onnx_difference"] < 1e-4
+    assert report["tflite_difference"] is None or (out / "segment.tflite").is_file()
     picture = read_picture(str(next((data / "WIDER_val").rglob("*.jpg"))))
     blur = BackgroundBlur(out / "segment.onnx")
     # The file's mask is that of the weights: 200 x 160 lies in 96 x 77 of the square, ten rows from the top.

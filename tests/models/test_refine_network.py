@@ -13,16 +13,29 @@ from torch import nn
 from blazeface.crop import CropSpec
 from blazeface.data.face_crops import FaceCrops
 from blazeface.errors import BlazeFaceError
-from blazeface.export.refine import export_refine
+from blazeface.export.refine import export_refine, export_refine_tflite
 from blazeface.models.cost import count
-from blazeface.models.refine import KINDS, RefineNet, build_refine, lightened_refine, load_refine, save_refine
+from blazeface.models.refine import (
+    KINDS,
+    RefineNet,
+    SecondStage,
+    build_refine,
+    lightened_refine,
+    load_refine,
+    save_refine,
+)
 from blazeface.refine import KeypointRefiner
 from blazeface.training.tasks.refine import keypoint_loss, refine_config, train_refine
 
-COSTS = {"dense": (145_294, 15_040_512), "separable": (26_174, 3_457_536)}
+COSTS = {
+    "dense": (145_294, 15_040_512),
+    "separable": (26_174, 3_457_536),
+    "residual": (407_764, 14_862_336),
+    "residual-separable": (74_228, 2_627_328),
+}
 
 
-def seen(kind: str, size: int = 64) -> RefineNet:
+def seen(kind: str, size: int = 64) -> SecondStage:
     torch.manual_seed(0)
     network = build_refine(kind, CropSpec(size=size))
     with torch.no_grad():
@@ -43,6 +56,7 @@ def test_cost_and_folding(kind: str) -> None:
 
 def test_a_hot_cell_is_a_place() -> None:
     network = seen("dense")
+    assert isinstance(network, RefineNet)
     hot = torch.full((1, 6, 16, 16), -50.0)
     for keypoint in range(6):
         hot[0, keypoint, 3, 2 * keypoint] = 50.0
@@ -83,6 +97,32 @@ def test_the_file_gives_the_networks_answers(tmp_path: Path) -> None:
     with torch.no_grad():
         np.testing.assert_allclose(refiner.run(crops), network(torch.from_numpy(crops)), atol=1e-5)
     assert [path.name for path in tmp_path.iterdir()] == ["x.onnx"]
+
+
+def test_residual_blocks_and_what_stands_between() -> None:
+    """Six basic blocks of two 3 x 3 convolutions; the separable form replaces all twelve, with batch norm and ReLU between."""
+    dense, light = build_refine("residual"), build_refine("residual-separable")
+    wide = [m for m in dense.modules() if isinstance(m, nn.Conv2d) and m.kernel_size == (3, 3)]
+    assert len(wide) == 13 and len([m for m in wide if m.stride == (2, 2)]) == 4
+    assert not any(
+        m.kernel_size == (1, 1) and m.stride == (2, 2) for m in dense.modules() if isinstance(m, nn.Conv2d)
+    )
+    thin = [m for m in light.modules() if isinstance(m, nn.Conv2d) and m.kernel_size == (3, 3)]
+    assert [m.groups == m.in_channels for m in thin] == [False] + 12 * [True]  # the stem stays
+    (first, relu), pointwise = light.get_submodule("blocks.0.first.0")  # type: ignore[misc]
+    assert isinstance(first[1], nn.BatchNorm2d) and isinstance(relu, nn.ReLU)
+    assert pointwise.out_channels == 24
+    torch.testing.assert_close(dense(torch.randn(2, 3, 64, 64)), torch.full((2, 6, 2), 0.5), atol=0.2, rtol=0)
+    with pytest.raises(BlazeFaceError, match="divisible by 16, not 40"):
+        build_refine("residual", CropSpec(size=40))
+    with pytest.raises(BlazeFaceError, match="a residual second stage cannot be the start"):
+        lightened_refine(dense)
+
+
+@pytest.mark.parametrize("kind", ["separable", "residual-separable"])
+def test_it_runs_in_litert(kind: str, tmp_path: Path) -> None:
+    pytest.importorskip("ai_edge_litert", reason="the tflite extra is not installed")
+    assert export_refine_tflite(seen(kind, size=32), tmp_path / "x.tflite") < 1e-5
 
 
 def made_up_crops(count: int = 12) -> FaceCrops:
@@ -170,7 +210,7 @@ def test_a_dense_network_becomes_a_separable_one_that_remembers(tmp_path: Path) 
     product = pointwise * depthwise.permute(1, 0, 2, 3)
     expected = dense.get_parameter("enter.0.weight")
     assert (product - expected).norm() < 0.95 * expected.norm()
-    with pytest.raises(BlazeFaceError, match="cannot be made light once more"):
+    with pytest.raises(BlazeFaceError, match="cannot be the start of another kind"):
         lightened_refine(light)
     config = refine_config("separable", epochs=1, batch=8, warmup=1)
     trained = train_refine(made_up_crops(8), config, tmp_path, log=lambda _: None, init=dense)

@@ -182,9 +182,11 @@ class _Graph:
         bias = np.zeros(layer.out_channels, np.float32) if layer.bias is None else layer.bias.numpy()
         constants = self._weights(f"{name}.weight", weight), self._weights(f"{name}.bias", bias)
         stride = (layer.stride[0], layer.stride[1])
+        dilation = (layer.dilation[0], layer.dilation[1])
         if deep:
-            return self.writer.depthwise(x, *constants, name, stride, activation)
-        return self.writer.convolution(x, *constants, name, stride, activation, grouped=layer.groups > 1)
+            return self.writer.depthwise(x, *constants, name, stride, activation, dilation)
+        grouped = layer.groups > 1
+        return self.writer.convolution(x, *constants, name, stride, activation, grouped, dilation)
 
     def _weights(self, name: str, values: NDArray[np.float32]) -> int:
         if self._dtype == np.float32:

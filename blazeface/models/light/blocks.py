@@ -17,10 +17,16 @@ from blazeface.models.blocks import SameConv2d
 
 
 def conv_norm(
-    in_channels: int, out_channels: int, kernel: int, norm: bool, stride: int = 1, groups: int = 1
+    in_channels: int,
+    out_channels: int,
+    kernel: int,
+    norm: bool,
+    stride: int = 1,
+    groups: int = 1,
+    dilation: int = 1,
 ) -> nn.Sequential:
     """A convolution and its batch norm, which `folded` makes one."""
-    layers: list[nn.Module] = [SameConv2d(in_channels, out_channels, kernel, stride, groups, bias=not norm)]
+    layers: list[nn.Module] = [SameConv2d(in_channels, out_channels, kernel, stride, groups, not norm, dilation)]
     if norm:
         layers.append(nn.BatchNorm2d(out_channels))
     return nn.Sequential(*layers)

@@ -214,7 +214,7 @@ def _like(old: nn.Conv2d, wide: int, out: int, groups: int, axes: tuple[bool, bo
     kernel, stride = along(old.kernel_size, 1), along(old.stride, 1)
     bias = old.bias is not None
     if isinstance(old, SameConv2d):
-        return SameConv2d(wide, out, kernel, stride, groups, bias)
+        return SameConv2d(wide, out, kernel, stride, groups, bias, along(old.dilation, 1))
     padding = old.padding if isinstance(old.padding, str) else along(old.padding, 0)
     dilation = along(old.dilation, 1)
     mode = old.padding_mode if any(axes) else "zeros"

@@ -14,13 +14,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from blazeface.errors import BlazeFaceError
-from blazeface.models.blocks import SameConv2d
 from blazeface.models.light.blocks import conv_norm
+from blazeface.models.named_layouts import MIDDLE_BLOCKS, aligned_widths
 
 STRIDES: dict[int, tuple[int, int, tuple[int, int]]] = {16: (2, 1, (1, 2)), 8: (1, 2, (2, 4))}
 """By output stride: stride of the last entry block, dilation of the middle, dilations of the exit block and what follows."""
-
-MIDDLE_BLOCKS = 16
 
 ALIGNED = {f"xception-aligned-{stride}": stride for stride in STRIDES}
 """The networks by name, and their output stride."""
@@ -29,28 +27,35 @@ ALIGNED = {f"xception-aligned-{stride}": stride for stride in STRIDES}
 class DilatedSeparable(nn.Sequential):
     """Depthwise 3 x 3, batch norm, pointwise, batch norm: (B, in, H, W) -> (B, out, H / stride, W / stride).
 
-    A dilated one has stride 1: its padding is then the dilation, on every side.
+    A dilated one has stride 1: its padding is then the dilation, on every side. norm: False as in a network whose norms are
+    folded into the convolutions.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, stride: int = 1, dilation: int = 1):
-        depthwise: nn.Conv2d
-        if dilation == 1:
-            depthwise = SameConv2d(in_channels, in_channels, 3, stride, groups=in_channels, bias=False)
-        else:
-            assert stride == 1, "a dilated convolution takes the place of a strided one"
-            depthwise = nn.Conv2d(
-                in_channels, in_channels, 3, 1, dilation, dilation, groups=in_channels, bias=False
-            )
+    def __init__(self, in_channels: int, out_channels: int, stride: int = 1, dilation: int = 1, norm: bool = True):
+        assert dilation == 1 or stride == 1, "a dilated convolution takes the place of a strided one"
         super().__init__(
-            nn.Sequential(depthwise, nn.BatchNorm2d(in_channels)), conv_norm(in_channels, out_channels, 1, True)
+            conv_norm(in_channels, in_channels, 3, norm, stride, in_channels, dilation),
+            conv_norm(in_channels, out_channels, 1, norm),
         )
+
+
+class ExitSeparable(nn.Module):
+    """DilatedSeparable, then ReLU: what follows the last block."""
+
+    def __init__(self, in_channels: int, out_channels: int, dilation: int, norm: bool = True):
+        super().__init__()
+        self.separable = DilatedSeparable(in_channels, out_channels, 1, dilation, norm)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(self.separable(x))
 
 
 class AlignedBlock(nn.Module):
     """ReLU and separable convolution, three times over, around a shortcut; the last of them has the stride.
 
     closing: False for the block after the middle, which has only two and takes its new width in the second. start: the
-    block begins with ReLU. Where width or stride change, the shortcut is a pointwise convolution with batch norm.
+    block begins with ReLU; activated: it ends with one. Where width or stride change, the shortcut is a pointwise convolution
+    with batch norm. norm: as in DilatedSeparable.
     """
 
     def __init__(
@@ -61,23 +66,26 @@ class AlignedBlock(nn.Module):
         dilation: int = 1,
         closing: bool = True,
         start: bool = True,
+        activated: bool = False,
+        norm: bool = True,
     ):
         super().__init__()
-        self.start = start
+        self.start, self.activated = start, activated
         widths = [in_channels, *3 * [out_channels]] if closing else [in_channels, in_channels, out_channels]
         last = len(widths) - 2
         self.separable = nn.ModuleList(
-            DilatedSeparable(before, after, stride if index == last else 1, dilation)
+            DilatedSeparable(before, after, stride if index == last else 1, dilation, norm)
             for index, (before, after) in enumerate(pairwise(widths))
         )
         plain = stride == 1 and in_channels == out_channels
-        self.shortcut = None if plain else conv_norm(in_channels, out_channels, 1, True, stride)
+        self.shortcut = None if plain else conv_norm(in_channels, out_channels, 1, norm, stride)
 
     def forward(self, x: Tensor) -> Tensor:
         inner = x
         for index, separable in enumerate(self.separable):
             inner = separable(F.relu(inner) if index or self.start else inner)
-        return inner + (x if self.shortcut is None else self.shortcut(x))
+        x = inner + (x if self.shortcut is None else self.shortcut(x))
+        return F.relu(x) if self.activated else x
 
 
 class AlignedXception(nn.Module):
@@ -93,27 +101,21 @@ class AlignedXception(nn.Module):
             raise BlazeFaceError(
                 f"Aligned Xception has an output stride of {' or '.join(map(str, STRIDES))}, not {output_stride}"
             )
-        if not 0 < width <= 4:
-            raise BlazeFaceError(f"the width multiplier of Aligned Xception must lie in (0, 4], not {width}")
-        # Not below 16: in PyTorch 2.13 the backward pass of a strided 1 x 1 convolution in channels_last format writes
-        # beyond its memory for 8 and 12 input channels.
-        w32, w64, w128, w256, w728, w1024, w1536, w2048 = (
-            max(16, round(channels * width / 8) * 8) for channels in (32, 64, 128, 256, 728, 1024, 1536, 2048)
-        )
+        w32, w64, w128, w256, w728, w1024, w1536, w2048 = aligned_widths(width)
         self.channels = (w2048, w128)
         entry_stride, middle, (dilation, last) = STRIDES[output_stride]
         self.stem = nn.Sequential(
             conv_norm(3, w32, 3, True, stride=2), nn.ReLU(), conv_norm(w32, w64, 3, True), nn.ReLU()
         )
-        self.low = AlignedBlock(w64, w128, stride=2, start=False)
+        self.low = AlignedBlock(w64, w128, stride=2, start=False, activated=True)
         self.blocks = nn.Sequential(
             AlignedBlock(w128, w256, stride=2, start=False),
             AlignedBlock(w256, w728, entry_stride),
             *(AlignedBlock(w728, w728, dilation=middle) for _ in range(MIDDLE_BLOCKS)),
-            AlignedBlock(w728, w1024, dilation=dilation, closing=False),
+            AlignedBlock(w728, w1024, dilation=dilation, closing=False, activated=True),
         )
         self.exit = nn.ModuleList(
-            DilatedSeparable(before, after, dilation=last)
+            ExitSeparable(before, after, last)
             for before, after in ((w1024, w1536), (w1536, w1536), (w1536, w2048))
         )
         for module in self.modules():
@@ -121,10 +123,10 @@ class AlignedXception(nn.Module):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        low = F.relu(self.low(self.stem(x)))
-        x = F.relu(self.blocks(low))
+        low = self.low(self.stem(x))
+        x = self.blocks(low)
         for separable in self.exit:
-            x = F.relu(separable(x))
+            x = separable(x)
         return x, low
 
 

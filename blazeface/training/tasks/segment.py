@@ -27,13 +27,23 @@ def train_segmenter(
     pictures: MaskedPictures, config: TaskConfig, out: Path, log: Callable[[str], None] = print
 ) -> nn.Module | None:
     """See `train.train_task`. Pictures are mirrored half the time, in other light."""
-    order = EpochOrder(len(pictures), config.seed)
+
+    def loss(model: Model, batch: tuple[Tensor, ...]) -> Tensor:
+        images, masks, known = batch
+        return mask_loss(model(images).float(), masks, known)
+
+    batches = segment_batches(pictures, config.batch, config.seed)
+    return train_task(lambda: build_segmenter(config.kind), len(pictures), batches, loss, config, out, log)
+
+
+def segment_batches(pictures: MaskedPictures, batch: int, seed: int) -> Callable[[int], tuple[Tensor, ...]]:
+    """The function that makes the batch of a step: images (B, 3, S, S), masks (B, S, S) in [0, 1], known (B, S, S)."""
+    order = EpochOrder(len(pictures), seed)
 
     def batches(step: int) -> tuple[Tensor, ...]:
-        """Images (B, 3, S, S), masks (B, S, S) in [0, 1], known (B, S, S)."""
         chosen, lights, turned = [], [], []
-        for position in range(step * config.batch, (step + 1) * config.batch):
-            random = np.random.default_rng([config.seed, position])
+        for position in range(step * batch, (step + 1) * batch):
+            random = np.random.default_rng([seed, position])
             chosen.append(order[position])
             lights.append(np.exp(random.normal(0, 0.2)) * np.exp(random.normal(0, 0.05, 3)))
             turned.append(random.random() < 0.5)
@@ -47,11 +57,7 @@ def train_segmenter(
             for part in (images, masks, known)
         )
 
-    def loss(model: Model, batch: tuple[Tensor, ...]) -> Tensor:
-        images, masks, known = batch
-        return mask_loss(model(images).float(), masks, known)
-
-    return train_task(lambda: build_segmenter(config.kind), len(pictures), batches, loss, config, out, log)
+    return batches
 
 
 def inputs(images: np.ndarray) -> Tensor:
