@@ -11,6 +11,8 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
+from benchmarks.lightweight.own_tables import own, residual
+
 Found = dict[str, Any]
 MISSING = "*Not trained yet: `make lightweight-report DATA=ROOT` fills this in.*"
 FAMILY = ("paper-128", "squeezenet-128", "mobilenet-v1-128", "mobilenet-v2-128", "shufflenet-128", "xception-128")
@@ -47,6 +49,10 @@ def published(found: Found) -> str:
 
 def aligned(found: Found) -> str:
     return _costs(found, ALIGNED)
+
+
+def aligned_detector(found: Found) -> str:
+    return _costs(found, ("paper-128", "xception-aligned-128"))
 
 
 def small_pictures(found: Found) -> str:
@@ -270,6 +276,7 @@ TABLES: dict[str, Callable[[Found], str]] = {
     "family": family,
     "published": published,
     "aligned": aligned,
+    "aligned_detector": aligned_detector,
     "small_pictures": small_pictures,
     "written": written,
     "separable": separable,
@@ -281,5 +288,7 @@ TABLES: dict[str, Callable[[Found], str]] = {
     "segment": segment,
     "segment_trial": segment_trial,
     "refine": refine,
+    "own": own,
+    "residual": residual,
     "machine": machine,
 }

@@ -201,7 +201,8 @@ def _pool(to: _Converter, node: onnx.NodeProto) -> None:
 
 def _mean(to: _Converter, node: onnx.NodeProto) -> None:
     found, rank = attributes(node), len(to.graph.shape(node.input[0]))
-    axes, keep = (2, 3), True
+    axes: tuple[int, ...] = (2, 3)
+    keep = True
     if node.op_type == "ReduceMean":
         given = found.get("axes") if len(node.input) < 2 else to.graph.constant(node, 1)
         axes, keep = tuple(int(axis) % rank for axis in np.asarray(given).ravel()), bool(found.get("keepdims", 1))

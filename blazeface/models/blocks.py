@@ -224,8 +224,18 @@ def fold_all(network: nn.Module) -> None:
     """Fold every pair of convolution and batch norm of a network in eval mode, in place."""
     for module in list(network.modules()):
         for name, child in list(module.named_children()):
-            if isinstance(child, nn.Sequential) and len(child) == 2 and isinstance(child[1], nn.BatchNorm2d):
+            if isinstance(child, nn.Sequential) and _is_pair(child):
                 setattr(module, name, fold_norm(child))
+
+
+def _is_pair(layers: nn.Sequential) -> bool:
+    """Whether these are a convolution, or a chain that ends with one, and its batch norm, and nothing more."""
+    if len(layers) != 2 or not isinstance(layers[1], nn.BatchNorm2d):
+        return False
+    last, norm = layers[0], layers[1]
+    while isinstance(last, nn.Sequential) and len(last):
+        last = last[-1]
+    return isinstance(last, nn.Conv2d) and norm.weight is not None and norm.running_var is not None
 
 
 def folded_copy(network: Network) -> Network:

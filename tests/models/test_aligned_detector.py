@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import pytest
 import torch
@@ -109,7 +110,7 @@ def test_names_and_widths() -> None:
         (-1, {"repeats": 2}, "has a dilation only"),
     ],
 )
-def test_impossible_tables(number: int, change: dict[str, int], reason: str) -> None:
+def test_impossible_tables(number: int, change: dict[str, Any], reason: str) -> None:
     layout = aligned_layout(0.05)
     blocks = list(layout.blocks)
     blocks[number] = dataclasses.replace(blocks[number], **change)

@@ -65,4 +65,4 @@ def _tflite(path: Path, inputs: np.ndarray, threads: int) -> Run:
     interpreter = Interpreter(str(path), num_threads=threads)
     interpreter.allocate_tensors()
     interpreter.set_tensor(interpreter.get_input_details()[0]["index"], as_nhwc(inputs))
-    return interpreter.invoke
+    return lambda: interpreter.invoke()

@@ -78,7 +78,8 @@ class ResidualKeypoints(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.blocks(F.relu(self.stem(x)))
-        return self.places(x.flatten(1)).unflatten(1, (len(KEYPOINT_NAMES), 2))
+        places: Tensor = self.places(x.flatten(1))
+        return places.view(-1, len(KEYPOINT_NAMES), 2)
 
     def folded(self) -> ResidualKeypoints:
         """A copy for inference: batch norm folded into the convolutions, same answers in eval mode."""
