@@ -3,7 +3,7 @@
     python -m benchmarks.lightweight.own --data ROOT --runs runs/lightweight
 
 trains what is missing there (the residual keypoint network, dense and separable, and the dense U-Net), runs
-benchmarks/lightweight/own_networks.py through every rule of RULES, measures the keypoint networks on the faces that the
+benchmarks/lightweight/own_networks.py through every rule of --rules, measures the keypoint networks on the faces that the
 detector finds in val, and writes benchmarks/results/lightweight/own.json and residual.json. What is finished is not done again.
 """
 
@@ -22,7 +22,8 @@ from benchmarks.lightweight.latency import latencies
 from blazeface.files.staged import write_text
 
 FILE = "benchmarks/lightweight/own_networks.py"
-RULES = {"residual": ("separable", "grouped", "factorized"), "unet": ("separable", "grouped", "factorized")}
+NETWORKS = ("residual", "unet")
+RULES = ("separable", "grouped", "factorized")
 KINDS = ("residual", "residual-separable")
 
 
@@ -36,6 +37,7 @@ def main() -> None:
     add("--segment-epochs", type=int, default=2, help="of the dense U-Net (default 2)")
     add("--segment-pictures", type=int, default=6000, help="that it sees (default 6,000)")
     add("--steps", type=int, default=300, help="of fine-tuning (default 300)")
+    add("--rules", nargs="+", choices=RULES, default=RULES, help="default: all three")
     add("--pictures", type=int, default=1500, help="of each split, for fine-tuning and scores (default 1,500)")
     add("--val-pictures", type=int, metavar="N", help="that the keypoint networks are measured on (default: all)")
     args = parser.parse_args()
@@ -81,8 +83,8 @@ def _keypoints(args: argparse.Namespace) -> dict[str, Any]:
 
 def _lightened(args: argparse.Namespace) -> list[dict[str, Any]]:
     rows = []
-    for network, rules in RULES.items():
-        for rule in rules:
+    for network in NETWORKS:
+        for rule in args.rules:
             out = args.runs / f"own-{network}-{rule}"
             if not (out / "lighten.json").is_file():
                 fixed = ["--rule", rule, "--steps", args.steps, "--out", out, "--format", "onnx", "tflite"]

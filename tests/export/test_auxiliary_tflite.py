@@ -91,7 +91,7 @@ def test_layers(layer: nn.Module, kinds: list[str], tmp_path: Path) -> None:
 
 
 def test_whole_networks(tmp_path: Path) -> None:
-    kinds = written(UNet((4, 8, 8)), tmp_path / "unet.tflite", 44)
+    kinds = written(UNet((4, 8, 16)), tmp_path / "unet.tflite", 44)
     assert kinds.count("TRANSPOSE_CONV") == 2 and kinds.count("SLICE") == 2 and "PAD" not in kinds
     written(shufflenet_32(), tmp_path / "shuffle.tflite", 32)
 

@@ -139,8 +139,9 @@ def made_up_crops(count: int = 12) -> FaceCrops:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_both_kinds_learn(kind: str, tmp_path: Path) -> None:
-    config = refine_config(kind, epochs=8, batch=12, warmup=2, ema=0.0)
+def test_all_kinds_learn(kind: str, tmp_path: Path) -> None:
+    steps = 24 if kind.startswith("residual") else 8  # its linear layer starts at almost nothing
+    config = refine_config(kind, epochs=steps, batch=12, warmup=2, ema=0.0)
     losses: list[float] = []
     import blazeface.training.tasks.refine as room
 
@@ -152,7 +153,7 @@ def test_both_kinds_learn(kind: str, tmp_path: Path) -> None:
         patch.setattr(room, "keypoint_loss", noted)
         network = train_refine(made_up_crops(), config, tmp_path, log=lambda _: None)
     assert network is not None and not network.training
-    assert len(losses) == 8 and losses[-1] < 0.8 * losses[0]
+    assert len(losses) == steps and losses[-1] < 0.8 * losses[0]
 
 
 def test_a_run_in_two_pieces_is_the_run_in_one(tmp_path: Path) -> None:
