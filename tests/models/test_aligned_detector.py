@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -117,3 +118,24 @@ def test_impossible_tables(number: int, change: dict[str, Any], reason: str) -> 
     blocks[number] = dataclasses.replace(blocks[number], **change)
     with pytest.raises(BlazeFaceError, match=reason):
         Layout.from_json(dataclasses.replace(layout, blocks=tuple(blocks)).to_json())
+
+
+@pytest.mark.parametrize("kind", ["tflite", pytest.param("onnx", marks=pytest.mark.slow)])
+def test_it_runs_elsewhere(kind: str, tmp_path: Path) -> None:
+    pytest.importorskip("ai_edge_litert", reason="the tflite extra is not installed")
+    from blazeface.export.format_table import Options
+    from blazeface.export.make import export_network
+    from blazeface.export.pictures import synthetic_pictures
+
+    torch.manual_seed(0)
+    network = build("xception-aligned-128", 0.05)
+    for (
+        module
+    ) in network.modules():  # without statistics of its own inputs so deep a network's answers grow without bound
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.momentum = 1.0
+    network(torch.randn(4, 3, 128, 128))
+    found = export_network(
+        network.eval(), tmp_path / f"x.{kind}", kind, Options(batch=1), synthetic_pictures()[:1]
+    )
+    assert found.differences is not None and 0 < found.differences.largest < 1e-5
