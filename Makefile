@@ -9,8 +9,8 @@
 # make release-js   write that package alone into dist/
 # make web        the phone page on http://localhost:8000
 # make formats-check   Core ML, ncnn and OpenVINO files (installs the three)
-# make phones-check [DATA=ROOT]   that, and C++ under sanitizers with a million random inputs, its example, and Kotlin from npm;
-#                 with DATA these two against Python on 200 pictures
+# make phones-check [DATA=ROOT]   that, and C++ under sanitizers with a million random inputs, its examples, Kotlin from npm, ncnn by
+#                 Vulkan and the microcontrollers' C; with DATA all of these against Python on pictures
 # make lightweight-report DATA=ROOT   train and compare the light networks (long; goes on where it stopped)
 # make export-report DATA=ROOT   every format and precision of front-128, measured: the table of docs/export.md
 # make benchmark DATA=ROOT   ours and other people's detectors on val   make benchmark-speed   how fast all are
@@ -48,6 +48,8 @@ MINUTES ?= 60
 PARITY := .venv-parity
 SUPPLY := .venv-supply
 KOTLIN := .venv-kotlin
+HEADERS := .venv-headers
+MICRO := .venv-micro
 FUZZ_INPUTS ?= 1000000
 PEERS := .venv-peers-opencv .venv-peers-centerface .venv-peers-mtcnn
 
@@ -105,15 +107,21 @@ formats-check: $(VENV)/.dev
 	for format in coreml ncnn openvino; do $(RUN) -m pytest tests/export/test_$$format.py || exit 1; done
 	$(RUN) -m pytest tests/backends/test_all.py
 
-# OpenVINO's wheel has the headers and libraries of the C++ example. Kotlin is left out, and said to be, without Java or npm.
-phones-check: phones-js-check $(VENV)/.dev $(KOTLIN)/.made
+# OpenVINO's wheel has the headers and libraries of the C++ example, LiteRT's its library, onnxruntime's too; the headers of that are
+# fetched. Kotlin is left out, and said to be, without Java or npm; Vulkan without a driver (Debian: mesa-vulkan-drivers); what
+# compares with TensorFlow Lite Micro without its package.
+phones-check: phones-js-check $(VENV)/.dev $(KOTLIN)/.made $(HEADERS)/.made $(MICRO)/.made
 	@$(LOCKED) --requirement requirements/formats.lock
 	BLAZEFACE_PHONES=required BLAZEFACE_EXAMPLE=required BLAZEFACE_FUZZ_INPUTS=$(FUZZ_INPUTS) \
+	    ONNXRUNTIME_HEADERS=$(CURDIR)/$(HEADERS)/include TFLITE_MICRO_PYTHON=$(CURDIR)/$(MICRO)/$(BIN)/python \
 	    KOTLINC=$(CURDIR)/$(KOTLIN)/node_modules/kotlin-compiler/bin/kotlinc $(RUN) -m pytest -rs --timeout 1800 \
-	    tests/phones/test_cpp.py tests/phones/test_cpp_example.py tests/phones/test_kotlin.py \
-	    tests/phones/test_phone_constants.py tests/phones/test_phone_numbers.py
+	    tests/phones/test_cpp.py tests/phones/test_cpp_example.py tests/phones/test_kotlin.py tests/phones/test_micro.py \
+	    tests/phones/test_phone_constants.py tests/phones/test_phone_numbers.py tests/tflite
+	$(RUN) -m pytest -rs tests/export/test_ncnn.py
 	$(if $(DATA),KOTLINC=$(CURDIR)/$(KOTLIN)/node_modules/kotlin-compiler/bin/kotlinc \
 	    $(RUN) -m benchmarks.phones.parity --data "$(DATA)")
+	$(if $(DATA),$(RUN) -m benchmarks.phones.vulkan --data "$(DATA)")
+	$(if $(DATA),$(RUN) -m benchmarks.phones.microcontroller --data "$(DATA)" --python $(MICRO)/$(BIN)/python)
 
 web: $(VENV)/.core
 	$(RUN) -m blazeface web --fetch-runtime
@@ -184,7 +192,7 @@ pictures: $(VENV)/.core
 	$(RUN) tools/results_table.py
 
 clean:
-	rm -rf $(VENV) $(PARITY) $(SUPPLY) $(PEERS) $(KOTLIN) out build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(PARITY) $(SUPPLY) $(PEERS) $(KOTLIN) $(HEADERS) $(MICRO) out build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamps $(VENV)/.made, .core, .dev and .docs say what is installed; a step that was cut short leaves none
@@ -248,3 +256,16 @@ $(KOTLIN)/.made:
 	@if command -v java >/dev/null && npm install --prefix $(KOTLIN) --no-save --ignore-scripts --no-audit --no-fund --silent \
 	    kotlin-compiler@2.4.20; then chmod +x $(KOTLIN)/node_modules/kotlin-compiler/bin/*; touch $@; \
 	    else echo "make: no Kotlin compiler, since Java or npm is missing; Kotlin will be left out" >&2; fi
+
+# Headers of onnxruntime's C and C++ interfaces (MIT): its own packages here have none, one for Unity on npm has them.
+$(HEADERS)/.made:
+	@mkdir -p $(HEADERS)/include
+	@cd $(HEADERS) && if npm pack --silent com.github.asus4.onnxruntime@0.4.9 >/dev/null && tar xzf *.tgz --wildcards --strip-components 7 \
+	    -C include '*/ios-arm64/onnxruntime.framework/Headers/*.h'; then rm -f *.tgz; touch .made; \
+	    else echo "make: no headers of onnxruntime; its example will be left out" >&2; fi
+
+# TensorFlow Lite Micro's interpreter, which comes as nightly builds for Linux.
+$(MICRO)/.made:
+	@$(PYTHON) -m venv $(MICRO)
+	@if $(MICRO)/$(BIN)/python -m pip --disable-pip-version-check --quiet install tflite-micro==0.dev20261023182759; then touch $@; \
+	    else echo "make: no TensorFlow Lite Micro; what compares with it will be left out" >&2; fi

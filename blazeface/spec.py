@@ -209,6 +209,18 @@ BACK_256 = ModelSpec(
     blend_iou=OUR_BLEND_IOU,
 )
 
+TINY_96 = ModelSpec(
+    name="tiny-96",
+    input_size=96,
+    # 2 x 12 x 12 + 5 x 6 x 6 = 468 anchors: front-128's but for the largest, which is as large as the input here.
+    anchor_maps=(
+        AnchorMap(12, _scaled(96, (9, 18))),
+        AnchorMap(6, _scaled(96, (28, 38, 50, 66, 86))),
+    ),
+    decode_scale=96.0,
+    blend_iou=OUR_BLEND_IOU,
+)
+
 PAPER_128 = replace(FRONT_128, name="paper-128")
 """The network of the paper under front-128's anchors."""
 
@@ -262,6 +274,7 @@ NAMED_SPECS = {
     for spec in (
         FRONT_128,
         BACK_256,
+        TINY_96,
         PAPER_128,
         DENSE_MIDDLE_128,
         SHORT_RANGE,

@@ -1,4 +1,5 @@
-"""Write the numbers of the Python package into the phones' files: phones/cpp/blazeface.hpp and phones/kotlin/BlazeFace.kt.
+"""Write the numbers of the Python package into the phones' files: phones/cpp/blazeface.hpp, phones/kotlin/BlazeFace.kt and
+phones/swift/BlazeFace.swift.
 
     python -m tools.phone_constants                       # the shipped models, and all rules
     python -m tools.phone_constants --model FILE.onnx     # print the ModelSpec of a model of one's own, to be pasted
@@ -134,9 +135,30 @@ def _kotlin_constant(name: str, value: float, kind: str) -> str:
     return f"private const val {name.upper()} = {value}{'f' if kind == 'float' else ''}"
 
 
+def _swift_spec(spec: ModelSpec) -> str:
+    maps = ", ".join(f"AnchorMap({cells}, {anchors})" for cells, anchors in _maps(spec))
+    return (
+        f"public let {_camel(spec.name)} = ModelSpec(\n"
+        f'    name: "{spec.name}", inputSize: {spec.input_size}, anchorMaps: [{maps}],\n'
+        f"    decodeScale: {float(spec.decode_scale)}, mean: {float(spec.mean)}, std: {float(spec.std)},"
+        f" scoreThreshold: {float(spec.score_threshold)},\n"
+        f"    blendIou: {float(spec.blend_iou)}, resampling: .{spec.resampling})"
+    )
+
+
+def _swift_constant(name: str, value: float, kind: str) -> str:
+    return f"private let {_camel(name)}: {'Int' if kind == 'count' else kind.capitalize()} = {value}"
+
+
+def _camel(name: str) -> str:
+    first, *rest = re.split(r"\W|_", name)
+    return first + "".join(word.capitalize() for word in rest)
+
+
 CPP = Language("cpp/blazeface.hpp", _cpp_spec, _cpp_constant, _cpp_rules)
 KOTLIN = Language("kotlin/BlazeFace.kt", _kotlin_spec, _kotlin_constant)
-LANGUAGES = (CPP, KOTLIN)
+SWIFT = Language("swift/BlazeFace.swift", _swift_spec, _swift_constant)
+LANGUAGES = (CPP, KOTLIN, SWIFT)
 
 
 def main(arguments: list[str] | None = None) -> None:

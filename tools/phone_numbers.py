@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks import RESULTS
 from blazeface.anchors import anchor_centers
 from blazeface.backends import open_backend
 from blazeface.decode import decode, sigmoid
@@ -29,6 +30,8 @@ from blazeface.geometry import Image, letterbox_image
 ROOT = Path(__file__).parents[1]
 EXPECTED = ROOT / "phones" / "expected.json"
 GUIDE = ROOT / "docs" / "phones.md"
+MEASURED = {"parity": "phones.md", "vulkan": "phones_vulkan.md", "micro": "micro.md"}
+"""Tables of the guide that benchmarks write: the name between its marks, and its file in benchmarks/results."""
 PICTURE = "data/pictures/astronaut.png"
 ROWS = 384
 MODEL = "front-128"
@@ -192,12 +195,14 @@ def _list(values: list[Any]) -> str:
 
 
 def filled(guide: str, found: dict[str, Any]) -> str:
-    """The guide with its tables replaced."""
-    marks = re.compile(
-        r"(<!-- numbers: python -m tools.phone_numbers -->\n).*?(<!-- end of numbers -->)", re.DOTALL
-    )
-    assert marks.search(guide), "docs/phones.md has lost the marks of its numbers"
-    return marks.sub(lambda match: match[1] + tables(found) + match[2], guide)
+    """The guide with its tables replaced: these numbers, and what other commands measured."""
+    contents = {"numbers": tables(found)}
+    contents |= {name: (RESULTS / file).read_text(encoding="utf-8") for name, file in MEASURED.items()}
+    for name, content in contents.items():
+        marks = re.compile(rf"(<!-- {name}: python -m \S+ -->\n).*?(<!-- end of {name} -->)", re.DOTALL)
+        assert marks.search(guide), f"docs/phones.md has lost the marks of its {name}"
+        guide = marks.sub(lambda match, text=content: match[1] + text + match[2], guide)  # type: ignore[misc]
+    return guide
 
 
 if __name__ == "__main__":

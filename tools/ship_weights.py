@@ -28,16 +28,15 @@ LICENCE = (
 """What the files say; the card says it at more length."""
 
 WEIGHTS = Path(__file__).parents[1] / "blazeface" / "weights"
-SUFFIXES = (".onnx", ".safetensors", ".tflite", "-int8.tflite")
+SUFFIXES = (".onnx", ".safetensors", ".tflite", "-int8.tflite", "-micro.tflite")
 
 CARD = """# {name}
 
-A BlazeFace network for {size} x {size} pixels{shapes}: {parameters:,} parameters, {macs:.1f} million
+A BlazeFace network for {size} x {size} {grey}pixels{shapes}: {parameters:,} parameters, {macs:.1f} million
 multiply-accumulates, {anchors} anchors, six keypoints.
 
 ## What it is for
-Finding faces that take {smallest} or more of the picture's long side, in pictures and live video, on phones
-and small computers. It gives a box, a score and six keypoints for each face.
+Finding faces that take {smallest} or more of the picture's long side, in pictures and live video, on {where}. It gives a box, a score and six keypoints for each face.
 
 ## What it cannot do
 Faces below {smallest} of the long side are found less and less surely (see the first rows below), crowds such as
@@ -168,8 +167,11 @@ def card(name: str, trained: str, history: str) -> str:
     return CARD.format(
         name=name,
         size=size,
-        shapes="" if trained == "2026-11-23" else ", or as many of another shape",
-        smallest="a tenth" if size < 200 else "a twentieth",
+        grey="grey " if network.luminance is not None else "",
+        where="microcontrollers" if size < 128 else "phones and small computers",
+        # Another shape is whole eighths of the square, which the strides must divide: see training.faces.
+        shapes="" if trained == "2026-11-23" or size < 128 else ", or as many of another shape",
+        smallest="a sixth" if size < 128 else "a tenth" if size < 200 else "a twentieth",
         parameters=sum(parameter.numel() for parameter in network.parameters()),
         macs=counter.get_total_flops() / 2e6,
         anchors=network.spec.num_anchors,

@@ -1,4 +1,4 @@
-"""ncnn: a small runtime for phones, here on the CPU."""
+"""ncnn: a small runtime for phones, here on the CPU, or on a GPU by Vulkan where a caller asks for it."""
 
 from __future__ import annotations
 
@@ -41,21 +41,24 @@ _DIGITS = re.compile(r"-?\d+")
 class NcnnBackend:
     """An ncnn .param file with its .bin beside it (see `Backend`). Pictures run one by one.
 
-    Arithmetic and storage in float16 and bfloat16, which ncnn takes where the processor has them, are switched off.
+    Arithmetic and storage in float16 and bfloat16, which ncnn takes where the processor has them, are switched off. vulkan:
+    on the first GPU that Vulkan finds, a software driver's included; without one it is an error.
     """
 
-    def __init__(self, path: Path, threads: int, check: bool = True):
+    def __init__(self, path: Path, threads: int, check: bool = True, vulkan: bool = False):
         param, weights = _read_files(path)
         text, layers = read_layers(param, path)
         self.spec = ModelSpec.from_json(text, str(path))
         if check:
             check_ncnn(path, layers, self.spec.input_size, len(weights))
         self.input_multiple: int | None = None
+        if vulkan and not ncnn.get_gpu_count():
+            raise BlazeFaceError(f"{path}: no Vulkan driver is installed to run it on")
         self._net = ncnn.Net()
         options = self._net.opt
         if threads:
             options.num_threads = threads
-        options.use_vulkan_compute = False
+        options.use_vulkan_compute = vulkan
         options.openmp_blocktime = 0  # waiting threads sleep; spinning only burns the user's CPU
         for name in ("use_fp16_packed", "use_fp16_storage", "use_fp16_arithmetic", "use_bf16_storage"):
             setattr(options, name, False)

@@ -10,13 +10,13 @@ from blazeface.errors import BlazeFaceError
 
 
 def verify_checksum(path: Path) -> None:
-    """Raise BlazeFaceError unless the card beside shipped weights (NAME.md for NAME.onnx and NAME-int8.tflite) names their
-    SHA-256.
+    """Raise BlazeFaceError unless the card beside shipped weights (NAME.md for NAME.onnx, NAME-int8.tflite and NAME-micro.tflite) names
+    their SHA-256.
 
     No protection against someone who can write into the package, and so into the card as well: against a download or a disk that
     went wrong, and a file that was exchanged for another.
     """
-    card = path.with_name(f"{path.stem.removesuffix('-int8')}.md")
+    card = path.with_name(f"{path.stem.removesuffix('-int8').removesuffix('-micro')}.md")
     try:
         promised = re.search(
             rf"^\s*([0-9a-f]{{64}})  {re.escape(path.name)}$", card.read_text("utf-8"), re.MULTILINE

@@ -37,7 +37,7 @@ class Layer:
 
     inputs, outputs: numbers of tensors of the graph; -1 for an input that is left out. parameters: weights, biases
     and slopes that no layer before it has. macs: multiplications each followed by an addition; None for an operator
-    that has them while the shapes, or our rules, do not tell how many. options: as far as they are read.
+    that has them while the shapes, or our rules, do not tell how many. options: as far as they are read. version: of the operator, in .tflite files.
     """
 
     name: str
@@ -47,6 +47,7 @@ class Layer:
     parameters: int = 0
     macs: int | None = 0
     options: Mapping[str, Any] = field(default_factory=dict)
+    version: int = 1
 
 
 @dataclass(frozen=True)

@@ -70,7 +70,7 @@ def _graph(model: tflite.Model, graph: tflite.Graph) -> Graph:
         title = tensors[outputs[0]].name if outputs else ""
         options = operator.options or {}
         count = _macs(name, inputs, outputs, tensors, options)
-        layers.append(Layer(title, name, inputs, outputs, parameters, count, options))
+        layers.append(Layer(title, name, inputs, outputs, parameters, count, options, operator.version))
     return Graph(graph.name, tensors, graph.inputs, graph.outputs, tuple(layers))
 
 

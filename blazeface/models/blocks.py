@@ -108,6 +108,21 @@ class Shortcut(nn.Module):
         return x
 
 
+class Luminance(nn.Module):
+    """Grey from red, green and blue: (B, 3, H, W) -> (B, 1, H, W), with the weights of ITU-R BT.601, which are those of a
+    camera's Y plane, of JPEG and of OpenCV. They sum to 1, so that a normalised picture stays one. Nothing is learnt here."""
+
+    weight: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        weights = torch.tensor((0.299, 0.587, 0.114)).reshape(1, 3, 1, 1)
+        self.register_buffer("weight", weights, persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.conv2d(x, self.weight)
+
+
 class DenseBlock(nn.Module):
     """A dense convolution and ReLU: (B, in, H, W) -> (B, out, H / stride, W / stride).
 

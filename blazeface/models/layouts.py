@@ -86,12 +86,16 @@ class Lightened:
 
 @dataclass(frozen=True)
 class Layout:
-    """A whole network: the stem (a dense convolution of stride 2) and its blocks, and what was made light in them."""
+    """A whole network: the stem (a dense convolution of stride 2) and its blocks, and what was made light in them.
+
+    grey: the stem sees the luminance alone (`models.blocks.Luminance`), for cameras that give nothing else.
+    """
 
     stem_channels: int
     stem_kernel: int
     blocks: tuple[Block, ...]
     lightened: tuple[Lightened, ...] = ()
+    grey: bool = False
 
     @property
     def strides(self) -> list[int]:
@@ -122,6 +126,8 @@ class Layout:
         for change in data["lightened"]:
             if change["between"] == "nothing":
                 del change["between"]
+        if not self.grey:  # files of before compare equal
+            del data["grey"]
         return json.dumps(data, sort_keys=True)
 
     @classmethod
@@ -142,6 +148,7 @@ class Layout:
                     )
                     for change in data.get("lightened", [])
                 ),
+                grey=data.get("grey", False),
             )
             layout._check()
             return layout
@@ -152,6 +159,8 @@ class Layout:
 
     def _check(self) -> None:
         """Refuse numbers that would build an impossible or a gigantic network."""
+        if type(self.grey) is not bool:
+            raise ValueError(f"grey must be true or false, not {self.grey!r}")
         if len(self.blocks) > 256:
             raise ValueError(f"{len(self.blocks)} blocks are more than 256")
         for change in self.lightened:

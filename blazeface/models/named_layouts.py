@@ -82,6 +82,27 @@ BACK = Layout(
     ),
 )
 
+# For microcontrollers: grey, at most 5 million multiply-accumulates, and few channels where maps are large, since what a
+# layer reads and writes must lie in memory beside the weights. FRONT at about half its widths and with one block less, so
+# that it can start from the channels of FRONT that matter most (benchmarks/training/narrow.py).
+TINY = Layout(
+    stem_channels=8,
+    stem_kernel=3,
+    blocks=(
+        dense(16, stride=2),
+        Block(24, kernel=3),
+        Block(48, stride=2),
+        *2 * [Block(48)],
+        Block(80, stride=2),
+        *2 * [Block(80)],
+        Block(80, feeds_head=True),
+        Block(40, skip_from=4),
+        Block(40, kernel=3),
+        Block(40, kernel=3, feeds_head=True),
+    ),
+    grey=True,
+)
+
 # The next three are Google's released networks, as their .tflite files hold them.
 SHORT_RANGE = Layout(
     stem_channels=24,
@@ -279,6 +300,7 @@ ALIGNED_WIDTH = 0.08
 NAMED_LAYOUTS = {
     "front-128": FRONT,
     "back-256": BACK,
+    "tiny-96": TINY,
     "paper-128": PAPER,
     "dense-middle-128": DENSE_MIDDLE,
     "short-range": SHORT_RANGE,

@@ -14,6 +14,7 @@ from blazeface.models.blocks import (
     ConvNorm,
     DenseBlock,
     DoubleBlazeBlock,
+    Luminance,
     SameConv2d,
     UpBlock,
     folded_copy,
@@ -51,7 +52,10 @@ class BlazeFace(nn.Module):
             )
         self.spec, self.layout = spec, layout
         self.origin = Origin()
-        self.stem = ConvNorm(SameConv2d(3, layout.stem_channels, layout.stem_kernel, stride=2), norm)
+        self.luminance = Luminance() if layout.grey else None
+        self.stem = ConvNorm(
+            SameConv2d(1 if layout.grey else 3, layout.stem_channels, layout.stem_kernel, stride=2), norm
+        )
         widths = [layout.stem_channels, *(block.channels for block in layout.blocks)]
         self.blocks = nn.ModuleList(
             _build(widths, index, block, norm) for index, block in enumerate(layout.blocks)
@@ -67,7 +71,7 @@ class BlazeFace(nn.Module):
         self._init_weights()
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        x = self.stem.rectify(x)
+        x = self.stem.rectify(x if self.luminance is None else self.luminance(x))
         needed: dict[int, Tensor] = {}  # by later blocks and by the head
         for index, (block, numbers) in enumerate(zip(self.blocks, self.layout.blocks, strict=True)):
             x = block(x) if numbers.skip_from is None else block(x, needed[numbers.skip_from])

@@ -132,24 +132,25 @@ class Table:
         return place + int(self._source.number("I", place))
 
 
-def pack(values: Mapping[str, Any]) -> bytes:
+def pack(values: Mapping[str, Any], share: bool = False) -> bytes:
     """A whole .tflite file from the fields of its table Model. The same values give the same bytes.
 
     A table within it is a mapping of its fields, a vector a sequence, a union the pair of its table's name and fields; a
-    field that is left out, or None, has its default.
+    field that is left out, or None, has its default. share: equal vectors of numbers and equal strings are written once.
     """
     from flatbuffers import Builder
 
     builder = Builder(1 << 16)
-    builder.Finish(_pack_table(builder, "Model", values), MARK)
+    written: dict[Any, int] | None = {} if share else None
+    builder.Finish(_pack_table(builder, "Model", values, written), MARK)
     return bytes(builder.Output())
 
 
-def _pack_table(builder: Any, name: str, values: Mapping[str, Any]) -> int:
+def _pack_table(builder: Any, name: str, values: Mapping[str, Any], written: dict[Any, int] | None = None) -> int:
     fields = [field for field in TABLES[name] if values.get(field.name) is not None]
     # What a table refers to is written before the table.
     places = {
-        field.name: _pack_content(builder, field, values[field.name])
+        field.name: _pack_content(builder, field, values[field.name], written)
         for field in fields
         if field.type not in NUMBERS
     }
@@ -163,21 +164,27 @@ def _pack_table(builder: Any, name: str, values: Mapping[str, Any]) -> int:
     return int(builder.EndObject())
 
 
-def _pack_content(builder: Any, field: Field, value: Any) -> int | None:
+def _pack_content(builder: Any, field: Field, value: Any, written: dict[Any, int] | None) -> int | None:
+    if written is not None and field.type != "[B]" and (field.type == "text" or field.type[1:-1] in NUMBERS):
+        key = field.type, value if field.type == "text" else tuple(value)
+        if key not in written:
+            written[key] = _pack_content(builder, field, value, None) or 0
+        return written[key]
     match field.type:
         case "text":
             return int(builder.CreateString(value))
         case "union":
-            return _pack_table(builder, *value)
+            kind, fields = value
+            return _pack_table(builder, kind, fields, written)
         case "[B]":
             return _pack_bytes(builder, bytes(value)) if len(value) else None
         case kind if not kind.startswith("["):
-            return _pack_table(builder, kind, value)
+            return _pack_table(builder, kind, value, written)
         case kind if kind[1:-1] in NUMBERS:
             import numpy as np
 
             return int(builder.CreateNumpyVector(np.asarray(value, np.dtype(kind[1:-1]))))
-    places = [_pack_table(builder, field.type[1:-1], entry) for entry in value]
+    places = [_pack_table(builder, field.type[1:-1], entry, written) for entry in value]
     builder.StartVector(4, len(places), 4)
     for place in reversed(places):
         builder.PrependUOffsetTRelative(place)

@@ -28,8 +28,9 @@ GROUPED = 6
 SAME = PADDINGS.index("SAME")
 
 
-def model_bytes(model: Model) -> bytes:
-    """The whole file. The same model gives the same bytes. `size`, `signature` and `sparse` are not written."""
+def model_bytes(model: Model, share: bool = False) -> bytes:
+    """The whole file. The same model gives the same bytes. `size`, `signature` and `sparse` are not written. share: equal lists
+    of numbers are written once, which readers do not notice."""
     codes = list(dict.fromkeys((step.kind, step.version) for graph in model.graphs for step in graph.operators))
     return pack(
         {
@@ -39,7 +40,8 @@ def model_bytes(model: Model) -> bytes:
             "description": model.description,
             "buffers": [{"data": data} for data in model.buffers],
             "metadata": [{"name": name, "buffer": number} for name, number in model.metadata],
-        }
+        },
+        share,
     )
 
 

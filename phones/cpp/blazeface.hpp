@@ -131,6 +131,8 @@ inline const ModelSpec front_128{
     "front-128", 128, {{16, 2}, {8, 6}}, 128.0F, 127.5F, 127.5F, 0.5F, 0.5F, Resampling::supersample};
 inline const ModelSpec paper_128{
     "paper-128", 128, {{16, 2}, {8, 6}}, 128.0F, 127.5F, 127.5F, 0.5F, 0.5F, Resampling::supersample};
+inline const ModelSpec tiny_96{
+    "tiny-96", 96, {{12, 2}, {6, 5}}, 96.0F, 127.5F, 127.5F, 0.5F, 0.5F, Resampling::supersample};
 inline const ModelSpec short_range{
     "short-range", 128, {{16, 2}, {8, 6}}, 128.0F, 127.5F, 127.5F, 0.5F, 0.3F, Resampling::corner};
 inline const ModelSpec back_camera{

@@ -75,6 +75,9 @@ val FRONT_128 = ModelSpec(
 val PAPER_128 = ModelSpec(
     "paper-128", 128, listOf(AnchorMap(16, 2), AnchorMap(8, 6)), 128.0f, 127.5f, 127.5f, 0.5f, 0.5f, Resampling.SUPERSAMPLE,
 )
+val TINY_96 = ModelSpec(
+    "tiny-96", 96, listOf(AnchorMap(12, 2), AnchorMap(6, 5)), 96.0f, 127.5f, 127.5f, 0.5f, 0.5f, Resampling.SUPERSAMPLE,
+)
 val SHORT_RANGE = ModelSpec(
     "short-range", 128, listOf(AnchorMap(16, 2), AnchorMap(8, 6)), 128.0f, 127.5f, 127.5f, 0.5f, 0.3f, Resampling.CORNER,
 )

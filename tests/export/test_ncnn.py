@@ -10,6 +10,7 @@ import pytest
 pytest.importorskip("ncnn", reason="the ncnn extra is not installed")
 pytest.importorskip("pnnx", reason="the ncnn extra is not installed")
 
+from benchmarks.phones.vulkan import compare
 from blazeface.backends.ncnn_backend import SPEC_MARK, NcnnBackend
 from blazeface.errors import BlazeFaceError
 from blazeface.export.format_table import Options
@@ -89,3 +90,19 @@ def test_a_damaged_param_file_is_refused_before_ncnn_trips_over_it(
     path.write_text("\n".join(change(written.read_text("utf-8").splitlines())) + "\n", "utf-8")
     with pytest.raises(BlazeFaceError, match=rf"x\.param.*{reason}"):
         NcnnBackend(path, 1)
+
+
+def test_by_vulkan_the_same_faces(tmp_path: Path) -> None:
+    import ncnn
+
+    if not ncnn.get_gpu_count():
+        pytest.skip("no Vulkan driver: on Debian, mesa-vulkan-drivers has one in software")
+    found = compare("front-128", [Path(__file__).parents[2] / "data" / "pictures" / "astronaut.png"], tmp_path)
+    assert (found.pictures, found.faces, found.beyond) == (1, 1, 0)
+    assert 0 <= found.furthest < 0.01 and found.device
+
+
+def test_without_a_driver_vulkan_is_an_error(written: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ncnn.get_gpu_count", lambda: 0)
+    with pytest.raises(BlazeFaceError, match=r"small\.param: no Vulkan driver is installed"):
+        NcnnBackend(written, 1, vulkan=True)

@@ -53,3 +53,11 @@ def test_the_guide_shows_the_parity_that_was_measured() -> None:
     for row in json.loads((RESULTS / "phones.json").read_text(encoding="utf-8")):
         assert (row["pictures"], row["bytes_differing"], row["beyond"]) == (200, 0, 0), row["language"]
         assert row["furthest"] < 1e-4
+
+
+def test_the_guide_shows_that_vulkan_gave_the_same_faces() -> None:
+    assert (RESULTS / "phones_vulkan.md").read_text(encoding="utf-8") in TEXT
+    rows = json.loads((RESULTS / "phones_vulkan.json").read_text(encoding="utf-8"))
+    assert [row["model"] for row in rows] == ["front-128", "back-256"]
+    for row in rows:
+        assert row["beyond"] == 0 and row["faces"] > 40 and row["furthest"] < 1e-3 and 0 < row["logit"] < 1e-2

