@@ -26,7 +26,6 @@ from benchmarks.phones.recording import face_rows, largest_difference, same_face
 from blazeface.anchors import anchor_centers
 from blazeface.detector import WEIGHTS, postprocess, prepare
 from blazeface.export.format_table import Options
-from blazeface.export.formats import ncnn as export
 from blazeface.files.pictures import read_picture
 from blazeface.files.staged import write_text
 from blazeface.models.weights import load_weights
@@ -55,6 +54,7 @@ def compare(model: str, paths: Sequence[Path], folder: Path) -> Comparison:
     import ncnn
 
     from blazeface.backends.ncnn_backend import NcnnBackend
+    from blazeface.export.formats import ncnn as export
 
     param = folder / f"{model}.param"
     export.write(load_weights(WEIGHTS / f"{model}.safetensors").folded(), param, Options())
