@@ -94,11 +94,11 @@ def test_the_example_prints_what_detect_prints(
     agree(found, expected, 0.0101)  # the last digit that is printed
 
 
-def test_a_tflite_file_gives_the_same_face(program: Path) -> None:
+def test_a_tflite_file_gives_the_same_face(program: Path, capsys: pytest.CaptureFixture[str]) -> None:
     if program.name == "detect_onnxruntime":
         pytest.skip("onnxruntime reads no .tflite files")
-    assert main(["detect", str(PORTRAIT), "--json", str(program.parent / "x.json"), "--quiet", "--no-window"]) == 0
-    expected = json.loads((program.parent / "x.json").read_text("utf-8"))
+    assert main(["detect", str(PORTRAIT), "--json", "-", "--quiet", "--no-window"]) == 0
+    expected = json.loads(capsys.readouterr().out)
     agree(answer(program, "front-128.tflite", PORTRAIT), expected, 0.1)
 
 
