@@ -1,9 +1,9 @@
 """Train the light networks, measure them, and write what came out: everything behind docs/lightweight.md.
 
-    make lightweight-report DATA=ROOT                                    # all of it; about two hours of one core
+    make lightweight-report DATA=ROOT                                    # all of it; some hours of one core
     python -m benchmarks.lightweight.measure --data ROOT --only cost refine      # parts
     python -m benchmarks.lightweight.measure --data ROOT --runs runs/longer --only detectors --pictures 15000 --epochs 10
-    python -m benchmarks.lightweight.measure --only latency tables               # no training: a minute on a quiet machine
+    python -m benchmarks.lightweight.measure --only latency convolutions tables  # all times: no training, some minutes on a quiet machine
 
 Every part goes on where it stopped, and a part that is finished is not done again: runs lie in --runs. Results go to
 benchmarks/results/lightweight/*.json, one file a part, and from there into the tables and the plot
@@ -19,13 +19,20 @@ import sys
 from pathlib import Path
 
 from benchmarks import RESULTS, ROOT
+from benchmarks.lightweight.classifiers import train_classifiers
+from benchmarks.lightweight.convolutions import measure_convolutions
 from benchmarks.lightweight.detectors import detector_row, recipe, train_detector
+from benchmarks.lightweight.files import auxiliary_files, detector_files, digit_files, published_files
 from benchmarks.lightweight.latency import latencies
-from benchmarks.lightweight.tables import FAMILY, write_tables
+from benchmarks.lightweight.minute import minutes
+from benchmarks.lightweight.tables import FAMILY, WRITTEN, write_tables
 from blazeface.models.light.segmenters import SEGMENTERS
 from tools.ship_small import refine_report
 
-PARTS = ("cost", "detectors", "lighten", "segment", "refine", "latency", "tables")
+PARTS = (
+    *("cost", "detectors", "written", "classify", "lighten", "segment", "refine"),
+    *("minute", "latency", "convolutions", "tables"),
+)
 
 
 def main() -> None:
@@ -46,9 +53,12 @@ def main() -> None:
     add("--finetune", type=int, default=1, help="epochs after making a network light (default 1)")
     add("--finetune-pictures", type=int, default=6000, help="of such an epoch (default 6,000)")
     add("--val-pictures", type=int, default=500, help="that `lighten` is scored on (default 500)")
+    add("--classify-epochs", type=int, default=8, help="of each classifier (default 8)")
+    add("--seconds", type=float, default=60, help="that each network trains in the part `minute` (default 60)")
+    add("--rounds", type=int, default=200, help="of the times; larger networks take fewer (default 200)")
     add("--threads", type=int, default=1)
     args = parser.parse_args()
-    needs_data = {"detectors", "lighten", "segment", "refine"} & set(args.only)
+    needs_data = {"detectors", "written", "lighten", "segment", "refine", "minute"} & set(args.only)
     if needs_data and args.data is None:
         parser.error(f"--data is needed for {', '.join(sorted(needs_data))}")
     args.results.mkdir(parents=True, exist_ok=True)
@@ -67,16 +77,37 @@ def _cost(args: argparse.Namespace) -> None:
 
 def _detectors(args: argparse.Namespace) -> None:
     """One recipe, the same pictures in the same order for all; seed by seed, so that a first answer comes early."""
+    _trained(args, FAMILY, "detectors")
+
+
+def _written(args: argparse.Namespace) -> None:
+    """BlazeFace as the paper has it and as a well-known text writes it."""
+    _trained(args, WRITTEN, "written")
+
+
+def _trained(args: argparse.Namespace, models: tuple[str, ...], name: str) -> None:
     for seed in args.seeds:
-        for model in FAMILY:
+        for model in models:
             out = args.runs / f"{model}-{seed}"
             config = recipe(model, seed, args.epochs)
             if not train_detector(args.data, out, config, args.pictures, args.threads):
                 raise SystemExit("stopped; the same command goes on")
-            folders = [args.runs / f"{m}-{s}" for s in args.seeds for m in FAMILY]
-            _write(
-                args.results / "detectors.json", [row for f in folders if (row := detector_row(f, args.pictures))]
-            )
+            folders = [args.runs / f"{m}-{s}" for s in args.seeds for m in models]
+            rows = [row for f in folders if (row := detector_row(f, args.pictures))]
+            _write(args.results / f"{name}.json", rows)
+
+
+def _classify(args: argparse.Namespace) -> None:
+    for rows in train_classifiers(args.runs, args.classify_epochs, args.threads):
+        _write(args.results / "classifiers.json", rows)
+
+
+def _minute(args: argparse.Namespace) -> None:
+    path = args.results / "minute.json"
+    done = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
+    names = (*FAMILY, *(name for name in WRITTEN if name not in FAMILY), "xception-aligned-128")
+    for rows in minutes(args.data, args.runs, names, done, args.seconds):
+        _write(path, rows)
 
 
 def _lighten(args: argparse.Namespace) -> None:
@@ -130,20 +161,17 @@ def _refine(args: argparse.Namespace) -> None:
 
 
 def _latency(args: argparse.Namespace) -> None:
-    """All files that there are, taking turns; on a machine that is busy with other work the figures say little."""
-    files = {}
-    for model in FAMILY:
-        run = args.runs / f"{model}-{args.seeds[0]}"
-        for suffix in ("onnx", "tflite"):
-            if not (run / f"model.{suffix}").is_file() and (run / "model.safetensors").is_file():
-                given = ["--weights", str(run / "model.safetensors"), "--out", str(run / f"model.{suffix}")]
-                _run("export", *given, "--format", suffix)
-            files[f"{model}.{suffix}"] = run / f"model.{suffix}"
-    for task, kinds in (("refine", ("dense", "separable")), ("segment", SEGMENTERS)):
-        for kind in kinds:
-            files[f"{task}-{kind}.onnx"] = args.runs / f"{task}-{kind}" / f"{task}.onnx"
-    found = {name: path for name, path in files.items() if path.is_file()}
-    _write(args.results / "latency.json", latencies(found))
+    """All files, taking turns; on a machine that is busy with other work the figures say little."""
+    folder = args.runs / "files"
+    small = detector_files(folder, (*FAMILY, *(name for name in WRITTEN if name not in FAMILY)))
+    small |= auxiliary_files(folder) | digit_files(folder)
+    _write(args.results / "latency.json", latencies(small, args.rounds))
+    large = max(3, args.rounds // 10)
+    _write(args.results / "latency_published.json", latencies(published_files(folder), large))
+
+
+def _convolutions(args: argparse.Namespace) -> None:
+    _write(args.results / "convolutions.json", measure_convolutions(max(3, args.rounds // 4)))
 
 
 def _tables(args: argparse.Namespace) -> None:

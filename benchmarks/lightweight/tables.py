@@ -1,4 +1,4 @@
-"""The tables and the plot of docs/lightweight.md, from the JSON files that benchmarks/lightweight/measure.py wrote.
+"""The tables of docs/lightweight.md, from the JSON files that benchmarks/lightweight/measure.py wrote.
 A table stands between `<!-- table NAME -->` and `<!-- end -->`; what lies between is replaced.
 """
 
@@ -9,22 +9,21 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 from statistics import mean
-from typing import Any
 
+from benchmarks.lightweight.charts import RUNTIMES, Found, draw_charts, milliseconds
+from benchmarks.lightweight.classifiers import PUBLISHED, label
+from benchmarks.lightweight.lessons import convolutions, learnt, unpaid
 from benchmarks.lightweight.own_tables import own, residual
 
-Found = dict[str, Any]
 MISSING = "*Not trained yet: `make lightweight-report DATA=ROOT` fills this in.*"
 FAMILY = ("paper-128", "squeezenet-128", "mobilenet-v1-128", "mobilenet-v2-128", "shufflenet-128", "xception-128")
-PUBLISHED = ("squeezenet-1.0", "squeezenet-1.1", "mobilenet-v1", "mobilenet-v2", "shufflenet", "xception")
 ALIGNED = ("xception-aligned-16", "xception-aligned-8")
 SMALL_PICTURES = ("shufflenet-32-g2", "shufflenet-32-g3")
 WRITTEN = ("paper-128", "dense-middle-128")
-PICTURE = "lightweight.png"
 
 
 def write_tables(results: Path, doc: Path) -> None:
-    """Fill the page; the plot goes to the folder images beside it."""
+    """Fill the page; the charts go to the folder images beside it."""
     found = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(results.glob("*.json"))}
     text = doc.read_text(encoding="utf-8")
     for name, table in TABLES.items():
@@ -35,8 +34,7 @@ def write_tables(results: Path, doc: Path) -> None:
         head, tail = found_block[1], found_block[2]
         text = f"{text[: found_block.start()]}{head}{table(found)}\n{tail}{text[found_block.end() :]}"
     doc.write_text(text, encoding="utf-8")
-    if found.get("detectors") and found.get("latency"):
-        draw(found, doc.parent / "images" / PICTURE)
+    draw_charts(found, doc.parent / "images", FAMILY)
 
 
 def family(found: Found) -> str:
@@ -44,7 +42,22 @@ def family(found: Found) -> str:
 
 
 def published(found: Found) -> str:
-    return _costs(found, PUBLISHED)
+    """Cost and time, and how many multiply-accumulates a second that is."""
+    if "cost" not in found:
+        return MISSING
+    measured = found.get("latency_published", {})
+    rows = [
+        "| network | parameters | MACs | activations | onnxruntime ms | LiteRT ms | billion MACs a second |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for name in PUBLISHED:
+        cost, times = found["cost"][name], [milliseconds(measured, f"{name}.{suffix}") for suffix in RUNTIMES]
+        rate = f"{cost['macs'] / times[0] / 1e6:.1f}" if times[0] else ""
+        numbers = f"{cost['parameters']:,} | {cost['macs']:,} | {cost['activations']:,}"
+        rows.append(
+            f"| {name} | {numbers} | {' | '.join('' if t is None else f'{t:.1f}' for t in times)} | {rate} |"
+        )
+    return "\n".join(rows)
 
 
 def aligned(found: Found) -> str:
@@ -60,7 +73,63 @@ def small_pictures(found: Found) -> str:
 
 
 def written(found: Found) -> str:
-    return _costs(found, WRITTEN)
+    """Both ways to write BlazeFace: cost, accuracy after equal crops, time."""
+    if "cost" not in found:
+        return MISSING
+    rows = [
+        "| network | parameters | MACs | seeds | AP >=.1 | AP >=.05 | AP .1-.2 | keypoints | onnxruntime ms | LiteRT ms |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for name in WRITTEN:
+        runs = [row for row in found.get("written", []) if row["model"] == name]
+        cost = found["cost"][name]
+        cells = [_spread(runs, column) for column in ("AP >=.1", "AP >=.05", "AP .1-.2", "keypoint error")]
+        times = [_time(found, f"{name}.{suffix}") for suffix in RUNTIMES]
+        rows.append(
+            f"| {name} | {cost['parameters']:,} | {cost['macs']:,} | {len(runs)} | {' | '.join([*cells, *times])} |"
+        )
+    return "\n".join(rows)
+
+
+def classifiers(found: Found) -> str:
+    """On the digits: accuracy of PyTorch and of the files, cost, time."""
+    if not found.get("classifiers"):
+        return MISSING
+    rows = [
+        "| network | parameters | MACs | epochs | accuracy | its ONNX file | its TFLite file | onnxruntime ms | LiteRT ms |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for row in sorted(found["classifiers"], key=lambda row: row["macs"]):
+        name, file = label(row["network"], row["width"]), f"classify-{row['network']}-{row['width']:g}"
+        accuracies = [f"{row[key]:.1%}" for key in ("accuracy", "onnx_accuracy", "tflite_accuracy")]
+        times = [_time(found, f"{file}.{suffix}") for suffix in RUNTIMES]
+        numbers = f"{row['parameters']:,} | {row['macs']:,} | {row['epochs']}"
+        rows.append(f"| {name} | {numbers} | {' | '.join([*accuracies, *times])} |")
+    first = found["classifiers"][0]
+    rows += [
+        "",
+        f"{first['train_pictures']:,} pictures to learn from, {first['val_pictures']:,} to score on, {first['size']} x"
+        f" {first['size']}, seed {first['seed']}.",
+    ]
+    return "\n".join(rows)
+
+
+def minute(found: Found) -> str:
+    """What each network did in a minute, and how far its exported files are from PyTorch."""
+    if not found.get("minute"):
+        return MISSING
+    rows = [
+        "| task | network | seconds | steps | loss, first and last | ONNX off by | TFLite off by |",
+        "| --- | --- | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for row in found["minute"]:
+        first, last = row["loss"]
+        gaps = [f"{row['differences'][suffix]:.0e}" if suffix in row["differences"] else "" for suffix in RUNTIMES]
+        rows.append(
+            f"| {row['task']} | {row['network']} | {row['seconds']:.0f} | {row['steps']:,} | {first:.3g}, {last:.3g} |"
+            f" {' | '.join(gaps)} |"
+        )
+    return "\n".join(rows)
 
 
 def separable(found: Found) -> str:
@@ -245,34 +314,12 @@ def _time(found: Found, name: str) -> str:
     return f"{times[name]['median']:.2f}" if name in times else ""
 
 
-def draw(found: Found, path: Path) -> None:
-    """AP against latency, one point a network; bars from the worst to the best seed."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    figure, axes = pyplot.subplots(1, 2, figsize=(10, 4), sharey=True)
-    for axis, suffix, runtime in zip(axes, ("onnx", "tflite"), ("onnxruntime", "LiteRT"), strict=True):
-        for name in FAMILY:
-            values = [row["figures"]["AP >=.05"] for row in found["detectors"] if row["model"] == name]
-            time = found["latency"]["milliseconds"].get(f"{name}.{suffix}")
-            if values and time:
-                middle = mean(values)
-                bars = [[middle - min(values)], [max(values) - middle]]
-                axis.errorbar(time["median"], middle, bars, fmt="o", capsize=3, label=name.removesuffix("-128"))
-        axis.set_xlabel(f"{runtime}, ms on one thread")
-        axis.set_xlim(left=0)
-        axis.grid(alpha=0.3)
-    axes[0].legend(loc="lower right")
-    axes[0].set_ylabel("AP of faces of a twentieth or more")
-    figure.tight_layout()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=110)
-    pyplot.close(figure)
-
-
 TABLES: dict[str, Callable[[Found], str]] = {
+    "classifiers": classifiers,
+    "convolutions": convolutions,
+    "unpaid": unpaid,
+    "learnt": learnt,
+    "minute": minute,
     "family": family,
     "published": published,
     "aligned": aligned,

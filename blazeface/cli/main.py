@@ -33,6 +33,7 @@ COMMANDS = {
     "inspect": "tell what is inside a .onnx or .tflite file, and what of it a phone's GPU would not take",
     "refine": "train the second stage, which sharpens keypoints, and measure it",
     "segment": "train the small network that tells faces from background",
+    "classify": "train a light classifier on folders of pictures, and export it",
     "web": "hand out the page that finds faces in a browser, on this machine or on a phone",
     "doctor": "tell what is installed here, and what to install for the rest",
     "import": "read Google's released .tflite weights, to evaluate, fine-tune and export them",

@@ -60,6 +60,10 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("--data faces --out runs/segment", "train"),
         ("--data faces --out runs/light --kind light --epochs 3", "a smaller one, sooner"),
     ),
+    "classify": (
+        ("--data pictures --network mobilenet-v2 --width 0.5 --out runs/kinds", "one folder a class"),
+        ("--data digits --network shufflenet-32-g2 --size 32 --no-mirror --out runs/digits", "small pictures"),
+    ),
     "web": (
         ("--fetch-runtime", "once: brings onnxruntime-web with npm"),
         ("--https --host 0.0.0.0", "for phones in the same network"),

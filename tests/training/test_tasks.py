@@ -14,11 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from blazeface.data.class_folders import LabelledPictures
 from blazeface.errors import BlazeFaceError
 from blazeface.models.light.classifiers import Classifier
 from blazeface.training.loop import Model
-from blazeface.training.tasks import train
-from blazeface.training.tasks.classify import train_classifier
+from blazeface.training.tasks import classify, train
+from blazeface.training.tasks.classify import accuracy, moved, train_classifier
 from blazeface.training.tasks.train import EpochOrder, TaskConfig, train_task
 
 CONFIG = TaskConfig("classify", "tiny", epochs=20, batch=4, warmup=2, ema=0.5)
@@ -28,20 +29,66 @@ def tiny() -> Classifier:
     return Classifier(nn.Sequential(nn.Conv2d(3, 8, 3, stride=2, padding=1), nn.ReLU()), nn.Linear(8, 2))
 
 
-def pictures() -> tuple[np.ndarray, np.ndarray]:
-    """Red ones and blue ones."""
+def pictures() -> LabelledPictures:
+    """Blue ones and red ones."""
     classes = np.arange(8) % 2
-    images = np.zeros((8, 3, 32, 32), np.float32)
-    images[np.arange(8), 2 * classes] = np.linspace(0.5, 1, 8)[:, None, None]
-    return images, classes.astype(np.int64)
+    images = np.zeros((8, 32, 32, 3), np.uint8)
+    images[np.arange(8), :, :, 2 * classes] = np.linspace(120, 255, 8)[:, None, None]
+    return LabelledPictures(images, classes.astype(np.int64))
 
 
 def test_a_classifier_learns(tmp_path: Path) -> None:
-    images, classes = pictures()
-    network = train_classifier(tiny, images, classes, CONFIG, tmp_path, log=lambda _: None)
+    network = train_classifier(tiny, pictures(), CONFIG, tmp_path, log=lambda _: None)
     assert network is not None and not network.training
-    with torch.no_grad():
-        assert network(torch.from_numpy(images)).argmax(dim=1).tolist() == classes.tolist()
+
+    def answer(images: np.ndarray) -> np.ndarray:
+        with torch.no_grad():
+            return np.asarray(network(torch.from_numpy(images)))
+
+    assert accuracy(answer, pictures()) == 1
+    swapped = LabelledPictures(pictures().images, 1 - pictures().classes)
+    assert accuracy(answer, swapped) == 0
+
+
+def test_a_classifier_with_dropout_goes_on_as_if_it_had_not_been_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def dropping() -> Classifier:
+        network = tiny()
+        network.features.append(nn.Dropout(0.5))
+        return network
+
+    def train_in(out: Path) -> dict[str, Tensor]:
+        network = train_classifier(dropping, pictures(), CONFIG, out, log=lambda _: None)
+        assert network is not None
+        return network.state_dict()
+
+    whole = train_in(tmp_path / "whole")
+    monkeypatch.setattr(train, "MACHINE", dataclasses.replace(train.MACHINE, checkpoint_seconds=-1.0))
+    read = classify.inputs
+    with monkeypatch.context() as patched:
+        seen: list[int] = []
+
+        def failing(images: np.ndarray) -> Tensor:
+            seen.append(len(images))
+            if len(seen) == 9:
+                raise KeyboardInterrupt
+            return read(images)
+
+        patched.setattr(classify, "inputs", failing)
+        with pytest.raises(KeyboardInterrupt):
+            train_in(tmp_path / "pieces")
+    torch.manual_seed(99)
+    pieces = train_in(tmp_path / "pieces")
+    for name, value in whole.items():
+        assert torch.equal(value, pieces[name]), name
+
+
+def test_pictures_are_moved_by_whole_pixels() -> None:
+    image = np.arange(300, dtype=np.uint16).astype(np.uint8).reshape(10, 10, 3)
+    assert (moved(image, 0.1, 0)[:, 1:] == image[:, :-1]).all() and (moved(image, 0.1, 0)[:, 0] == 0).all()
+    assert (moved(image, -0.2, 0.3)[3:, :-2] == image[:-3, 2:]).all()
+    assert (moved(image, 0.04, -0.04) == image).all()
 
 
 def linear(stop_at: int | None, out: Path, seen: list[int]) -> nn.Linear | None:

@@ -8,6 +8,8 @@ no parameter depends on it.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -59,24 +61,39 @@ def squeezenet(classes: int = 1000, version: str = "1.0") -> Classifier:
         layers.append(Fire(width, squeezed, 8 * squeezed, 2 if index in pooled else 1, norm=False))
         width = 8 * squeezed
     layers += [nn.Dropout(), SameConv2d(width, classes, 1), nn.ReLU()]
-    return Classifier(nn.Sequential(*layers), None)
+    network = Classifier(nn.Sequential(*layers), None)
+    # Without batch norm the first steps must not silence the last ReLU, which no gradient would wake again.
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_uniform_(module.weight, nonlinearity="relu")
+    nn.init.normal_(layers[-2].get_parameter("weight"), std=0.01)
+    return network
 
 
-def mobilenet_v1(classes: int = 1000) -> Classifier:
-    """arXiv 1704.04861, table 1."""
-    layers: list[nn.Module] = [conv_norm(3, 32, 3, True, stride=2), nn.ReLU6()]
-    width = 32
+def multiplied(channels: int, multiplier: float) -> int:
+    """Channels at a width multiplier: the nearest multiple of 8, or the next where that is below nine tenths of what was
+    asked for (the rule of MobileNet v2's authors)."""
+    wanted = channels * multiplier
+    nearest = max(8, int(wanted + 4) // 8 * 8)
+    return nearest if nearest >= 0.9 * wanted else nearest + 8
+
+
+def mobilenet_v1(classes: int = 1000, multiplier: float = 1.0) -> Classifier:
+    """arXiv 1704.04861, table 1; multiplier: its alpha, of all widths."""
+    width = multiplied(32, multiplier)
+    layers: list[nn.Module] = [conv_norm(3, width, 3, True, stride=2), nn.ReLU6()]
     widths = [(64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), *5 * [(512, 1)], (1024, 2), (1024, 1)]
-    for channels, stride in widths:
+    for full, stride in widths:
+        channels = multiplied(full, multiplier)
         layers.append(SeparableBlock(width, channels, stride, 3, norm=True))
         width = channels
     return Classifier(nn.Sequential(*layers), nn.Linear(width, classes))
 
 
-def mobilenet_v2(classes: int = 1000) -> Classifier:
-    """arXiv 1801.04381, table 2."""
-    layers: list[nn.Module] = [conv_norm(3, 32, 3, True, stride=2), nn.ReLU6()]
-    width = 32
+def mobilenet_v2(classes: int = 1000, multiplier: float = 1.0) -> Classifier:
+    """arXiv 1801.04381, table 2; multiplier: of all widths, but for the last where it is below 1."""
+    width = multiplied(32, multiplier)
+    layers: list[nn.Module] = [conv_norm(3, width, 3, True, stride=2), nn.ReLU6()]
     # expansion, channels, repeats, stride of the first
     rows = (
         (1, 16, 1, 1),
@@ -87,13 +104,15 @@ def mobilenet_v2(classes: int = 1000) -> Classifier:
         (6, 160, 3, 2),
         (6, 320, 1, 1),
     )
-    for expansion, channels, repeats, stride in rows:
+    for expansion, full, repeats, stride in rows:
+        channels = multiplied(full, multiplier)
         for index in range(repeats):
             step = stride if index == 0 else 1
             layers.append(InvertedResidual(width, expansion * width, channels, step, 3, norm=True))
             width = channels
-    layers += [conv_norm(width, 1280, 1, True), nn.ReLU6(), nn.Dropout(0.2)]
-    return Classifier(nn.Sequential(*layers), nn.Linear(1280, classes))
+    last = multiplied(1280, max(1.0, multiplier))
+    layers += [conv_norm(width, last, 1, True), nn.ReLU6(), nn.Dropout(0.2)]
+    return Classifier(nn.Sequential(*layers), nn.Linear(last, classes))
 
 
 def shufflenet(classes: int = 1000, groups: int = 3) -> Classifier:
@@ -135,45 +154,61 @@ def shufflenet_32(classes: int = 10, groups: int = 2) -> Classifier:
     return Classifier(nn.Sequential(*layers), nn.Linear(width, classes))
 
 
-def xception(classes: int = 1000) -> Classifier:
-    """arXiv 1610.02357, figure 5."""
+def xception(classes: int = 1000, multiplier: float = 1.0) -> Classifier:
+    """arXiv 1610.02357, figure 5; multiplier: of all widths (the paper has none), down to 16."""
+    # Not below 16: in PyTorch 2.13 the backward pass of a strided 1 x 1 convolution in channels_last format writes beyond
+    # its memory for 8 and 12 input channels.
+    w32, w64, w128, w256, w728, w1024, w1536, w2048 = (
+        max(16, multiplied(full, multiplier)) for full in (32, 64, 128, 256, 728, 1024, 1536, 2048)
+    )
     layers: list[nn.Module] = [
-        conv_norm(3, 32, 3, True, stride=2),
+        conv_norm(3, w32, 3, True, stride=2),
         nn.ReLU(),
-        conv_norm(32, 64, 3, True),
+        conv_norm(w32, w64, 3, True),
         nn.ReLU(),
     ]
-    layers.append(XceptionBlock(64, 128, 2, 3, True, start=False))
-    layers += [XceptionBlock(128, 256, 2, 3, True), XceptionBlock(256, 728, 2, 3, True)]
-    layers += [XceptionBlock(728, 728, 1, 3, True, repeats=3) for _ in range(8)]
-    layers.append(XceptionBlock(728, 1024, 2, 3, True, early=False))
-    for before, after in ((1024, 1536), (1536, 2048)):
+    layers.append(XceptionBlock(w64, w128, 2, 3, True, start=False))
+    layers += [XceptionBlock(w128, w256, 2, 3, True), XceptionBlock(w256, w728, 2, 3, True)]
+    layers += [XceptionBlock(w728, w728, 1, 3, True, repeats=3) for _ in range(8)]
+    layers.append(XceptionBlock(w728, w1024, 2, 3, True, early=False))
+    for before, after in ((w1024, w1536), (w1536, w2048)):
         layers += [
             SameConv2d(before, before, 3, groups=before, bias=False),
             conv_norm(before, after, 1, True),
             nn.ReLU(),
         ]
-    return Classifier(nn.Sequential(*layers), nn.Linear(2048, classes))
+    return Classifier(nn.Sequential(*layers), nn.Linear(w2048, classes))
 
 
-CLASSIFIERS: dict[str, Callable[[], Classifier]] = {
+CLASSIFIERS: dict[str, Callable[..., Classifier]] = {
     "squeezenet-1.0": squeezenet,
-    "squeezenet-1.1": lambda: squeezenet(version="1.1"),
+    "squeezenet-1.1": partial(squeezenet, version="1.1"),
     "mobilenet-v1": mobilenet_v1,
     "mobilenet-v2": mobilenet_v2,
     "shufflenet": shufflenet,
     "shufflenet-32-g2": shufflenet_32,
-    "shufflenet-32-g3": lambda: shufflenet_32(groups=3),
+    "shufflenet-32-g3": partial(shufflenet_32, groups=3),
     "xception": xception,
 }
-"""The networks by name: the published ones with 1,000 classes, those for 32 x 32 pictures with ten."""
+"""The networks by name, each called with a number of classes: the published ones have 1,000, those for 32 x 32 pictures ten."""
+
+MULTIPLIED = ("mobilenet-v1", "mobilenet-v2", "xception")
+"""Those with a width multiplier."""
 
 SIDES = dict.fromkeys(CLASSIFIERS, 224) | {"shufflenet-32-g2": 32, "shufflenet-32-g3": 32, "xception": 320}
 """Side in pixels of the pictures that each is meant for and counted at."""
 
 
-def build_classifier(name: str) -> Classifier:
-    """A fresh classifier by name; an unknown name is an error that lists the known ones."""
+def build_classifier(name: str, classes: int | None = None, multiplier: float = 1.0) -> Classifier:
+    """A fresh classifier by name. classes: as published where left out. Raises BlazeFaceError for an unknown name, and for
+    a multiplier of a network that has none or outside (0, 4]."""
     if name not in CLASSIFIERS:
         raise BlazeFaceError(f"unknown classifier {name!r}: there are {', '.join(sorted(CLASSIFIERS))}")
-    return CLASSIFIERS[name]()
+    numbers: dict[str, Any] = {} if classes is None else {"classes": classes}
+    if multiplier != 1:
+        if name not in MULTIPLIED:
+            raise BlazeFaceError(f"{name} has no width multiplier: {', '.join(MULTIPLIED)} have")
+        if not 0 < multiplier <= 4:
+            raise BlazeFaceError(f"a width multiplier must lie in (0, 4], not {multiplier:g}")
+        numbers["multiplier"] = multiplier
+    return CLASSIFIERS[name](**numbers)
