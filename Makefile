@@ -127,6 +127,12 @@ web: $(VENV)/.core
 	$(RUN) -m blazeface web --fetch-runtime
 	$(RUN) -m blazeface web
 
+# scikit-learn has the digits that the classifiers learn; nothing else needs it.
+lightweight-report: $(VENV)/.dev
+	@test -n "$(DATA)" || { echo "make lightweight-report: name the folder in the WIDER FACE layout: make lightweight-report DATA=ROOT" >&2; exit 2; }
+	@$(PIP) install --only-binary :all: scikit-learn==1.9.1
+	$(RUN) -m benchmarks.lightweight.measure --data "$(DATA)" $(FLAGS)
+
 export-report: $(VENV)/.dev
 	@test -n "$(DATA)" || { echo "make export-report: name the folder in the WIDER FACE layout: make export-report DATA=ROOT" >&2; exit 2; }
 	$(RUN) -m benchmarks.export.report --data "$(DATA)" --model "$(firstword $(MODEL))"

@@ -30,7 +30,7 @@ from blazeface.models.light.segmenters import SEGMENTERS
 from tools.ship_small import refine_report
 
 PARTS = (
-    *("cost", "detectors", "written", "classify", "lighten", "segment", "refine"),
+    *("cost", "detectors", "written", "classify", "lighten", "segment", "refine", "own"),
     *("minute", "latency", "convolutions", "tables"),
 )
 
@@ -58,7 +58,7 @@ def main() -> None:
     add("--rounds", type=int, default=200, help="of the times; larger networks take fewer (default 200)")
     add("--threads", type=int, default=1)
     args = parser.parse_args()
-    needs_data = {"detectors", "written", "lighten", "segment", "refine", "minute"} & set(args.only)
+    needs_data = {"detectors", "written", "lighten", "segment", "refine", "own", "minute"} & set(args.only)
     if needs_data and args.data is None:
         parser.error(f"--data is needed for {', '.join(sorted(needs_data))}")
     args.results.mkdir(parents=True, exist_ok=True)
@@ -158,6 +158,14 @@ def _refine(args: argparse.Namespace) -> None:
                 _run("refine", *data, "--evaluate", file, "--model", model, "--json", str(measured))
         rows.append(refine_report(out))
         _write(args.results / "refine.json", rows)
+
+
+def _own(args: argparse.Namespace) -> None:
+    """Networks that are no detectors, made light: see own.py."""
+    runs = ["--runs", str(args.runs), "--results", str(args.results)]
+    command = [sys.executable, "-m", "benchmarks.lightweight.own", "--data", str(args.data), *runs]
+    if subprocess.run(command, check=False).returncode:
+        raise SystemExit("benchmarks.lightweight.own did not end well; the same command goes on")
 
 
 def _latency(args: argparse.Namespace) -> None:

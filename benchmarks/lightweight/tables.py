@@ -303,8 +303,9 @@ def machine(found: Found) -> str:
     if "latency" not in found:
         return "*Latency was not measured yet.*"
     about = found["latency"]
+    clock = f" ({about['clock']})" if "clock" in about else ""
     return (
-        f"Latency: medians of {about['rounds']} runs on one thread, the files taking turns, {about['date']}, {about['cpu']},"
+        f"Latency: medians of {about['rounds']} runs on one thread{clock}, the files taking turns, {about['date']}, {about['cpu']},"
         f" {about['cores']} cores, load average before: {about['load_average_before']:.1f}."
     )
 
