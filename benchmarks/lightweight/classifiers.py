@@ -44,7 +44,7 @@ def train_classifiers(runs: Path, epochs: int, threads: int) -> Iterator[list[di
         out = runs / f"classify-{network}-{width:g}"
         if not (out / "report.json").is_file():
             which = ("--network", network, "--width", f"{width:g}", "--size", str(SIZE), "--no-mirror")
-            how = ("--epochs", str(epochs), "--batch", "16", "--threads", str(threads))
+            how: tuple[str, ...] = ("--epochs", str(epochs), "--batch", "16", "--threads", str(threads))
             if network in RATES:
                 how = (*how, "--learning-rate", f"{RATES[network]:g}")
             _call("blazeface", "classify", "--data", str(digits), "--out", str(out), *which, *how)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -113,7 +113,7 @@ def xception(side: int) -> Iterator[Layer]:
     yield 2048, 1000, 1, 1, True, False
 
 
-FORMULAS = {
+FORMULAS: dict[str, Callable[[], Iterator[Layer]]] = {
     "squeezenet-1.0": lambda: squeezenet(96, 7, (3, 7)),
     "squeezenet-1.1": lambda: squeezenet(64, 3, (2, 4)),
     "mobilenet-v1": lambda: mobilenet_v1(1),
