@@ -39,7 +39,8 @@ def main() -> int:
     parser.add_argument("--add", action="store_true", help="add to the newest report, which has the same seed")
     args = parser.parse_args()
     load_everything()
-    figures = resumed("chaos", args.seed, args.add)
+    kind = "chaos" if args.only == list(TRIALS) else "kills"
+    figures = resumed(kind, args.seed, args.add)
     rows: dict[str, dict[str, Any]] = figures.setdefault("trials", {})
     for start in range(0, args.rounds, PART):
         for name in args.only:
@@ -52,7 +53,7 @@ def main() -> int:
                 row[count] += trial.counts[count]
             row["failures"] += trial.failures
             figures |= {"passed": not any(row["failures"] for row in rows.values())}
-            path = write_report("chaos", figures, as_text(figures))
+            path = write_report(kind, figures, as_text(figures))
             print(path, name, dict(trial.counts), trial.failures, flush=True)
     return 0 if figures["passed"] else 1
 

@@ -113,6 +113,7 @@ def _run_child(
     status = 1
     try:
         os.dup2(errors, 2)
+        sys.stderr = open(errors, "w", errors="backslashreplace", closefd=False)  # noqa: SIM115 (until the end)
         with opened(folder) as one:
             counts: Counter[str] = Counter()
             number = numbers.start

@@ -14,7 +14,7 @@ from blazeface.files.staged import staged_file
 from blazeface.version import __version__
 
 FOLDER = Path(__file__).parents[1] / "docs" / "reliability"
-KINDS = ("fuzz", "chaos", "soak")
+KINDS = ("fuzz", "chaos", "kills", "soak", "model-mutants")
 ABOUT = ("kind", "date", "finished", "blazeface", "commit", "python", "machine", "load")
 """What each report says of the run that wrote it."""
 

@@ -26,12 +26,14 @@ def summary(folder: Path = FOLDER) -> str:
     """One line for each trial."""
     fuzz, chaos, soak = (newest(kind, folder) for kind in ("fuzz", "chaos", "soak"))
     killed = ", ".join(f"{name} {trial['killed']}" for name, trial in chaos["trials"].items())
-    failures = sum(len(trial["failures"]) for trial in chaos["trials"].values())
+    some = newest("kills", folder)
+    more = ", ".join(f"{name} {trial['killed']}" for name, trial in some["trials"].items())
+    failures = sum(len(trial["failures"]) for report in (chaos, some) for trial in report["trials"].values())
     return (
         f"- **Wrong bytes** ({fuzz['date']}): {fuzz['inputs']:,} pictures, annotations, models, checkpoints and JSON"
         f" files, {len(fuzz['findings'])} of which crashed, hung for {fuzz['limits']['seconds']} s or took"
         f" {fuzz['limits']['memory_mb']:,} MB.\n"
-        f"- **kill -9** at random moments ({chaos['date']}; {killed} times): {failures} files half-written, checkpoints"
+        f"- **kill -9** at random moments ({chaos['date']}: {killed} times; {some['date']}: {more} times): {failures} files half-written, checkpoints"
         " lost, or runs that could not go on.\n"
         f"- **A bad camera** ({soak['date']}; {soak['minutes']:g} minutes, {sum(soak['mishaps'].values())} stalls,"
         f" disconnects and size changes): memory grew by {soak['memory_mb']['growth']:.1f} MB,"

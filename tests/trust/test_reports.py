@@ -28,6 +28,7 @@ def test_the_latest_reports_are_as_large_as_promised() -> None:
     assert newest("soak")["memory_mb"]["growth"] < 5
     assert all(trial["killed"] >= 50 for trial in newest("chaos")["trials"].values())
     assert len(newest("chaos")["trials"]) >= 4
+    assert sum(trial["killed"] for trial in newest("kills")["trials"].values()) >= 500
 
 
 def test_a_report_is_written_twice_over(tmp_path: Path) -> None:
