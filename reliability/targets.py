@@ -181,8 +181,17 @@ def checkpoint_door() -> Call:
 
 def regions_door() -> Call:
     from blazeface.data.regions import with_regions
+    from blazeface.data.samples import Sample
 
-    return lambda path: with_regions([], path)
+    one = Sample(
+        Path("images/val/a.jpg"),
+        "val",
+        np.array([[10, 10, 20, 20]], np.float32),
+        np.ones((1, 6, 2), np.float32),
+        np.full((1, 6), 2, np.uint8),
+        np.zeros(1, bool),
+    )
+    return lambda path: with_regions([one], path)
 
 
 def header_door() -> Call:

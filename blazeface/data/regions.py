@@ -44,7 +44,8 @@ def with_regions(samples: list[Sample], path: Path) -> list[Sample]:
 
 
 def _boxes(values: Any) -> NDArray[np.float32]:
-    boxes: NDArray[np.float32] = np.array(values, np.float32).reshape(len(values), 4)
+    with np.errstate(over="ignore"):  # found below
+        boxes: NDArray[np.float32] = np.array(values, np.float32).reshape(len(values), 4)
     if not np.isfinite(boxes).all() or (boxes[:, 2:] <= boxes[:, :2]).any():
         raise ValueError("a box is not x1 y1 x2 y2 with x1 < x2 and y1 < y2")
     return boxes

@@ -143,7 +143,8 @@ def _operator(table: Table, codes: list[tuple[str, int, str]], tensors: int) -> 
 
 
 def _options(kind: str, table: Table) -> dict[str, object] | None:
-    if kind not in OPTIONS:
+    """None also where the file says that they are another operator's: LiteRT does not look at them then."""
+    if kind not in OPTIONS or table.integer("builtin_options_type") != OPTIONS[kind][1]:
         return None
     options = table.table("builtin_options", OPTIONS[kind][0])
     if options is None:

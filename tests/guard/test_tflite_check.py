@@ -16,7 +16,9 @@ from blazeface.export.format_table import Options, load_format
 from blazeface.guard import UnlistedModel
 from blazeface.guard.tflite_check import check_tflite, cost_of
 from blazeface.models.network import BlazeFace
+from blazeface.tflite.flatbuffer import Source
 from blazeface.tflite.model import Model, Operator
+from blazeface.tflite.names import OPERATORS
 from blazeface.tflite.reader import read_model
 from blazeface.tflite.writer import model_bytes
 from reliability.mutants import mutate_tflite
@@ -126,3 +128,19 @@ def test_mutants_are_refused_or_run(exported: Path, tmp_path: Path) -> None:
         except BlazeFaceError:
             outcomes[False] += 1
     assert outcomes[False] > 50
+
+
+def test_options_of_another_operator_are_none(exported: Path, tmp_path: Path) -> None:
+    """LiteRT takes those of a convolution to be zeros where the file calls them a pooling's."""
+    data = bytearray(exported.read_bytes())
+    root = Source(bytes(data)).root("Model")
+    codes = [OPERATORS[code.integer("builtin_code")] for code in root.tables("operator_codes")]
+    operators = list(next(root.tables("subgraphs")).tables("operators"))
+    convolution = next(each for each in operators if codes[each.integer("opcode_index")] == "CONV_2D")
+    place = convolution._place(convolution._fields["builtin_options_type"])
+    assert place is not None and data[place] == 1
+    data[place] = 5
+    path = tmp_path / "x.tflite"
+    path.write_bytes(data)
+    with pytest.raises(UnlistedModel, match=r"CONV_2D: (padding|activation|stride_h) = None"):
+        check_tflite(path)
