@@ -20,6 +20,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +62,7 @@ def main() -> int:
     figures = resumed("fuzz", args.seed, args.add)
     rows: dict[str, dict[str, Any]] = figures.setdefault("targets", {})
     whole, end = sum(TARGETS[name].share for name in args.only), time.monotonic() + 60 * args.minutes
-    goals = {name: round(args.count * TARGETS[name].share / whole) for name in args.only}
+    goals = {name: ceil(args.count * TARGETS[name].share / whole) for name in args.only}
     seeds: dict[str, list[bytes]] = {}
     path = None
     for part in range(1, PARTS + 1):
