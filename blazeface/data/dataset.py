@@ -28,6 +28,9 @@ EASY = 0.4
 LARGE = 0.3
 """Share of a picture's side from which a face is large."""
 
+GRACE = 30
+"""Seconds that a worker goes on after a SIGTERM."""
+
 DRAWS = 256
 """Pictures drawn at once where the first that was drawn cannot be read."""
 
@@ -172,9 +175,13 @@ class StepSampler:
 def init_worker(_: int) -> None:
     """Each data loader worker is one process with one thread: OpenCV's own pool would fight the training.
 
-    Signals are left to the process that trains: it ends its workers once the checkpoint is written.
+    Ctrl-C is left to the process that trains, which ends its workers once the checkpoint is written. SIGTERM may have come to
+    all of them as well, so a worker goes on for GRACE seconds; then it ends, since it may also have come from the one that trains
+    and waits for its end (as PyTorch does with a worker that did not answer on a busy machine).
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    if hasattr(signal, "SIGALRM"):  # on Windows nothing but an end can be asked of a process
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.signal(signal.SIGTERM, lambda *_: signal.alarm(GRACE))
     cv2.setNumThreads(0)
     torch.set_num_threads(1)

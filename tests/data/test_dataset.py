@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import math
+import multiprocessing
+import os
+import signal
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -13,7 +17,7 @@ import torch
 
 from blazeface.data.augment import FLIP_AND_LIGHT
 from blazeface.data.crops import CropRecipe, square_views
-from blazeface.data.dataset import CropDataset, StepSampler, balance, collate
+from blazeface.data.dataset import CropDataset, StepSampler, balance, collate, init_worker
 from blazeface.data.pictures import PictureCache
 from blazeface.data.samples import Sample
 from blazeface.errors import BlazeFaceError
@@ -157,3 +161,25 @@ def test_steps_are_split_among_processes_without_overlap() -> None:
     assert list(StepSampler(2, 4, 4)) == [[8, 9, 10, 11], [12, 13, 14, 15]]
     ranks = [list(StepSampler(2, 4, 4, rank, 2)) for rank in range(2)]
     assert ranks == [[[8, 10], [12, 14]], [[9, 11], [13, 15]]]
+
+
+def wait_as_worker(ready: Any) -> None:
+    init_worker(0)
+    ready.set()
+    while True:  # as one that waits for work which never comes
+        signal.pause()
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGALRM"), reason="Windows ends a process at once")
+def test_a_worker_outlives_a_signal_to_all_and_then_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that ignored SIGTERM for good kept the process that waited for it from ever ending."""
+    monkeypatch.setattr("blazeface.data.dataset.GRACE", 1)
+    context = multiprocessing.get_context("fork")
+    ready = context.Event()
+    worker = context.Process(target=wait_as_worker, args=(ready,))
+    worker.start()
+    assert ready.wait(60)
+    os.kill(worker.pid or 0, signal.SIGINT)
+    worker.terminate()
+    worker.join(60)
+    assert worker.exitcode == -signal.SIGALRM  # neither SIGINT nor SIGTERM: it went on for the grace

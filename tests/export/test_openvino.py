@@ -18,6 +18,7 @@ from blazeface.export.parity import LIMITS
 from blazeface.export.verify import compare, torch_run
 from blazeface.geometry import Image
 from blazeface.models.network import BlazeFace
+from blazeface.models.origin import ORIGIN_KEY, Origin
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +44,15 @@ def test_answers_are_pytorchs(
     assert not half or gap.largest > 1e-5
     weights = sum(parameter.numel() for parameter in network.folded().parameters())
     assert path.with_suffix(".bin").stat().st_size < (3 if half else 5) * weights
+
+
+def test_the_licence_of_the_weights_goes_along(source: Path, network: BlazeFace, tmp_path: Path) -> None:
+    from blazeface.backends.openvino_backend import openvino
+
+    origin = Origin("here", "CC0", "drawings")
+    from_onnx(source, tmp_path / "small.xml", network.spec, origin=origin)
+    model = openvino.Core().read_model(str(tmp_path / "small.xml"))
+    assert Origin.from_json(model.get_rt_info(ORIGIN_KEY.split(".")).astype(str)) == origin
 
 
 def test_batches_of_any_size_and_a_fixed_one(source: Path, network: BlazeFace, tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ from blazeface.geometry import Image
 from blazeface.models.google_weights import fingerprint, import_tflite
 from blazeface.models.layouts import Block, Layout
 from blazeface.models.network import BlazeFace
+from blazeface.models.origin import ORIGIN_KEY, Origin
 from blazeface.models.weights import load_weights
 from blazeface.spec import METADATA_KEY, AnchorMap, ModelSpec
 from blazeface.tflite.graph import read_graph
@@ -125,6 +126,14 @@ def test_names_order_and_metadata_are_those_that_mediapipe_expects(
     task = metadata["TFLITE_METADATA"]
     assert task[4:8] == b"M001"
     assert task.count(np.float32(127.5).tobytes()) == 2  # mean and std
+
+
+def test_the_licence_of_the_weights_goes_along(photographs: list[Image], tmp_path: Path) -> None:
+    network = small_network()
+    network.origin = Origin("here", "CC0", "drawings")
+    export_tflite(network, tmp_path / "small.tflite", photographs)
+    metadata = read_graph(tmp_path / "small.tflite").metadata
+    assert Origin.from_json(metadata[ORIGIN_KEY].decode()) == Origin("here", "CC0", "drawings")
 
 
 def test_same_weights_give_the_same_bytes_and_no_trace_of_the_machine(network: BlazeFace) -> None:
