@@ -21,6 +21,7 @@
 # make chaos ROUNDS=50   kill -9 at random moments
 # make soak MINUTES=60    a camera that misbehaves                make mutants    which planted faults the tests miss
 #                 these five write a report each into docs/reliability; ADD=--add: the first three go on after the newest one
+# make formats-train   a folder in each format of labels trains for a minute and finds faces (with the labelled faces beside the repository)
 # make lock       the hashes of the locked versions                make lock-check that they are whole on each platform
 # make audit      their licences, and known vulnerabilities
 # make pictures   draw the README's pictures and table again     make clean      what these made
@@ -55,7 +56,7 @@ PEERS := .venv-peers-opencv .venv-peers-centerface .venv-peers-mtcnn
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: web phones-check phones-js-check release-js browser-check formats-check lightweight-report help demo test test-slow lint evaluate parity export-report benchmark benchmark-speed tables pictures docs stranger release fuzz chaos soak mutants model-mutants lock lock-check audit clean
+.PHONY: web phones-check phones-js-check release-js browser-check formats-check formats-train lightweight-report help demo test test-slow lint evaluate parity export-report benchmark benchmark-speed tables pictures docs stranger release fuzz chaos soak mutants model-mutants lock lock-check audit clean
 
 help:
 	@sed -n 's/^# \{0,1\}//; /^$$/q; p' Makefile
@@ -106,6 +107,11 @@ formats-check: $(VENV)/.dev
 	$(RUN) -c "import coremltools, ncnn, openvino"
 	for format in coreml ncnn openvino; do $(RUN) -m pytest tests/export/test_$$format.py || exit 1; done
 	$(RUN) -m pytest tests/backends/test_all.py
+
+formats-train: $(VENV)/.dev
+	@mkdir -p out
+	$(RUN) -m pytest -q -m slow tests/cli/test_train_formats.py > out/formats-train.log; status=$$?; cat out/formats-train.log; exit $$status
+	@grep ' pictures with ' out/formats-train.log > benchmarks/results/formats.txt
 
 # OpenVINO's wheel has the headers and libraries of the C++ example, LiteRT's its library, onnxruntime's too; the headers of that are
 # fetched. Kotlin is left out, and said to be, without Java or npm; Vulkan without a driver (Debian: mesa-vulkan-drivers); what

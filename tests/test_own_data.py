@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.training.fine_tune import RECIPES
 from blazeface.cli.main import main
 
 ROOT = Path(__file__).parents[1]
@@ -31,6 +32,11 @@ def test_the_page_has_the_steps() -> None:
         ["blazeface", "detect"],
         ["blazeface", "export"],
     ]
+
+
+def test_the_page_advises_what_was_measured() -> None:
+    (words,) = (words for words in commands() if words[1] == "train")
+    assert f"--init front-128 {RECIPES['advised'].text} " in " ".join(words)
 
 
 @pytest.mark.slow

@@ -1,26 +1,28 @@
-"""What fine-tuning on a few of one's own pictures gives, and what it costs elsewhere.
+"""What fine-tuning on 200 labelled pictures of a new kind gives, and what it costs elsewhere.
 
-    python -m benchmarks.training.fine_tune --data ROOT --work FOLDER [--recipe NAME ...]
+    python -m benchmarks.training.fine_tune --data ROOT --work FOLDER [--kind K] [--recipe NAME ...] [--seeds N ...]
 
-The kind is one source of the data set, `facemask` by default (people with masks): an even choice of 200 of its train pictures
-that show a face stands for the user's own, and its val pictures for what the user wants to find. From the shipped front-128 each
-recipe is trained by `train.py`, one thread. Before and after, recall is measured at 10 false positives in 1,000 houses: on
-the kind's val, and on an even choice of val's other pictures, on which nothing shall be lost. Weights and data stay in FOLDER. Writes
-benchmarks/results/fine_tuning.json and .md; recipes that are there already and are not named stay.
+The kinds are those of `benchmarks.training.new_kinds`. Their 200 pictures come from the data set's train, so that nobody in
+them is on a picture of val; front-128 saw what they were made from, but nothing of the kind. From the shipped front-128 each recipe is
+trained by `train.py`, one thread, once a seed. Before and after, recall is measured at 10 false positives in 1,000 face-less pictures: on
+the kind (faces of val and houses, both made into it), and on an even choice of val's own pictures, on which nothing shall be lost. Weights
+and data stay in FOLDER. Writes benchmarks/results/fine_tuning.json and .md; what is there already and is not named stays.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from benchmarks import RESULTS
+from benchmarks.training.new_kinds import KINDS, add_ordinary, make_data
 from blazeface.cli.main import run_command
 from blazeface.data.even_choice import chosen_evenly
 from blazeface.data.pictures import PictureCache
@@ -28,90 +30,123 @@ from blazeface.data.samples import Sample, load_split
 from blazeface.detector import model_path
 from blazeface.evaluation.headline import headline_figures
 from blazeface.evaluation.report import figures
-from blazeface.files.staged import staged_file
-from blazeface.models.weights import load_weights
-from blazeface.training.finish import score_network
+from blazeface.files.staged import write_text
+from blazeface.models.weights import load_weights, save_weights
+from blazeface.training.calibrate import calibrate
+from blazeface.training.checkpoint import load_checkpoint
+from blazeface.training.faces import averaged
+from blazeface.training.finish import averaged_with, score_network
+from blazeface.training.runs.initial import FILE_OF_INITIAL
 
 RESULT = RESULTS / "fine_tuning.json"
 START = "front-128"
-PICTURES = 200
 OTHERS = 700
-"""Pictures of val's other sources on which it is measured what is lost; all houses besides."""
+"""Pictures of val with faces on which it is measured what is lost; all houses besides."""
 
 HOUSES = "neg_houses"
-MACHINE = ["--threads", "1", "--workers", "0", "--quiet", "--checkpoint-minutes", "60", "--evaluate-every", "5"]
-RECIPES: dict[str, tuple[str, ...]] = {
-    "advised": ("--epochs", "20", "--init-share", "0.6"),
-    "tuned weights alone": ("--epochs", "20"),
-    "heads alone": ("--epochs", "20", "--freeze"),
-    "README of before": ("--epochs", "5", "--learning-rate", "0.002", "--warmup", "500"),
+MACHINE = ["--threads", "1", "--workers", "0", "--quiet", "--checkpoint-minutes", "60", "--evaluate-every", "1000"]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """flags: of `train.py`, beside --init front-128. share: its --init-share; recipes that differ in it alone are one run.
+    mixed: ordinary pictures, as many again, with labels that `detect` wrote, are trained on as well."""
+
+    flags: tuple[str, ...]
+    share: float = 0.0
+    mixed: bool = False
+
+    @property
+    def text(self) -> str:
+        return " ".join([*self.flags, *(["--init-share", f"{self.share:g}"] if self.share else [])])
+
+
+RECIPES = {
+    "advised": Recipe(("--epochs", "20"), 0.6),
+    "tuned weights alone": Recipe(("--epochs", "20")),
+    "with ordinary pictures": Recipe(("--epochs", "10"), 0.6, mixed=True),
+    "guide of before": Recipe(("--epochs", "5")),
 }
-"""Flags of `train.py` beside --init front-128."""
+
+TIMING = "seconds.json"
 
 SHOWN = ("recall >=.1 at houses", "recall >=.05 at houses", "AP >=.05")
+Figures = dict[str, dict[str, float]]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder in the WIDER FACE layout")
     parser.add_argument("--work", type=Path, required=True, help="where data and runs go")
-    parser.add_argument("--kind", default="facemask", help="source that stands for the user's pictures")
+    parser.add_argument("--kind", default="false-colour", choices=KINDS)
     parser.add_argument("--recipe", nargs="*", default=list(RECIPES), choices=RECIPES)
+    parser.add_argument("--seeds", nargs="*", type=int, default=[0, 1, 2])
     parser.add_argument("--out", type=Path, default=RESULT)
     args = parser.parse_args()
     torch.set_num_threads(1)
-    own = make_data(args.data, args.kind, args.work / "data")
-    val = load_split(args.data, "val")
+    folder = args.work / args.kind
+    own = make_data(args.data, args.kind, folder / "data")
     parts = {
-        "kind": [sample for sample in val if sample.source in (args.kind, HOUSES)],
-        "others": [sample for sample in val if sample.source == HOUSES]
-        + chosen_evenly([sample for sample in val if sample.source not in (args.kind, HOUSES)], OTHERS),
+        "kind": load_split(folder / "data", "val"),
+        "others": other_pictures(args.data, KINDS[args.kind].source),
     }
     result: dict[str, Any] = json.loads(args.out.read_text("utf-8")) if args.out.is_file() else {}
-    result |= {"kind": args.kind, "start": START, "train": own, "others": OTHERS}
-    result["before"] = measured(model_path(START, "torch"), parts)
-    rows = result.setdefault("recipes", {})
+    result |= {"start": START, "others": OTHERS}
+    rows = result.setdefault("kinds", {}).setdefault(args.kind, {})
+    rows |= {"train": own, "before": measured(model_path(START, "torch"), parts)}
     for name in args.recipe:
-        out = args.work / name.replace(" ", "-")
-        start = time.process_time()
-        flags = ["--data", str(args.work / "data"), "--out", str(out), "--init", START, *RECIPES[name], *MACHINE]
-        if not (out / "model.safetensors").is_file() and run_command("train", flags) != 0:
-            raise SystemExit(f"the run {name!r} failed")
-        seconds = round(time.process_time() - start)
-        rows[name] = {
-            "flags": " ".join(RECIPES[name]),
-            "cpu_seconds": seconds,
-            **measured(out / "model.safetensors", parts),
-        }
-        with staged_file(args.out) as part:
-            part.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-        with staged_file(args.out.with_suffix(".md")) as part:
-            part.write_text(markdown(result), encoding="utf-8")
+        recipe = RECIPES[name]
+        row = rows.setdefault("recipes", {}).setdefault(name, {})
+        if row.get("flags") != recipe.text:
+            row |= {"flags": recipe.text, "mixed": recipe.mixed, "seeds": {}}
+        data = add_ordinary(args.data, folder / "data", folder / "mixed") if recipe.mixed else folder / "data"
+        for seed in args.seeds:
+            run = folder / "-".join([data.name, *recipe.flags, f"seed-{seed}"]).replace("--", "")
+            trained(data, run, seed, recipe.flags)
+            seconds = json.loads((run / TIMING).read_text("utf-8"))
+            weights = ended_with(data, run, recipe.share)
+            row["seeds"][str(seed)] = {"cpu_seconds": seconds, **measured(weights, parts)}
+            write_text(args.out, json.dumps(result, indent=2) + "\n")
+            write_text(args.out.with_suffix(".md"), markdown(result))
     print(markdown(result))
 
 
-def make_data(root: Path, kind: str, out: Path) -> dict[str, int]:
-    """A data folder of the kind alone, its pictures those of `root`; how many pictures and faces train has."""
-    (out / "keypoints").mkdir(parents=True, exist_ok=True)
-    counts: dict[str, int] = {}
-    for split in ("val", "train"):
-        data = json.loads((root / "keypoints" / f"{split}.json").read_text("utf-8"))
-        with_face = {entry["image_id"] for entry in data["annotations"] if not entry.get("iscrowd")}
-        images = [i for i in data["images"] if i["file_name"].startswith(f"{kind}/") and i["id"] in with_face]
-        images = chosen_evenly(images, PICTURES if split == "train" else None)
-        ids = {image["id"] for image in images}
-        faces = [entry for entry in data["annotations"] if entry["image_id"] in ids]
-        text = json.dumps({**data, "images": images, "annotations": faces})
-        (out / "keypoints" / f"{split}.json").write_text(text, "utf-8")
-        counts = {"pictures": len(images), "faces": sum(not entry.get("iscrowd") for entry in faces)}
-        link = out / f"WIDER_{split}"
-        if not link.exists():
-            os.symlink((root / f"WIDER_{split}").resolve(), link)
-    return counts
+def other_pictures(root: Path, source: str) -> list[Sample]:
+    """Pictures of val as they are: those of every source, and all houses. source: the one that the kind is made from, which counts
+    among them where its pictures were changed."""
+    val = load_split(root, "val")
+    unlike = {HOUSES} | (
+        {source} if all(kind.source != source or kind.val is None for kind in KINDS.values()) else set()
+    )
+    return [sample for sample in val if sample.source == HOUSES] + chosen_evenly(
+        [sample for sample in val if sample.source not in unlike], OTHERS
+    )
 
 
-def measured(weights: Path, parts: dict[str, list[Sample]]) -> dict[str, dict[str, float]]:
-    """SHOWN figures of a network on each part of val."""
+def trained(data: Path, run: Path, seed: int, flags: Sequence[str]) -> None:
+    """A run of `train.py`, and the seconds that it took, where it is not there."""
+    if not (run / TIMING).is_file():
+        start = time.process_time()
+        command = ["--data", str(data), "--out", str(run), "--init", START, "--seed", str(seed), *flags, *MACHINE]
+        if run_command("train", command) != 0:
+            raise SystemExit(f"the run {run} failed")
+        write_text(run / TIMING, json.dumps(round(time.process_time() - start)))
+
+
+def ended_with(data: Path, run: Path, share: float) -> Path:
+    """The weights that the run would have ended with under that --init-share, which changes nothing before its end."""
+    weights = run / f"share-{share:g}.safetensors"
+    network = averaged_with(averaged(load_checkpoint(run)), load_weights(run / FILE_OF_INITIAL), share)
+    samples = load_split(data, "train")
+    calibrate(
+        network, score_network(network, samples, PictureCache([sample.path for sample in samples], 0, quiet=True))
+    )
+    save_weights(network, weights)
+    return weights
+
+
+def measured(weights: Path, parts: dict[str, list[Sample]]) -> Figures:
+    """SHOWN figures of a network on each part."""
     network = load_weights(weights)
     rows = {}
     for name, samples in parts.items():
@@ -123,21 +158,42 @@ def measured(weights: Path, parts: dict[str, list[Sample]]) -> dict[str, dict[st
 
 
 def markdown(result: dict[str, Any]) -> str:
-    """Before, and each recipe, one row each: recalls on the kind's val and on val's others."""
-    train, kind = result["train"], result["kind"]
-    head = [f"{kind}: {name}" for name in SHOWN] + [f"others: {name}" for name in SHOWN]
-    lines = [
-        f"`{result['start']}` fine-tuned on {train['pictures']} pictures of `{kind}` ({train['faces']} faces), measured on its val and on"
-        f" {result['others']} other pictures of val.",
-        "",
-        "| recipe | flags | " + " | ".join(head) + " | CPU s |",
-        "| --- | --- |" + " ---: |" * (len(head) + 1),
+    """A table for each kind: before, and each recipe, the mean of its seeds."""
+    lines: list[str] = []
+    for kind, rows in result["kinds"].items():
+        train = rows["train"]
+        head = [f"{kind}: {name}" for name in SHOWN] + [f"others: {name}" for name in SHOWN]
+        lines += [
+            f"`{result['start']}` fine-tuned on {train['pictures']} pictures of the kind {kind} ({train['faces']} faces), measured on"
+            f" pictures of this kind from val and on {result['others']} other pictures of val. Means of the seeds; worst: the largest loss"
+            " of any of the three figures of the others, with any seed.",
+            "",
+            "| recipe | flags | " + " | ".join(head) + " | seeds | worst | CPU s |",
+            "| --- | --- |" + " ---: |" * (len(head) + 3),
+        ]
+        lines.append(f"| before |  | {' | '.join(cells([rows['before']]))} |  |  |  |")
+        for name, row in rows.get("recipes", {}).items():
+            runs = list(row["seeds"].values())
+            seconds = round(sum(run["cpu_seconds"] for run in runs) / max(1, len(runs)))
+            lines.append(
+                f"| {name} | {row['flags']} | {' | '.join(cells(runs))} | {len(runs)} | {worst(rows['before'], runs):+.3f} | {seconds} |"
+            )
+        lines.append("")
+    return "\n".join(lines)
+
+
+def cells(runs: Sequence[Figures]) -> list[str]:
+    """The means of SHOWN over runs, of the kind and of the others."""
+    return [
+        f"{sum(run[part][key] for run in runs) / len(runs):.3f}".lstrip("0")
+        for part in ("kind", "others")
+        for key in SHOWN
     ]
-    rows = {"before": {"flags": "", "cpu_seconds": "", **result["before"]}, **result["recipes"]}
-    for name, row in rows.items():
-        values = [f"{row[part][key]:.3f}".lstrip("0") for part in ("kind", "others") for key in SHOWN]
-        lines.append(f"| {name} | {row['flags']} | " + " | ".join(values) + f" | {row['cpu_seconds']} |")
-    return "\n".join(lines) + "\n"
+
+
+def worst(before: Figures, runs: Sequence[Figures]) -> float:
+    """The largest loss, or the smallest gain, of a figure of the others."""
+    return min(run["others"][key] - before["others"][key] for run in runs for key in SHOWN)
 
 
 if __name__ == "__main__":

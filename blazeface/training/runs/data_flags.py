@@ -10,6 +10,7 @@ import json
 from pathlib import Path
 
 from blazeface.errors import BlazeFaceError
+from blazeface.files.names import printable
 from blazeface.files.staged import write_text
 
 FILE = "data.json"
@@ -27,11 +28,12 @@ def keep_data_flags(args: argparse.Namespace, out: Path) -> None:
 
 
 def restore_data_flags(args: argparse.Namespace) -> None:
-    """Without --data, set the flags to those of the run that goes on. Raises BlazeFaceError where they are not known."""
-    if args.data is not None:
-        return
+    """Set the flags that were not given to those of the run that goes on: all of them, or those beside a --data that names where the
+    data lies now, on another machine, say. Raises BlazeFaceError where they are not known, or what they name is not there."""
     path = None if args.resume is None else args.resume / FILE
     if path is None or not path.is_file():
+        if args.data is not None:
+            return
         why = (
             "the folder of labelled pictures" if path is None else f"{args.resume} does not say which data it had"
         )
@@ -42,7 +44,13 @@ def restore_data_flags(args: argparse.Namespace) -> None:
         if "data" not in found or not isinstance(found.get("val_split", 0.1), float):
             raise ValueError("no data in it")
     except (OSError, ValueError, TypeError, AttributeError) as error:
+        if args.data is not None:
+            return
         raise BlazeFaceError(f"{path}: not readable: {error}; name the data with --data") from error
     for name, value in found.items():
         if getattr(args, name, None) in (None, []):
+            if name in PATHS and not value.exists():
+                raise BlazeFaceError(
+                    f"--resume: the run's --{name} was {printable(str(value))}, which is not here: --{name} names where it is now"
+                )
             setattr(args, name, value)

@@ -192,6 +192,7 @@ def test_data_flags_come_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.chdir(tmp_path)
     run = tmp_path / "run"
     run.mkdir()
+    (tmp_path / "faces").mkdir()
     keep_data_flags(
         argparse.Namespace(data=Path("faces"), regions=None, val_split=0.2, category=["mask"], other=1), run
     )
@@ -200,7 +201,15 @@ def test_data_flags_come_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert (args.data, args.regions, args.val_split, args.category) == (tmp_path / "faces", None, 0.2, ["mask"])
     said = argparse.Namespace(data=Path("elsewhere"), regions=None, val_split=None, resume=run)
     restore_data_flags(said)
-    assert (said.data, said.val_split) == (Path("elsewhere"), None)
+    assert (said.data, said.val_split) == (
+        Path("elsewhere"),
+        0.2,
+    )  # where the data lies now; the rest is as before
+    (tmp_path / "faces").rmdir()
+    with pytest.raises(
+        BlazeFaceError, match="the run's --data was .*faces, which is not here: --data names where"
+    ):
+        restore_data_flags(argparse.Namespace(data=None, regions=None, val_split=None, resume=run))
     (run / "data.json").write_text("{}")
     with pytest.raises(BlazeFaceError, match=r"data\.json: not readable: .*name the data with --data"):
         restore_data_flags(argparse.Namespace(data=None, regions=None, val_split=None, resume=run))
