@@ -207,7 +207,7 @@ def test_data_flags_come_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     )  # where the data lies now; the rest is as before
     (tmp_path / "faces").rmdir()
     with pytest.raises(
-        BlazeFaceError, match="the run's --data was .*faces, which is not here: --data names where"
+        BlazeFaceError, match=r"the run's --data was .*faces, which is not here: --data names where"
     ):
         restore_data_flags(argparse.Namespace(data=None, regions=None, val_split=None, resume=run))
     (run / "data.json").write_text("{}")
