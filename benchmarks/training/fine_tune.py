@@ -174,7 +174,8 @@ def markdown(result: dict[str, Any]) -> str:
         lines.append(f"| before |  | {' | '.join(cells([rows['before']]))} |  |  |  |")
         for name, row in rows.get("recipes", {}).items():
             runs = list(row["seeds"].values())
-            seconds = round(sum(run["cpu_seconds"] for run in runs) / max(1, len(runs)))
+            known = [run["cpu_seconds"] for run in runs if run["cpu_seconds"] is not None]
+            seconds = round(sum(known) / len(known)) if known else ""
             lines.append(
                 f"| {name} | {row['flags']} | {' | '.join(cells(runs))} | {len(runs)} | {worst(rows['before'], runs):+.3f} | {seconds} |"
             )
