@@ -399,7 +399,8 @@ def test_what_is_no_video(tmp_path: Path, reader: Reader, capfd: pytest.CaptureF
 def test_half_a_file_without_its_index(make_video: VideoMaker, tmp_path: Path, reader: Reader) -> None:
     path = make_video(tmp_path / "a.mp4")
     path.write_bytes(path.read_bytes()[:400])
-    assert fault_of(reader, path) == (0, "not a video, or a damaged one")
+    said = "its index (moov) is missing: the recording was cut off, or is still being written"
+    assert fault_of(reader, path) == (0, said)
 
 
 @both_readers
@@ -446,7 +447,7 @@ def test_a_sound_file_holds_no_video_not_even_with_a_cover(tmp_path: Path, with_
             container.mux(cover.encode(picture))
             container.mux(cover.encode())
         container.mux(sound.encode())
-    assert fault_of(AvReader, path) == (0, "holds no video that can be read")
+    assert fault_of(AvReader, path) == (0, "holds sound, and no video")
 
 
 @pytest.mark.parametrize(

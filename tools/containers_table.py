@@ -20,6 +20,9 @@ Written by `python tools/containers_table.py` from the kinds in `tests/zoo/kinds
 holds what is read of it, and a copy of it, against ffprobe: the number of frames, the time of each, the size, which way up it
 is, the colours of two patches, the shape of its pixels, and the length of every sound track.
 
+A copy holds the pictures and the sound, and nothing else of the file: no title, no place, no time of recording. Subtitles, chapters, attached files, time
+codes and further video streams are named when they are left out. Interlaced frames are deinterlaced before faces are looked for.
+
 | kind of file | a copy | sound tracks | shown | what a sentence says |
 | --- | --- | --- | --- | --- |
 """

@@ -92,7 +92,7 @@ def gallery(folder: Path) -> tuple[Image, int]:
     for index, width in enumerate(WIDTHS):
         crooked = LARGEST_ANGLE * (1 - width / max(WIDTHS))
         picture = framed(photographs[index % len(photographs)], width)
-        hung += hang(wall, taken, picture, float(rng.uniform(-crooked, crooked)), rng)
+        hung += int(hang(wall, taken, picture, float(rng.uniform(-crooked, crooked)), rng))
     return wall, hung
 
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from blazeface.errors import BlazeFaceError
 from blazeface.files.names import printable
 from blazeface.files.pictures import LIMIT_VARIABLE, most_pixels
+from blazeface.sources.container_bytes import lacks_index
 
 DEMUXERS = "mov,matroska,avi,mpeg,mpegvideo,mpegts,asf,flv,ogg,yuv4mpegpipe,mjpeg,h264,hevc,m4v,ivf,obu,vc1,dv,mxf,nut,rm,wtv,gif,apng,png_pipe,jpeg_pipe,webp_pipe,bmp_pipe,tiff_pipe,webp_anim"
 """Containers of video. None of them opens another file; concat, HLS, DASH, image lists, scripts and the like do."""
@@ -78,13 +79,17 @@ def _with(options: dict[str, str]) -> str:
 
 
 def why_not_opened(path: str) -> str | None:
-    """What to say of a file that is a list of others; None for any other."""
+    """What to say of a file that is a list of others, or a recording without its index; None for any other."""
     try:
         with open(path, "rb") as file:
-            start = file.read(64).lstrip(b"\xef\xbb\xbf \t\r\n")
+            start = file.read(64)
     except OSError:
         return None
-    return "a list of other files or addresses, which is not followed" if start.startswith(LISTS) else None
+    if start.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(LISTS):
+        return "a list of other files or addresses, which is not followed"
+    if start[4:8] == b"ftyp" and lacks_index(path):
+        return "its index (moov) is missing: the recording was cut off, or is still being written"
+    return None
 
 
 def check_frame_size(shown: str, width: int, height: int) -> None:

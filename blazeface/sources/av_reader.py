@@ -35,6 +35,9 @@ TS_DISCONT = 0x200
 
 NO_VIDEO = "not a video, or a damaged one"
 
+COVER = av.stream.Disposition.attached_pic
+"""The mark of a picture that stands for the whole file, such as a song's cover."""
+
 
 class AvReader:
     """A video file (see `source.VideoSource`). Raises BlazeFaceError when it is no video.
@@ -72,6 +75,7 @@ class AvReader:
         self.audio: AudioTrack | None = None
         self.pixel_aspect = Fraction(1)
         self.copy_loss: str | None = None
+        self._interlaced = False
         self.length: int | None = self._stream.frames or (round(self._end * self.rate) if self._end else None)
         self._progress = Progress()
 
@@ -80,7 +84,7 @@ class AvReader:
         first: Fraction | None = None
         last: Fraction | None = None
         shown = Fraction(0)
-        for count, picture in enumerate(self._pictures()):
+        for count, picture in enumerate(self._whole_pictures()):
             stamp = picture.pts * self.tick if stamped and picture.pts is not None else None
             if first is None:
                 first = stamp or Fraction(0)
@@ -109,8 +113,10 @@ class AvReader:
             self.audio = AudioTrack(self._path, self._address, start, self._progress)
         aspect = Fraction(self._stream.sample_aspect_ratio or 0) or Fraction(1)
         self.pixel_aspect = 1 / aspect if self._orientation(picture).swaps_sides else aspect
-        loss = copy_loss(picture)
-        self.copy_loss = None if loss is None else f"{self._shown}: {loss}"
+        interlaced = "it is interlaced, and deinterlaced in the copy" if self._interlaced else None
+        losses = [copy_loss(picture), interlaced, _left_out(self._container, self._stream)]
+        lost = "; ".join(loss for loss in losses if loss is not None)
+        self.copy_loss = f"{self._shown}: {lost}" if lost else None
 
     def _orientation(self, picture: Any) -> Orientation:
         """How a decoded frame is to be turned and mirrored.
@@ -132,6 +138,26 @@ class AvReader:
         if self._broken:
             return f"{self._broken} of its frames could not be decoded"
         return None
+
+    def _whole_pictures(self) -> Iterator[Any]:
+        """Decoded pictures, from the first interlaced one on deinterlaced: faces in two halves of a frame, each from another
+        moment, are found less well."""
+        graph: Any = None
+        form: tuple[Any, ...] = ()
+        for picture in self._pictures():
+            self._interlaced = self._interlaced or picture.interlaced_frame
+            if not self._interlaced:
+                yield picture
+                continue
+            if (picture.width, picture.height, picture.format.name) != form:
+                yield from _drained(graph, self.tick)
+                graph, form = (
+                    _deinterlacer(picture, self.tick),
+                    (picture.width, picture.height, picture.format.name),
+                )
+            graph.push(picture)
+            yield from _ready(graph, self.tick)
+        yield from _drained(graph, self.tick)
 
     def _pictures(self) -> Iterator[Any]:
         """Decoded pictures; a packet that does not decode is counted and passed over."""
@@ -191,13 +217,80 @@ def open_container(address: str) -> Any:
     return av.open(address, options=FILE_OPTIONS, metadata_errors="replace")  # titles may be in any encoding
 
 
+def _deinterlacer(picture: Any, tick: Fraction) -> Any:
+    """A filter graph for pictures like this one: of each frame with two fields it makes a whole one, at the first's time."""
+    graph = av.filter.Graph()
+    source = graph.add_buffer(
+        width=picture.width, height=picture.height, format=picture.format.name, time_base=tick
+    )
+    yadif = graph.add("yadif", "mode=send_frame:deint=interlaced")
+    sink = graph.add("buffersink")
+    source.link_to(yadif)
+    yadif.link_to(sink)
+    graph.configure()
+    return graph
+
+
+def _ready(graph: Any, tick: Fraction) -> Iterator[Any]:
+    """The pictures that a graph has finished, with their stamps in ticks: the filter counts halves of them."""
+    while True:
+        try:
+            picture = graph.pull()
+        except (av.error.BlockingIOError, av.error.EOFError):
+            return
+        halves = picture.time_base / tick
+        if picture.pts is not None:
+            picture.pts = round(picture.pts * halves)
+        picture.duration = round((picture.duration or 0) * halves)
+        picture.time_base = tick
+        yield picture
+
+
+def _drained(graph: Any, tick: Fraction) -> Iterator[Any]:
+    """What a graph still holds; it takes no more."""
+    if graph is not None:
+        graph.push(None)
+        yield from _ready(graph, tick)
+
+
+def _left_out(container: Any, stream: Any) -> str | None:
+    """What a copy of a stream of pictures and of all sound leaves out of a file, as a clause; None for nothing."""
+    others = [other for other in container.streams if other is not stream and other.type != "audio"]
+    covers = _covers(container)
+    # The still picture of an animated AVIF is a stream of one frame.
+    videos = [other for other in others if other.type == "video" and other not in covers and other.frames != 1]
+    chapters = container.chapters()
+    data = [other for other in others if other.type == "data"]
+    if chapters and container.format.name.startswith("mov,"):
+        data = data[1:]  # the titles of the chapters
+    named = {
+        f"{len(videos)} other video streams" if len(videos) > 1 else "other video stream": videos,
+        "cover picture": covers,
+        "subtitles": [other for other in others if other.type == "subtitle"],
+        "chapters": chapters,
+        "data tracks (time code, position, sensors)": data,
+        "attachments": [other for other in others if other.type == "attachment"],
+    }
+    words = [name for name, there in named.items() if there]
+    if not words:
+        return None
+    listed = f"{', '.join(words[:-1])} and {words[-1]}" if len(words) > 1 else words[0]
+    single = words in (["other video stream"], ["cover picture"])
+    return f"its {listed} {'is' if single else 'are'} left out of the copy"
+
+
 def _video_stream(container: Any, shown: str) -> Any:
-    covers = av.stream.Disposition.attached_pic  # of a song
     streams = [
         stream
         for stream in container.streams.video
-        if stream.codec_context is not None and not stream.disposition & covers  # None: a codec that FFmpeg lacks
+        if stream.codec_context is not None and not stream.disposition & COVER  # None: a codec that FFmpeg lacks
     ]
     if streams:  # an animated AVIF has its still picture as a stream of one frame before the moving one
         return next((stream for stream in streams if stream.frames != 1), streams[0])
+    if container.streams.audio and len(container.streams.video) == len(_covers(container)):
+        raise BlazeFaceError(f"{shown}: holds sound, and no video")
     raise BlazeFaceError(f"{shown}: {'holds no video that can be read' if len(container.streams) else NO_VIDEO}")
+
+
+def _covers(container: Any) -> list[Any]:
+    return [stream for stream in container.streams.video if stream.disposition & COVER]

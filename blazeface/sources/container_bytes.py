@@ -51,6 +51,15 @@ def has_foreign_bytes(path: str, start: int = 0) -> bool:
             return False
 
 
+def lacks_index(path: str) -> bool:
+    """Whether an ISO base media file has no movie box, without which its frames cannot be told apart."""
+    with open(path, "rb") as file:
+        try:
+            return all(kind != b"moov" for kind, _, _ in _boxes(file, 0, os.path.getsize(path)))
+        except struct.error:
+            return True
+
+
 def display_matrix(path: str, track: int | None, start: int = 0) -> NDArray[np.float64] | None:
     """How a track of an ISO base media file is shown, (3, 3): its own matrix (ISO/IEC 14496-12, 8.3.2), then the movie's.
 

@@ -29,7 +29,7 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
 ROWS: dict[str, tuple[Maker, int, str]] = {
     # kind: (maker, frames that are read, what is said of it)
     "whole": (lambda good, here: make.named(good / "good.mp4", here / "a.mp4"), 12, ""),
-    "half an MP4": (lambda good, here: make.half(good / "good.mp4", here / "a.mp4"), 0, "a.mp4: not a video, or a damaged one"),
+    "half an MP4": (lambda good, here: make.half(good / "good.mp4", here / "a.mp4"), 0, "a.mp4: its index (moov) is missing: the recording was cut off"),
     "half a Matroska": (lambda good, here: make.half(good / "good.mkv", here / "a.mkv"), 4, "a.mkv: damaged: it ends after "),
     "half an AVI": (lambda good, here: make.half(good / "good.avi", here / "a.avi"), 1, "a.avi: damaged: it ends after "),
     "an MP4 of no frames": (lambda good, here: make.without_frames(here / "a.mp4"), 0, "a.mp4: not a video, or a damaged one"),

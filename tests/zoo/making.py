@@ -60,10 +60,51 @@ def _finish(kind: Kind, path: Path) -> None:
         _set_matrix(path, MATRICES[int(kind.made.split()[1])])
     elif kind.made == "twice":
         path.write_bytes(path.read_bytes() * 2)
+    elif kind.made.startswith("roll "):
+        _set_roll(path, float(kind.made.split()[1]))
     elif kind.made == "edit list":
-        whole = path.rename(path.with_name(f"whole{path.suffix}"))
-        cut = ["-ss", "0.2", "-i", str(whole), "-c", "copy", str(path)]
-        subprocess.run(["ffmpeg", "-v", "error", "-y", *cut], check=True, capture_output=True, timeout=60)
+        _remux(path, "-ss 0.2", "-c copy")
+    elif kind.made == "titles":
+        for name, text in TITLES.items():
+            path.with_name(name).write_text(text)
+        inputs = f"-i {path.with_name('titles.srt')} -i {path.with_name('chapters.txt')}"
+        kept = "mov_text" if path.suffix == ".mp4" else "srt"
+        font = (
+            f"-attach {path.with_name('titles.srt')} -metadata:s:t mimetype=font/ttf"
+            if path.suffix == ".mkv"
+            else ""
+        )
+        _remux(path, "", f"-map 0 -map 1 -map_metadata 2 -c copy -c:s {kept} {font}", inputs)
+    elif kind.made == "cover":
+        picture = "-f lavfi -i color=blue:s=32x32,trim=end_frame=1"
+        _remux(path, "", "-map 1 -map 0 -c copy -c:v:0 mjpeg -disposition:v:0 attached_pic", picture)
+    elif kind.made == "second":
+        other = "-f lavfi -i color=blue:s=32x32:d=0.4"
+        _remux(path, "", "-map 0 -map 1 -c copy -c:v:1 libx264", other)
+
+
+TITLES = {
+    "titles.srt": "1\n00:00:00,000 --> 00:00:00,300\nhello\n",
+    "chapters.txt": ";FFMETADATA1\n[CHAPTER]\nTIMEBASE=1/1000\nSTART=0\nEND=200\ntitle=one\n",
+}
+
+
+def _remux(path: Path, before: str, flags: str, more_inputs: str = "") -> None:
+    """The file once more, with flags before and after itself and other inputs."""
+    whole = path.rename(path.with_name(f"whole{path.suffix}"))
+    command = f"ffmpeg -v error -y {before} -i {whole} {more_inputs} {flags} {path}"
+    subprocess.run(shlex.split(command), check=True, capture_output=True, timeout=60)
+
+
+def _set_roll(path: Path, degrees: float) -> None:
+    """Write a roll (RFC 9559, 5.1.4.1.28.47) over the colours that the first track of a Matroska file names."""
+    data = bytearray(path.read_bytes())
+    place = data.find(b"\x55\xb0")
+    length = 3 + (data[place + 2] & 0x7F) if data[place + 2] & 0x80 else 10 + data[place + 9]
+    roll = b"\x76\x70\x87\x76\x75\x84" + struct.pack(">f", degrees)
+    gap = length - len(roll) - 2
+    data[place : place + length] = roll + b"\xec" + bytes([0x80 | gap]) + bytes(gap)
+    path.write_bytes(data)
 
 
 def _set_matrix(path: Path, matrix: tuple[int, int, int, int]) -> None:
