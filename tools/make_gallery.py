@@ -55,10 +55,10 @@ def framed(photograph: Image, width: int) -> Image:
 def hang(wall: Image, taken: Image, picture: Image, angle: float, rng: np.random.Generator) -> bool:
     """Draw a picture where no other hangs, turned by an angle in degrees, with its shadow. False: no room is left."""
     height, width = picture.shape[:2]
-    matrix = cv2.getRotationMatrix2D((width / 2, height / 2), angle, 1)
+    matrix = np.asarray(cv2.getRotationMatrix2D((width / 2, height / 2), angle, 1), np.float64)
     reach = np.abs(matrix[:, :2]) @ np.array([width, height])
     span_x, span_y = (int(np.ceil(side)) + 6 for side in reach)
-    matrix[:, 2] += np.array([span_x, span_y]) / 2 - np.array([width, height]) / 2
+    matrix[:, 2] = matrix[:, 2] + np.array([span_x - width, span_y - height]) / 2
     turned = cv2.warpAffine(picture, matrix, (span_x, span_y), flags=cv2.INTER_LINEAR)
     alpha = cv2.warpAffine(np.full((height, width), 255, np.uint8), matrix, (span_x, span_y))
     for _ in range(4000):

@@ -45,8 +45,11 @@ is a keyword, has an underscore behind it."""
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command. Status 0: done; 1: something could not be done, said on stderr; 2: wrong usage."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    if not arguments or arguments[0] not in COMMANDS:
-        near = difflib.get_close_matches(arguments[0], COMMANDS, n=1) if arguments else []
+    if not arguments:
+        _overview().print_help(sys.stderr)
+        return 2
+    if arguments[0] not in COMMANDS:
+        near = difflib.get_close_matches(arguments[0], COMMANDS, n=1)
         if near and not arguments[0].startswith("-"):
             print(f"blazeface: no command {arguments[0]!r}: did you mean {near[0]}?", file=sys.stderr)
             return 2

@@ -103,9 +103,10 @@ class CommandParser(argparse.ArgumentParser):
         return parsed
 
     def error(self, message: str) -> NoReturn:
-        """Status 2, with the flag or word that was probably meant."""
+        """Status 2 and one line, with the flag that was probably meant, and without the list of all flags above it."""
         known = [flag for flag in self._option_string_actions if flag.startswith("--")]
         hints = []
         for flag in re.findall(r"(?<!\S)--[\w-]+", message.partition("unrecognized arguments:")[2]):
             hints += [f"{flag}: did you mean {near}?" for near in difflib.get_close_matches(flag, known, n=1)]
-        super().error(sentence_without_secrets("; ".join([message, *hints])))
+        said = sentence_without_secrets("; ".join([message, *hints]))
+        self.exit(2, f"{self.prog}: {said} ({self.prog} --help shows all flags)\n")

@@ -40,7 +40,10 @@ def test_help_begins_with_examples_that_are_good_usage(name: str, capsys: pytest
         (["detect", "a.jpg", "--ouput", "b.jpg"], "--ouput: did you mean --output?"),
         (["detect", "a.jpg", "--scor-threshold", "1"], "did you mean --score-threshold?"),
         (["cost", "--lst"], "--lst: did you mean --list?"),
-        (["cost", "--xyz"], "unrecognized arguments: --xyz\n"),
+        (
+            ["cost", "--xyz"],
+            "blazeface cost: unrecognized arguments: --xyz (blazeface cost --help shows all flags)\n",
+        ),
     ],
 )
 def test_the_near_flag_is_named(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -48,6 +51,24 @@ def test_the_near_flag_is_named(arguments: list[str], said: str, capsys: pytest.
         main(arguments)
     assert ended.value.code == 2
     assert said in capsys.readouterr().err
+
+
+def test_wrong_usage_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments in (
+        ["detect", "a.jpg", "--score-threshold", "90"],
+        ["detect", "--json"],
+        ["data", "chek", "faces"],
+    ):
+        with pytest.raises(SystemExit) as ended:
+            main(arguments)
+        assert ended.value.code == 2
+        assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_without_a_command_all_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 2
+    shown = capsys.readouterr().err
+    assert all(f"  {name:10s}{what}" in shown for name, what in COMMANDS.items())
 
 
 def test_the_near_command_is_named(capsys: pytest.CaptureFixture[str]) -> None:
