@@ -30,6 +30,7 @@ CAMERA_NAMES = "/sys/class/video4linux"
 
 QUOTES = "\"' \t\u201c\u201d\u2018\u2019"
 _CAMERA = re.compile(r"(?:cam|/dev/video)?(\d{1,3})")
+_NEARLY_CAMERA = re.compile(r"(?i:(?:web)?cam(?:era)?)[ _:-]?\d{0,3}")
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,8 @@ def find_input(text: str, moving: bool = False) -> Input:
     if SEQUENCE.search(os.path.basename(text)) and not os.path.exists(text):
         stem = SEQUENCE.sub("", os.path.splitext(os.path.basename(text))[0]).strip("_-. ")
         return Input("sequence", text, text, PurePath(stem or "sequence"))
+    if _NEARLY_CAMERA.fullmatch(text) and not os.path.lexists(text):
+        raise BlazeFaceError(f"{text}: no such file or folder; the first camera is called cam0")
     require_regular_file(text)
     kind = _file_kind(text)
     if kind == "picture" and moving and is_animation(text):

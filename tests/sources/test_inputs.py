@@ -47,6 +47,17 @@ def test_files_are_told_apart_by_suffix_and_then_by_content(tmp_path: Path) -> N
         find_input(str(touch(tmp_path / "notes.txt", b"hello")))
 
 
+@pytest.mark.parametrize("text", ["cam", "webcam", "Camera 1", "webcam0", "CAM0"])
+def test_what_is_nearly_a_camera_is_told_its_name(
+    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(BlazeFaceError, match=f"^{text}: no such file or folder; the first camera is called cam0$"):
+        find_input(text)
+    (tmp_path / text).write_bytes(b"\x89PNG\r\n\x1a\n")
+    assert find_input(text).kind == "picture"
+
+
 def test_a_file_called_like_a_camera_is_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     touch(tmp_path / "cam0", bytes(100))
