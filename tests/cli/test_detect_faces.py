@@ -148,3 +148,25 @@ def test_a_person_at_a_webcam_is_seen_in_nearly_every_frame(tmp_path: Path, name
     assert [record["index"] for record in records] == list(range(len(records)))
     # front-128 gives a few frames of webcam-b .44 to .50, under its threshold: its scores are those of sharp boxes.
     assert sum(bool(record["faces"]) for record in records) >= 0.97 * len(records)
+
+
+def test_a_panorama_wider_than_opencv_warps_gives_crops_and_sharp_keypoints(tmp_path: Path) -> None:
+    portrait = cv2.imread(str(ASTRONAUT))
+    assert portrait is not None
+    wide = np.full((512, 33_000, 3), 90, np.uint8)
+    wide[:, 32_400:32_912] = portrait
+    cv2.imwrite(str(tmp_path / "wide.png"), wide)
+    cv2.imwrite(str(tmp_path / "narrow.png"), portrait)
+    rows = {}
+    for name, flags in (("wide", ["--min-face", "60"]), ("narrow", [])):
+        out = ["--crop", str(tmp_path / name), "--json", str(tmp_path / f"{name}.json"), "--refine", "--quiet"]
+        assert run_command("detect", [str(tmp_path / f"{name}.png"), *flags, *out]) == 0
+        (rows[name],) = json.loads((tmp_path / f"{name}.json").read_text())
+    (there,), (here,) = rows["wide"]["faces"], rows["narrow"]["faces"]
+    moved = np.array(there["keypoints"]) - [32_400, 0]
+    np.testing.assert_allclose(moved, here["keypoints"], atol=3)
+    wide_crop, narrow_crop = (
+        FaceDetector().detect(next((tmp_path / name).iterdir())) for name in ("wide", "narrow")
+    )
+    # A pixel of the picture is about one and a half of a crop.
+    np.testing.assert_allclose(wide_crop.keypoints[0, :4], narrow_crop.keypoints[0, :4], atol=10)
