@@ -84,8 +84,10 @@ class FaceDetector:
         providers: Sequence[str] | None = None,
         min_face: MinFace = None,
     ):
-        if threads < 0:
-            raise BlazeFaceError(f"threads must be 0 or more, not {threads}")
+        if not isinstance(model, (str, os.PathLike)):
+            raise BlazeFaceError(f"model must be a shipped model's name or a path, not {type(model).__name__}")
+        if not isinstance(threads, (int, np.integer)) or threads < 0:
+            raise BlazeFaceError(f"threads must be a whole number, 0 or more, not {threads}")
         backend = backend or backend_for(model)
         path = model_path(model, backend)
         opened = open_backend(path, backend, threads, trust, providers=providers)

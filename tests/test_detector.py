@@ -190,7 +190,7 @@ def test_impossible_flags(make_model: ModelMaker, value: float) -> None:
     path = make_model(*one_face())
     with pytest.raises(BlazeFaceError, match="score_threshold must lie in"):
         FaceDetector(path, score_threshold=value)
-    with pytest.raises(BlazeFaceError, match="threads must be 0 or more"):
+    with pytest.raises(BlazeFaceError, match="threads must be a whole number, 0 or more"):
         FaceDetector(path, threads=-1)
     with pytest.raises(BlazeFaceError, match="unknown backend 'abacus'"):
         FaceDetector(path, backend="abacus")

@@ -248,3 +248,10 @@ def test_a_detector_with_providers(expected: Detections) -> None:
 def test_a_model_that_is_not_there(model: str, backend: str | None, words: str) -> None:
     with pytest.raises(BlazeFaceError, match=words):
         FaceDetector(model, backend=backend)
+
+
+def test_arguments_of_another_type_are_told_in_a_sentence() -> None:
+    with pytest.raises(BlazeFaceError, match=r"^threads must be a whole number, 0 or more, not 0\.5$"):
+        FaceDetector(threads=0.5)  # type: ignore[arg-type]
+    with pytest.raises(BlazeFaceError, match=r"^model must be a shipped model's name or a path, not NoneType$"):
+        FaceDetector(None)  # type: ignore[arg-type]
