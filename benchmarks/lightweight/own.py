@@ -81,8 +81,9 @@ def _keypoints(args: argparse.Namespace) -> dict[str, Any]:
     return {"rows": rows, "latency": latencies(files)}
 
 
-def _lightened(args: argparse.Namespace) -> list[dict[str, Any]]:
-    rows = []
+def _lightened(args: argparse.Namespace) -> dict[str, Any]:
+    """One row a network and rule, and the time of all files of before and after in turns."""
+    rows, files = [], {}
     for network in NETWORKS:
         for rule in args.rules:
             out = args.runs / f"own-{network}-{rule}"
@@ -91,9 +92,20 @@ def _lightened(args: argparse.Namespace) -> list[dict[str, Any]]:
                 _run("lighten", f"{ROOT / FILE}:{network}", *fixed)
             report = json.loads((out / "lighten.json").read_text())
             changes = report.pop("changes")
+            del report["milliseconds"]  # of the moment of its fine-tuning; all are timed together below
             errors = sorted(change["error"] for change in changes)
-            rows.append({**report, "layers": len(changes), "median_error": errors[len(errors) // 2]})
-    return rows
+            for form in ("dense", "light"):
+                for suffix in ("onnx", "tflite"):
+                    files[f"{network}-{rule}-{form}.{suffix}"] = out / f"{form}.{suffix}"
+            rows.append(
+                {
+                    **report,
+                    "pictures": args.pictures,
+                    "layers": len(changes),
+                    "median_error": errors[len(errors) // 2],
+                }
+            )
+    return {"rows": rows, "latency": latencies(files)}
 
 
 def _run(command: str, *arguments: object) -> None:

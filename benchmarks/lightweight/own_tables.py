@@ -16,18 +16,30 @@ def own(found: Found) -> str:
         "| network | rule | layers | parameters | MACs | kernel lost | figure | before | after | fine-tuned | onnxruntime ms | LiteRT ms |",
         "| --- | --- | ---: | ---: | ---: | ---: | --- | ---: | ---: | ---: | ---: | ---: |",
     ]
-    for row in found["own"]:
+    times_of = found["own"]["latency"]["milliseconds"]
+    for row in found["own"]["rows"]:
         name = row["network"].partition(":")[2]
         ((figure, before),) = row["figures"]["before"].items()
         stages = [before, *(row["figures"][stage][figure] for stage in ("after", "fine-tuned"))]
-        times = [" to ".join(f"{t:.2f}" for t in row["milliseconds"].get(kind, [])) for kind in ("onnx", "tflite")]
+        run = f"{name}-{row['rule']}"
+        times = [
+            " to ".join(f"{times_of[f'{run}-{form}.{suffix}']['median']:.2f}" for form in ("dense", "light"))
+            for suffix in ("onnx", "tflite")
+        ]
         sizes = [" to ".join(f"{n:,}" for n in row[column]) for column in ("parameters", "macs")]
         cells = [name, row["rule"], str(row["layers"]), *sizes, f"{row['median_error']:.2f}", figure]
         lines.append(f"| {' | '.join([*cells, *(f'{value:.3f}' for value in stages), *times])} |")
-    steps = sorted({row["steps"] for row in found["own"]})
-    return "\n".join(
-        [*lines, "", f"Fine-tuned for {' or '.join(map(str, steps))} steps each, from the nearest kernels."]
+    steps, pictures = ({row[column] for row in found["own"]["rows"]} for column in ("steps", "pictures"))
+    about = (
+        f"Fine-tuned from the nearest kernels for {' or '.join(map(str, sorted(steps)))} steps each on"
+        f" {' or '.join(f'{n:,}' for n in sorted(pictures))} training pictures, scored on as many of val. {_load(found['own'])}"
     )
+    return "\n".join([*lines, "", about])
+
+
+def _load(found: Found) -> str:
+    about = found["latency"]
+    return f"Times on one thread, the files taking turns, load average before: {about['load_average_before']:.1f}."
 
 
 def residual(found: Found) -> str:
@@ -53,4 +65,4 @@ def residual(found: Found) -> str:
             *(f"{time['median']:.2f}" if time else "" for time in both),
         ]
         lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
+    return "\n".join([*lines, "", _load(found["residual"])])
