@@ -72,14 +72,23 @@ SHA-256:
 {hashes}
 """
 
+PICTURES = (
+    "Trained on 12,091 photographs with 22,525 labelled faces: Caltech 10k Web Faces, Labeled Faces in the Wild, YouTube"
+    " Faces, photographs with face masks, classrooms, streets, sports and building sites (labelled by YuNet_n and CenterFace),"
+    " and pictures without faces of houses, clothes, waste, textures and animals."
+)
+ANY_ROLL = "A third of the training views were rolled by any angle: turned faces are found, less surely than upright ones."
+
 TRAINED = {
     "2026-11-26": (
-        "Trained on 12,091 photographs with 22,525 labelled faces: Caltech 10k Web Faces, Labeled Faces in the Wild, YouTube"
-        " Faces, photographs with face masks, classrooms, streets, sports and building sites (labelled by YuNet_n and CenterFace),"
-        " and pictures without faces of houses, clothes, waste, textures and animals. The run began from weights"
+        f"{PICTURES} The run began from weights"
         " whose training pictures held 27 that show the same moments as pictures of the crowd sources of val: figures of the crowds"
         " may be flattered slightly by them.",
-        "A third of the training views were rolled by any angle: turned faces are found, less surely than upright ones.",
+        ANY_ROLL,
+    ),
+    "2026-11-26 from 2026-11-23": (
+        f"{PICTURES} The run began from weights trained on 15,000 photographs, an earlier form of the same sources without crowds.",
+        ANY_ROLL,
     ),
     "2026-11-23": (
         "Trained on 15,000 photographs with 17,925 labelled faces from Caltech 10k Web Faces, Labeled Faces in the Wild,"
