@@ -25,12 +25,14 @@ from tools.sbom import bill
 ROOT = Path(__file__).parents[1]
 NAMES = {
     "SHA256SUMS",
+    "back-256-int8.tflite",
     "back-256.tflite",
     f"blazeface-{__version__}-py3-none-any.whl",
     f"blazeface-{__version__}.cdx.json",
     f"blazeface-{__version__}.tar.gz",
     "front-128-int8.tflite",
     "front-128.tflite",
+    "paper-128-int8.tflite",
     "paper-128.tflite",
     "tiny-96-micro.tflite",
     *([f"blazeface-{__version__}.tgz"] if shutil.which("npm") else []),
