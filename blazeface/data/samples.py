@@ -99,8 +99,8 @@ def join_repeated(samples: Sequence[Sample], say: Callable[[str], None]) -> list
     repeated = [path for path, several in by_path.items() if len(several) > 1]
     if repeated:
         say(
-            f"{len(repeated):,} pictures are listed more than once, {printable(str(repeated[0]))} for one: their labels are"
-            " joined"
+            f"pictures listed more than once: {len(repeated):,}, {printable(str(repeated[0]))} for one; the labels of all"
+            " their listings are joined"
         )
     return [_joined(several) if len(several) > 1 else several[0] for several in by_path.values()]
 

@@ -41,9 +41,9 @@ def test_export_prints_what_it_wrote_and_how_far_it_is_off(
     assert f"{out}: small, " in said.out
     largest = re.search(r"scores +(\d\.\de-\d\d)", said.out)
     assert largest and float(largest[1]) < 1e-5
-    assert "pictures: 4, data/pictures" in said.out
+    assert "pictures: 8, data/pictures" in said.out
     assert said.out.rstrip().endswith("AP was not compared: name labelled pictures with --data ROOT")
-    assert json.loads((tmp_path / "small.onnx.report.json").read_text())["differences"]["pictures"] == 4
+    assert json.loads((tmp_path / "small.onnx.report.json").read_text())["differences"]["pictures"] == 8
     assert OnnxBackend(out, 1).spec.name == "small"
 
 

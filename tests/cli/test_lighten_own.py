@@ -107,7 +107,8 @@ def test_from_dense_to_files_that_run(own: Path, tmp_path: Path, capsys: pytest.
     out = tmp_path / "out"
     files = ["--format", "onnx", "tflite"]
     assert (
-        main(["lighten", f"{own}:squares", "--rule", "separable", "--out", str(out), "--steps", "40", *files]) == 0
+        main(["lighten", f"{own}:squares", "--rule", "separable", "--out", str(out), "--steps", "100", *files])
+        == 0
     )
     printed = capsys.readouterr().out
     assert "| figure | before | after | fine-tuned |" in printed and "| PyTorch | " in printed

@@ -164,8 +164,8 @@ def test_a_slider_that_moves_on_ends_at_its_last_place(page: Tab, tmp_path: Path
     )
     page.until(f"document.querySelector('#status').textContent === '{len(found)} faces found.'")
     page.choose("#threshold", "0.99999")
-    page.choose("#model", "paper-128")  # while the search goes on; its scores do not reach 1
-    page.until(f"{READY} && document.querySelector('#engine-used').textContent.startsWith('paper-128')")
+    page.choose("#model", "tiny-96")  # while the search goes on; its scores do not reach 1
+    page.until(f"{READY} && document.querySelector('#engine-used').textContent.startsWith('tiny-96')")
     page.until("document.querySelector('#status').textContent === 'No face found.'")
     assert page.js("return document.querySelector('#trouble').hidden") is True
 
