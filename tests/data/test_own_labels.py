@@ -223,9 +223,9 @@ def test_a_picture_listed_twice_has_the_labels_of_both(tmp_path: Path) -> None:
     assert first.boxes.tolist() == [[10, 10, 40, 40], [60, 60, 90, 90]] and first.listed == 2
     assert (len(second.boxes), second.listed) == (1, 1)
     assert len(first.keypoints) == len(first.visibility) == len(first.ignore) == 2
-    first = tmp_path / "a.jpg"
+    named = tmp_path / "a.jpg"
     assert said == [
-        f"pictures listed more than once: 1, {first} for one; the labels of all their listings are joined"
+        f"pictures listed more than once: 1, {named} for one; the labels of all their listings are joined"
     ]
 
 
