@@ -19,9 +19,9 @@ from blazeface.models.blocks import (
     UpBlock,
     folded_copy,
 )
-from blazeface.models.layouts import Block, Layout, Lightened
+from blazeface.models.layouts import Block, Layout
 from blazeface.models.light.blocks import Fire, InvertedResidual, SeparableBlock, ShuffleUnit, XceptionBlock
-from blazeface.models.light.lighten import exchange, fits
+from blazeface.models.light.lighten import exchange_again
 from blazeface.models.light.xception_aligned import AlignedBlock, ExitSeparable
 from blazeface.models.named_layouts import NAMED_LAYOUTS, aligned_layout
 from blazeface.models.origin import Origin
@@ -67,7 +67,7 @@ class BlazeFace(nn.Module):
             self.score_heads.append(SameConv2d(width, len(anchor_map.sizes), 1))
             self.regression_heads.append(SameConv2d(width, len(anchor_map.sizes) * spec.num_coords, 1))
         for change in layout.lightened:
-            self._exchange(change, norm)
+            exchange_again(self, change, f"layout of {self.spec.name!r}", norm)
         self._init_weights()
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -92,16 +92,6 @@ class BlazeFace(nn.Module):
     def folded(self) -> BlazeFace:
         """A copy for inference: batch norm folded into the convolutions, same answers in eval mode."""
         return folded_copy(self)
-
-    def _exchange(self, change: Lightened, norm: bool) -> None:
-        for name in change.layers:
-            try:
-                able = fits(self.get_submodule(name), change.rule, change.groups)
-            except AttributeError:
-                able = False
-            if not able:
-                raise BlazeFaceError(f"layout of {self.spec.name!r}: layer {name!r} cannot be made {change.rule}")
-        exchange(self, list(change.layers), change.rule, change.groups, change.between, norm=norm)
 
     def _init_weights(self) -> None:
         for module in self.modules():

@@ -149,12 +149,10 @@ class AvReader:
             if not self._interlaced:
                 yield picture
                 continue
-            if (picture.width, picture.height, picture.format.name) != form:
+            now = (picture.width, picture.height, picture.format.name)
+            if now != form:
                 yield from _drained(graph, self.tick)
-                graph, form = (
-                    _deinterlacer(picture, self.tick),
-                    (picture.width, picture.height, picture.format.name),
-                )
+                graph, form = _deinterlacer(picture, self.tick), now
             graph.push(picture)
             yield from _ready(graph, self.tick)
         yield from _drained(graph, self.tick)

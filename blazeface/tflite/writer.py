@@ -141,7 +141,7 @@ class GraphWriter:
         """CONV_2D, SAME. weight: (out, height, width, in); grouped: in is less than the input has."""
         options = {**_window(*stride), **_dilation(dilation), **_activation(activation)}
         shape = (*self._strided(x, stride), self.shape(weight)[0])
-        return self._append("CONV_2D", [x, weight, bias], name, shape, options, GROUPED if grouped else 1)
+        return self.operation("CONV_2D", [x, weight, bias], name, shape, options, GROUPED if grouped else 1)
 
     def depthwise(
         self,
@@ -156,63 +156,51 @@ class GraphWriter:
         """DEPTHWISE_CONV_2D, SAME. weight: (1, height, width, channels)."""
         options = {**_window(*stride), **_dilation(dilation), "multiplier": 1, **_activation(activation)}
         shape = (*self._strided(x, stride), self.shape(weight)[3])
-        return self._append("DEPTHWISE_CONV_2D", [x, weight, bias], name, shape, options)
+        return self.operation("DEPTHWISE_CONV_2D", [x, weight, bias], name, shape, options)
 
     def pool(self, kind: str, x: int, name: str, size: int, stride: int) -> int:
         """MAX_POOL_2D or AVERAGE_POOL_2D, SAME: padding neither wins a maximum nor counts in a mean."""
         options = {**_window(stride, stride), "filter_w": size, "filter_h": size}
-        return self._append(kind, [x], name, (*self._strided(x, (stride, stride)), self.shape(x)[3]), options)
+        return self.operation(kind, [x], name, (*self._strided(x, (stride, stride)), self.shape(x)[3]), options)
 
     def add(self, one: int, other: int, name: str, activation: str = "NONE") -> int:
-        return self._append("ADD", [one, other], name, self.shape(one), _activation(activation))
+        return self.operation("ADD", [one, other], name, self.shape(one), _activation(activation))
 
     def elementwise(self, kind: str, x: int, name: str) -> int:
         """An operation without options on each number: RELU, RELU6, LOGISTIC."""
-        return self._append(kind, [x], name, self.shape(x))
+        return self.operation(kind, [x], name, self.shape(x))
 
     def pad_channels(self, x: int, channels: int, name: str) -> int:
         """PAD: channels of zeros appended to the others."""
         amounts = np.array([[0, 0], [0, 0], [0, 0], [0, channels]], np.int32)
         inputs = [x, self.constant(f"{name}.amounts", amounts)]
         *sides, before = self.shape(x)
-        return self._append("PAD", inputs, name, (*sides, before + channels), {})
+        return self.operation("PAD", inputs, name, (*sides, before + channels), {})
 
     def upscale(self, x: int, name: str, size_name: str) -> int:
         """RESIZE_BILINEAR to twice the size, with half-pixel centres. size_name: of the constant that says so."""
         _, height, width, channels = self.shape(x)
         inputs = [x, self.constant(size_name, np.array([2 * height, 2 * width], np.int32))]
         shape = (1, 2 * height, 2 * width, channels)
-        return self._append("RESIZE_BILINEAR", inputs, name, shape, {"half_pixel": True})
+        return self.operation("RESIZE_BILINEAR", inputs, name, shape, {"half_pixel": True})
 
     def reshape(self, x: int, shape: tuple[int, ...], name: str) -> int:
         inputs = [x, self.constant(f"{name}.shape", np.array(shape, np.int32))]
-        return self._append("RESHAPE", inputs, name, shape, {"new_shape": shape})
+        return self.operation("RESHAPE", inputs, name, shape, {"new_shape": shape})
 
     def transpose(self, x: int, order: Sequence[int], name: str, order_name: str) -> int:
         """order_name: of the constant that holds the order."""
         inputs = [x, self.constant(order_name, np.array(order, np.int32))]
-        return self._append("TRANSPOSE", inputs, name, [self.shape(x)[axis] for axis in order], {})
+        return self.operation("TRANSPOSE", inputs, name, [self.shape(x)[axis] for axis in order], {})
 
     def concatenate(self, parts: list[int], axis: int, name: str) -> int:
         shape = list(self.shape(parts[0]))
         shape[axis] = sum(self.shape(part)[axis] for part in parts)
-        return self._append("CONCATENATION", parts, name, shape, {"axis": axis})
+        return self.operation("CONCATENATION", parts, name, shape, {"axis": axis})
 
     def dequantize(self, x: int, name: str) -> int:
         """A picture, or a float16 constant, in float32."""
-        return self._append("DEQUANTIZE", [x], name, self.shape(x), {})
-
-    def operation(
-        self,
-        kind: str,
-        inputs: Sequence[int],
-        name: str,
-        shape: Sequence[int],
-        options: Mapping[str, Any] | None = None,
-        version: int = 1,
-    ) -> int:
-        """Any operation of one output, a float32 tensor of this shape, with the options as `schema` names them."""
-        return self._append(kind, inputs, name, shape, options, version)
+        return self.operation("DEQUANTIZE", [x], name, self.shape(x), {})
 
     def finish(
         self,
@@ -232,7 +220,7 @@ class GraphWriter:
         graph = Graph(name, self._tensors, tuple(inputs), tuple(outputs), self._operators)
         return Model([graph], self._buffers, entries, description)
 
-    def _append(
+    def operation(
         self,
         kind: str,
         inputs: Sequence[int],
@@ -241,7 +229,7 @@ class GraphWriter:
         options: Mapping[str, Any] | None = None,
         version: int = 1,
     ) -> int:
-        """An operation and its output, a float32 tensor of this name and shape."""
+        """An operation of one output, a float32 tensor of this name and shape, with the options as `schema` names them."""
         output = self.tensor(name, shape)
         version = max(version, VERSIONS.get(kind, 1))
         self._operators.append(Operator(kind, tuple(inputs), (output,), options, version))

@@ -21,9 +21,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from blazeface.errors import BlazeFaceError
 from blazeface.models.blocks import SameConv2d
 from blazeface.models.cost import count
-from blazeface.models.layouts import BETWEEN, RULES
+from blazeface.models.layouts import BETWEEN, RULES, Lightened
 from blazeface.models.light.nearest import nearest_depthwise, nearest_factors, nearest_groups, nearest_separable
 from blazeface.models.light.separable import followed
 
@@ -186,6 +187,22 @@ def exchange(
             if child in replacement:
                 module._modules[name] = replacement[child]
     return done
+
+
+def exchange_again(model: nn.Module, change: Lightened, named: str, norm: bool = True) -> None:
+    """Repeat a recorded change in a network that is as it was before it, with new weights at random.
+
+    named: what the network is called in the BlazeFaceError where one of the layers is missing or cannot be changed so.
+    norm: as in `exchange`.
+    """
+    for name in change.layers:
+        try:
+            able = fits(model.get_submodule(name), change.rule, change.groups)
+        except AttributeError:
+            able = False
+        if not able:
+            raise BlazeFaceError(f"{named}: layer {name!r} of this network cannot be made {change.rule}")
+    exchange(model, list(change.layers), change.rule, change.groups, change.between, norm=norm)
 
 
 def _build(old: nn.Conv2d, rule: str, groups: int, between: str, norm: bool) -> nn.Module:

@@ -14,7 +14,7 @@ from torch import nn
 
 from blazeface.errors import BlazeFaceError
 from blazeface.models.layouts import BETWEEN, RULES, Lightened
-from blazeface.models.light.lighten import exchange, fits
+from blazeface.models.light.lighten import exchange_again
 from blazeface.models.tensor_file import fill, read_tensors, write_tensors
 
 LIGHT_KEY = "blazeface.lightened"
@@ -39,14 +39,7 @@ def load_light(network: Network, path: Path) -> Network:
     if LIGHT_KEY not in metadata:
         raise BlazeFaceError(f"{path}: it holds no network that `blazeface lighten FILE.py:FUNCTION` wrote")
     for change in _changes(metadata[LIGHT_KEY], path):
-        for name in change.layers:
-            try:
-                able = fits(network.get_submodule(name), change.rule, change.groups)
-            except AttributeError:
-                able = False
-            if not able:
-                raise BlazeFaceError(f"{path}: layer {name!r} of this network cannot be made {change.rule}")
-        exchange(network, list(change.layers), change.rule, change.groups, change.between)
+        exchange_again(network, change, str(path))
     fill(network, tensors, path)
     return network.eval()
 
