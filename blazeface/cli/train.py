@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import copy
 import dataclasses
 import os
 import sys
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 from blazeface.cli.data.flags import add_label_flags
 from blazeface.errors import BlazeFaceError
 from blazeface.files.staged import write_text
-from blazeface.spec import NAMED_SPECS
+from blazeface.spec import NAMED_SPECS, ModelSpec, named_spec
 from blazeface.training.preflight import (
     claimed,
     load_data,
@@ -117,7 +118,7 @@ def run(args: argparse.Namespace) -> int:
 
     processes = join_processes()
     checkpoint = load_checkpoint(args.resume) if args.resume else None
-    config = _config(args, checkpoint.config if checkpoint else None)
+    config = _config(args, checkpoint)
     require_batch(config.batch, processes.world)
     with claimed(args.out or args.resume, args.resume) if processes.leads else nullcontext():
         return _train(args, config, checkpoint, processes)
@@ -129,20 +130,24 @@ def _train(
     import torch
 
     from blazeface.data.regions import with_regions
+    from blazeface.models.weights import save_weights
     from blazeface.training.distributed import card
     from blazeface.training.faces import FaceTrainer, rebuild
     from blazeface.training.finish import finish, val_score
     from blazeface.training.loop import Machine
     from blazeface.training.memory import keep_freed_memory
+    from blazeface.training.runs.initial import FILE_OF_INITIAL
     from blazeface.training.runs.labels_seen import LabelsSeen, check_same_data
 
     keep_freed_memory()
     torch.set_num_threads(args.threads or max(1, (os.cpu_count() or 1) // processes.world))
     out: Path = args.out or args.resume
     say = _say if processes.leads else lambda _: None
+    network, initial = (rebuild(checkpoint), None) if checkpoint else _fresh(config, args)
+    config = dataclasses.replace(config, model=network.spec.name)
     samples, val = load_data(args.data, args.val_split, say, args.format, args.category or ())
     if processes.leads:
-        tell_of_data(samples, val, config)
+        tell_of_data(samples, val, network.spec.input_size, config.crops)
     if args.regions:
         samples = with_regions(samples, args.regions)
     if checkpoint:
@@ -152,8 +157,8 @@ def _train(
         raise BlazeFaceError("--patience: the pictures of val have no labelled face to tell the best weights by")
     if processes.leads:
         _write_config(out, config, args)
-    network = rebuild(checkpoint) if checkpoint else _fresh(config, args, out if processes.leads else None)
-    if processes.leads:
+        if initial:
+            save_weights(initial, out / FILE_OF_INITIAL)
         _say_what_differs(network, config, checkpoint)
     device = ("cuda" if torch.cuda.is_available() else "cpu") if args.device == "auto" else args.device
     machine = Machine(
@@ -213,11 +218,18 @@ def _check(args: argparse.Namespace) -> None:
         raise BlazeFaceError(f"--checkpoint-minutes must be 0 or more, not {args.checkpoint_minutes}")
 
 
-def _config(args: argparse.Namespace, before: TrainConfig | None) -> TrainConfig:
+def _config(args: argparse.Namespace, checkpoint: Checkpoint | None) -> TrainConfig:
     """The recipe from the flags; of a resumed run, its own, which the flags must not contradict."""
     from blazeface.training.config import CHANGEABLE, FINE_TUNING, RECIPE_FLAGS, TrainConfig
     from blazeface.training.runs.initial import described
 
+    if args.model is not None:
+        named_spec(args.model)
+    before = None
+    if checkpoint:
+        # Of a run that began with --init and no --model, an earlier version kept front-128, whatever the network was.
+        name = ModelSpec.from_json(checkpoint.spec).name
+        before = dataclasses.replace(checkpoint.config, model=name)
     given = {name: getattr(args, name) for name in RECIPE_FLAGS if getattr(args, name, None) is not None}
     if args.keypoint_weight is not None:
         loss = (before or TrainConfig()).loss
@@ -237,30 +249,26 @@ def _config(args: argparse.Namespace, before: TrainConfig | None) -> TrainConfig
     return dataclasses.replace(before, **given)
 
 
-def _fresh(config: TrainConfig, args: argparse.Namespace, out: Path | None) -> BlazeFace:
-    """The network of --init, else one at random; with both --init and --model, the weights in the model's place.
-
-    out: where the weights of --init are kept for the report.
-    """
+def _fresh(config: TrainConfig, args: argparse.Namespace) -> tuple[BlazeFace, BlazeFace | None]:
+    """The network of --init, else one at random; with both --init and --model, the weights in the model's place. Then the network
+    of --init as it is, for the report."""
     import torch
 
     from blazeface.models.network import build
-    from blazeface.models.weights import save_weights
-    from blazeface.training.runs.initial import FILE_OF_INITIAL, in_model, load_network
+    from blazeface.training.runs.initial import in_model, load_network
 
     torch.manual_seed(config.seed)
     if args.init is None:
-        return build(config.model, config.width)
+        return build(config.model, config.width), None
     if config.width:
         raise BlazeFaceError("--width is for a network that starts at random: --init brings its own layout")
     network = load_network(args.init)
-    if out:
-        save_weights(network, out / FILE_OF_INITIAL)
+    initial = copy.deepcopy(network)
     if args.model is not None:
-        return in_model(network, config.model, args.init)
+        return in_model(network, config.model, args.init), initial
     # Crops are resampled in our own way, so that is what the network will expect from now on.
     network.spec = dataclasses.replace(network.spec, resampling="supersample")
-    return network
+    return network, initial
 
 
 def _say_what_differs(network: BlazeFace, config: TrainConfig, checkpoint: Checkpoint | None) -> None:

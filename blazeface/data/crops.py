@@ -78,9 +78,10 @@ class Crop:
     ignore: NDArray[np.bool_]
 
 
-def square_views(recipe: CropRecipe) -> CropRecipe:
-    """The recipe with square inputs alone."""
-    return replace(recipe, shapes=((8, 8, 1.0),))
+def views_for(recipe: CropRecipe, input_size: int, stride: int) -> CropRecipe:
+    """The recipe of a network whose largest stride is this: with square inputs alone where it does not divide an eighth of their
+    side, of which the other shapes are made."""
+    return recipe if input_size / 8 % stride == 0 else replace(recipe, shapes=((8, 8, 1.0),))
 
 
 def draw_shape(input_size: int, recipe: CropRecipe, rng: np.random.Generator) -> tuple[int, int]:

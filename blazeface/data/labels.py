@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
@@ -17,6 +17,14 @@ LARGEST = 1e6
 NO_POINTS = ((0.0, 0.0),) * 6
 
 UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+
+
+Say = Callable[[str], None]
+"""What takes a sentence for the user."""
+
+
+def unsaid(_: str) -> None:
+    """For a caller who wants no sentence."""
 
 
 class NoLabels(BlazeFaceError):

@@ -75,8 +75,9 @@ def load_split(
 
 
 def read_labels(found: Found, say: Callable[[str], None]) -> list[Sample]:
-    """The samples of labels that were found; say: takes sentences about what was brought into line."""
-    listed = found.read()
+    """The samples of labels that were found; say: takes sentences about which category was taken for faces, and about what
+    was brought into line."""
+    listed = found.read(say)
     if not listed:
         raise BlazeFaceError(f"{printable(str(found.labels))}: it lists no picture")
     refuse_parts(found.labels, listed)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from blazeface.data.augment import FLIP_AND_LIGHT
-from blazeface.data.crops import square_views
+from blazeface.data.crops import views_for
 from blazeface.data.dataset import Batch, CropDataset, StepSampler, collate, init_worker
 from blazeface.data.pictures import PictureCache
 from blazeface.data.samples import Sample
@@ -137,14 +137,12 @@ class FaceTrainer(Trainer[BlazeFace]):
         config, machine = self.config, self.machine
         quiet = machine.quiet or not self.processes.leads
         pictures = PictureCache([sample.path for sample in samples], machine.cache_mb, quiet)
-        # Other shapes are whole eighths of the square's side, which the strides must divide.
-        eighth = self.network.spec.input_size / 8
-        crops = config.crops if eighth % max(self.network.layout.strides) == 0 else square_views(config.crops)
+        size = self.network.spec.input_size
         dataset = CropDataset(
             samples,
             pictures,
-            self.network.spec.input_size,
-            crops,
+            size,
+            views_for(config.crops, size, max(self.network.layout.strides)),
             FLIP_AND_LIGHT,
             config.seed,
             config.batch,
@@ -153,7 +151,7 @@ class FaceTrainer(Trainer[BlazeFace]):
             dataset,
             batch_sampler=StepSampler(start, total, config.batch, self.processes.rank, self.processes.world),
             num_workers=machine.workers,
-            collate_fn=functools.partial(collate, size=self.network.spec.input_size),
+            collate_fn=functools.partial(collate, size=size),
             worker_init_fn=init_worker,
             prefetch_factor=6 if machine.workers else None,
         )

@@ -18,10 +18,9 @@ from blazeface.data.labels import NoLabels
 from blazeface.data.samples import Sample, load_split, split_off
 from blazeface.errors import BlazeFaceError, install_command
 from blazeface.files.names import printable
-from blazeface.spec import NAMED_SPECS
 
 if TYPE_CHECKING:
-    from blazeface.training.config import TrainConfig
+    from blazeface.data.crops import CropRecipe
 
 PACKAGES = (
     "torch",
@@ -134,11 +133,11 @@ def load_data(
     return train, val
 
 
-def tell_of_data(train: Sequence[Sample], val: Sequence[Sample], config: TrainConfig) -> None:
+def tell_of_data(train: Sequence[Sample], val: Sequence[Sample], input_size: int, recipe: CropRecipe) -> None:
     """What `blazeface data check` says at length, in two lines, and a line where right and left are changed over, or boxes are of
-    another form than they were read in."""
+    another form than they were read in. input_size: side in pixels of the input of the network that is trained."""
     for split, samples in (("train", train), ("val", val)):
-        print(short_form(split, samples, NAMED_SPECS[config.model].input_size, config.crops))
+        print(short_form(split, samples, input_size, recipe))
         for warning in (sides_warning(changed_over(samples)), box_form_of_some(samples)):
             if warning:
                 print(f"{split}: {warning}", file=sys.stderr)

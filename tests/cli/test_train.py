@@ -17,8 +17,9 @@ from wider_material import write_data
 
 from blazeface.backends.onnx_backend import OnnxBackend
 from blazeface.cli.main import run_command
+from blazeface.models.network import build
 from blazeface.models.weights import load_weights, save_weights
-from blazeface.training.checkpoint import load_checkpoint
+from blazeface.training.checkpoint import load_checkpoint, save_checkpoint
 from blazeface.training.log import read_rows
 
 ROOT = Path(__file__).parents[2]
@@ -186,3 +187,29 @@ def test_the_same_seed_gives_the_same_files(tmp_path: Path, tiny_data: Path) -> 
         assert run_command("train", [*flags, "--out", str(tmp_path / name)]) == 0
         digests.add(tuple((tmp_path / name / file).read_bytes() for file in ("model.safetensors", "model.onnx")))
     assert len(digests) == 1
+
+
+def test_the_network_of_init_tells_what_is_trained(
+    tiny_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its input's size in what is said of the data, its name in config.json; and a run that an earlier version began,
+    which kept the name of the default model, goes on under the right one."""
+    network = build("tiny-96")
+    network.spec = dataclasses.replace(network.spec, name="mine")
+    init, out = tmp_path / "init.safetensors", tmp_path / "run"
+    save_weights(network, init)
+    flags = ["--data", str(tiny_data), "--epochs", "1", "--init", str(init), "--out", str(out), *QUICK]
+    assert run_command("train", flags) == 0
+    assert capsys.readouterr().out.count("where the whole picture fills the input of 96 px") == 2
+    assert json.loads((out / "config.json").read_text())["model"] == "mine"
+    assert OnnxBackend(out / "model.onnx", 1).spec.name == "mine"
+    before = load_checkpoint(out)
+    assert before.config.model == "mine"
+    before.config = dataclasses.replace(before.config, model="front-128")
+    save_checkpoint(before, out)
+    go_on = ["--resume", str(out), "--epochs", "2", "--workers", "0", "--threads", "1", "--quiet"]
+    assert run_command("train", [*go_on, "--model", "front-128"]) == 1
+    assert "--model front-128 differs from mine of the run" in capsys.readouterr().err
+    assert run_command("train", go_on) == 0
+    assert capsys.readouterr().out.count("fills the input of 96 px") == 2
+    assert json.loads((out / "config.json").read_text())["model"] == "mine"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -18,9 +19,11 @@ from blazeface.data.check.counts import count, face_sizes
 from blazeface.data.check.sheets import POINTS, TILE, around, draw_tile, label_sheet, tile_of
 from blazeface.data.check.survey import look_at, same_pictures
 from blazeface.data.check.suspicious import changed_over, doubtful, sidedness
-from blazeface.data.crops import CropRecipe
+from blazeface.data.crops import CropRecipe, views_for
 from blazeface.data.samples import Sample
 from blazeface.files.pictures import read_picture
+from blazeface.models.network import build
+from blazeface.models.weights import save_weights
 
 ROOT = Path(__file__).parents[2]
 
@@ -200,14 +203,30 @@ def test_without_what_training_needs_the_rest_is_written(tiny_data: Path, tmp_pa
 
 def test_training_says_it_short(tiny_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     from blazeface.data.samples import load_split
-    from blazeface.training.config import TrainConfig
     from blazeface.training.preflight import tell_of_data
 
     samples = load_split(tiny_data, "train")
     wrong = [sample(SQUARE, [[points[i] for i in (1, 0, 2, 3, 5, 4)] for points in UPRIGHT])]
-    tell_of_data(samples, wrong, TrainConfig())
+    tell_of_data(samples, wrong, 128, CropRecipe())
     said = capsys.readouterr()
     assert said.out.startswith(
         "train: 24 pictures, 0 of them without a face; 24 faces, 0% of them with eyes; 0 ignore"
     )
     assert said.err.startswith("val: right and left are changed over in 1 of 1 faces")
+
+
+def test_sizes_are_those_in_the_input_of_the_model(
+    tiny_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of a named model, of weights of one's own, and what the network sees of it: the views of tiny-96 are square."""
+    own = tmp_path / "own.safetensors"
+    network = build("back-256")
+    network.spec = dataclasses.replace(network.spec, name="mine")
+    save_weights(network, own)
+    for model, side in (("front-128", 128), ("back-256", 256), (str(own), 256), ("tiny-96", 96)):
+        assert run_command("data", ["check", str(tiny_data), "--model", model, "--quiet"]) == 0
+        assert capsys.readouterr().out.count(f"fills the input of {side} px") == 2
+    assert run_command("data", ["check", str(tiny_data), "--model", "front-129", "--quiet"]) == 1
+    assert "no shipped model has that name: did you mean front-128?" in capsys.readouterr().err
+    assert views_for(CropRecipe(), 128, 16) == CropRecipe()
+    assert views_for(CropRecipe(), 96, 16).shapes == ((8, 8, 1.0),)

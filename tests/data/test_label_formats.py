@@ -12,6 +12,7 @@ from label_material import BOXES_ALONE, FORMAT_OF, LAYOUTS, Marked, coco_data, s
 
 from blazeface.cli.main import run_command
 from blazeface.data.formats import FORMATS, find_labels
+from blazeface.data.formats.categories import face_categories
 from blazeface.data.labels import NoLabels
 from blazeface.data.samples import Sample, load_split, split_off
 from blazeface.errors import BlazeFaceError
@@ -33,7 +34,7 @@ def pictures() -> dict[str, list[Marked]]:
 def read(root: Path, split: str, **choice: object) -> list[Sample]:
     said: list[str] = []
     found = load_split(root, split, say=said.append, **choice)  # type: ignore[arg-type]
-    assert said == []
+    assert all("read as faces, those of person are left out" in sentence for sentence in said)
     return sorted(found, key=lambda sample: sample.path.name)
 
 
@@ -194,3 +195,49 @@ def test_what_detect_writes_is_what_train_reads(
             assert sample.keypoints[0, 0, 0] < sample.keypoints[0, 1, 0]
     train, val = split_off(list(samples.values()), 0.34)
     assert (len(train), len(val)) == ((2, 1) if flag != "--csv" else (1, 1))
+
+
+@pytest.mark.parametrize(
+    ("category", "words"),
+    [
+        ("helmet", "its only category, 'helmet', is taken for faces"),
+        ("with_mask", "its only category, 'with_mask', is taken for faces"),
+        ("Face", ""),
+        ("frontal face", ""),
+        ("0", ""),
+    ],
+)
+def test_the_only_category_is_told_where_it_is_not_called_face(category: str, words: str) -> None:
+    said: list[str] = []
+    assert face_categories([category] * 3, (), "labels.json", said.append) == {category}
+    assert len(said) == bool(words) and all(words in sentence for sentence in said)
+    assert face_categories([category], [category], "labels.json", said.append) == {category}
+    assert len(said) == bool(words)  # what the user named needs no word
+
+
+def test_categories_that_are_left_out_are_told() -> None:
+    said: list[str] = []
+    assert face_categories(["face", "helmet", "person"], (), "x", said.append) == {"face"}
+    assert said == [
+        "x: boxes of 'face' are read as faces, those of helmet, person are left out (--category names others)"
+    ]
+    with pytest.raises(BlazeFaceError, match="which of its categories are faces"):
+        face_categories(["helmet", "vest"], (), "x", said.append)
+
+
+@pytest.mark.parametrize("layout", ["coco", "yolo", "voc", "csv"])
+def test_every_format_tells_that_helmets_are_taken_for_faces(layout: str, tmp_path: Path) -> None:
+    write_labels(layout, tmp_path, {split: several[:1] for split, several in pictures().items()})
+    for path in tmp_path.rglob("*"):
+        if path.suffix == ".json":
+            data = json.loads(path.read_text())
+            data["annotations"] = [entry for entry in data["annotations"] if entry["category_id"] == 2]
+            data["categories"][1]["name"] = "helmet"
+            path.write_text(json.dumps(data))
+        elif path.suffix in (".yaml", ".xml", ".csv"):
+            path.write_text(path.read_text().replace("face", "helmet"))
+    said: list[str] = []
+    (one,) = load_split(tmp_path, "train", say=said.append)
+    assert len(one.boxes) == 2
+    (sentence,) = said
+    assert "its only category, 'helmet', is taken for faces" in sentence

@@ -11,14 +11,15 @@ from blazeface.cli.shared_flags import add_overwrite, refuse_unless
 from blazeface.data.check import draw
 from blazeface.data.check.split import NAMED, SplitCheck, check_split, split_text
 from blazeface.data.check.survey import look_at, same_pictures
-from blazeface.data.crops import CropRecipe
+from blazeface.data.crops import CropRecipe, views_for
 from blazeface.data.formats import find_labels, unread_labels
 from blazeface.data.labels import NoLabels
 from blazeface.data.prepare import prepare
 from blazeface.data.samples import SPLITS, read_labels
-from blazeface.errors import BlazeFaceError
+from blazeface.errors import BlazeFaceError, install_command
 from blazeface.files.names import printable
 from blazeface.files.staged import write_errors
+from blazeface.models.named_layouts import NAMED_LAYOUTS
 from blazeface.spec import NAMED_SPECS
 
 DRAWN = (
@@ -45,7 +46,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_overwrite(check)
     add_label_flags(check)
     add(
-        "--model", default="front-128", choices=sorted(NAMED_SPECS), metavar="NAME", help="whose input (front-128)"
+        "--model",
+        default="front-128",
+        metavar="NAME|FILE",
+        help="whose input: a named model, or what train's --init takes (default front-128)",
     )
     add("--seed", type=int, default=0, help="of the batches, as for train (default 0)")
     add("--quiet", action="store_true", help="no progress bar")
@@ -68,7 +72,8 @@ def run(args: argparse.Namespace) -> int:
         refuse_unless(args.overwrite, "--out", [args.out / name for name in DRAWN])
         with write_errors(args.out):
             args.out.mkdir(parents=True, exist_ok=True)
-    splits = _checked(args)
+    size, recipe = _input_of(args.model)
+    splits = _checked(args, size, recipe)
     train, val = splits["train"], splits.get("val")
     both = same_pictures(val.looks, train.looks) if val else []
     if val and both:
@@ -80,14 +85,29 @@ def run(args: argparse.Namespace) -> int:
     for sentence in refused:
         print(f"training refuses this: {sentence}")
     if args.out:
-        _write(args, splits, both)
+        _write(args, splits, both, size, recipe)
     return 1 if refused or any(check.missing or check.broken for check in splits.values()) else 0
 
 
-def _checked(args: argparse.Namespace) -> dict[str, SplitCheck]:
-    """Each split that there is; each is printed as soon as it is known."""
+def _input_of(model: str) -> tuple[int, CropRecipe]:
+    """Side of the input of a model in pixels, and the recipe of what it gets to see. Weights of one's own are read with PyTorch."""
+    if model in NAMED_SPECS:
+        spec, strides = NAMED_SPECS[model], NAMED_LAYOUTS[model].strides
+    else:
+        try:
+            from blazeface.training.runs.initial import load_network
+        except ImportError as error:
+            raise BlazeFaceError(
+                f"--model: weights of one's own are read with PyTorch: {install_command('train')} ({error})"
+            ) from error
+        network = load_network(model)
+        spec, strides = network.spec, network.layout.strides
+    return spec.input_size, views_for(CropRecipe(), spec.input_size, max(strides))
+
+
+def _checked(args: argparse.Namespace, size: int, recipe: CropRecipe) -> dict[str, SplitCheck]:
+    """Each split that there is; each is printed as soon as it is known. size: side of the model's input in pixels."""
     splits: dict[str, SplitCheck] = {}
-    size = NAMED_SPECS[args.model].input_size
     read: list[Path] = []
     for split in SPLITS:
         try:
@@ -102,7 +122,7 @@ def _checked(args: argparse.Namespace) -> dict[str, SplitCheck]:
         looks = look_at([sample.path for sample in samples], args.quiet)
         inside = found.labels.is_relative_to(args.root) and found.labels != args.root
         labels = str(found.labels.relative_to(args.root) if inside else found.labels)
-        splits[split] = check_split(split, found.form, labels, samples, looks, size, CropRecipe())
+        splits[split] = check_split(split, found.form, labels, samples, looks, size, recipe)
         print(split_text(splits[split]))
     if args.root.is_dir() and (unread := unread_labels(args.root, read)):
         shown = ", ".join(printable(str(path.relative_to(args.root))) for path in unread[:NAMED])
@@ -113,9 +133,15 @@ def _checked(args: argparse.Namespace) -> dict[str, SplitCheck]:
     return splits
 
 
-def _write(args: argparse.Namespace, splits: dict[str, SplitCheck], both: list[tuple[int, int]]) -> None:
+def _write(
+    args: argparse.Namespace,
+    splits: dict[str, SplitCheck],
+    both: list[tuple[int, int]],
+    size: int,
+    recipe: CropRecipe,
+) -> None:
     """All files that there is something for; one that cannot be drawn is said, the others are written."""
-    train, size = splits["train"], NAMED_SPECS[args.model].input_size
+    train = splits["train"]
     wanted: dict[str, Callable[[Path], None]] = {
         "check.json": lambda path: draw.write_numbers(splits, both, path),
         "sizes.png": lambda path: draw.write_sizes(splits, path),
@@ -124,7 +150,7 @@ def _write(args: argparse.Namespace, splits: dict[str, SplitCheck], both: list[t
         if check.readable:
             wanted[f"{split}.png"] = lambda path, check=check: draw.write_labels(check, path)  # type: ignore[misc]
     if train.readable:
-        wanted["batches.png"] = lambda path: draw.write_batches(train, size, args.seed, path)
+        wanted["batches.png"] = lambda path: draw.write_batches(train, size, recipe, args.seed, path)
     if any(check.turned for check in splits.values()):
         wanted["turned.png"] = lambda path: draw.write_turned(splits, path)
     if any(check.doubts for check in splits.values()):

@@ -60,10 +60,10 @@ def write_turned(splits: Splits, path: Path) -> None:
     write_picture(path, label_sheet(tiles, f"{len(tiles)} pictures that EXIF turns"))
 
 
-def write_batches(train: SplitCheck, input_size: int, seed: int, path: Path) -> None:
-    """The first inputs of a training run. Raises BlazeFaceError without the packages that training needs."""
+def write_batches(train: SplitCheck, input_size: int, recipe: CropRecipe, seed: int, path: Path) -> None:
+    """The first inputs of a training run of this recipe. Raises BlazeFaceError without the packages that training needs."""
     samples = [train.samples[i] for i in train.readable]
-    crops = first_inputs(samples, input_size, CropRecipe(), seed, TILES)
+    crops = first_inputs(samples, input_size, recipe, seed, TILES)
     tiles = [tile_of(crop.image, crop, f"input {number}") for number, crop in enumerate(crops)]
     write_picture(path, label_sheet(tiles, f"the first {TILES} inputs of training, seed {seed}"))
 

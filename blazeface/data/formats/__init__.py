@@ -12,7 +12,7 @@ from blazeface.data.formats.table import looks_like_table, read_table
 from blazeface.data.formats.voc import read_voc
 from blazeface.data.formats.wider import looks_like_wider, read_wider
 from blazeface.data.formats.yolo_folders import YoloFolders, find_yolo
-from blazeface.data.labels import UTF16_MARKS, Listed, NoLabels
+from blazeface.data.labels import UTF16_MARKS, Listed, NoLabels, Say, unsaid
 from blazeface.data.locate import SPLIT_WORDS, picture_folders, splits_in
 from blazeface.errors import BlazeFaceError
 from blazeface.files.names import printable
@@ -57,7 +57,7 @@ class Found:
 
     form: str
     labels: Path
-    read: Callable[[], list[Listed]]
+    read: Callable[[Say], list[Listed]]
     folders: Sequence[Path]
     whole: bool = False
 
@@ -110,9 +110,9 @@ def find_labels(root: Path, split: str, form: str | None = None, wanted: Sequenc
     )
 
 
-SINGLE: dict[str, Callable[[Path, Sequence[str]], list[Listed]]] = {
-    "retinaface": lambda path, _: read_retinaface(path),
-    "wider": lambda path, _: read_wider(path),
+SINGLE: dict[str, Callable[[Path, Sequence[str], Say], list[Listed]]] = {
+    "retinaface": lambda path, *_: read_retinaface(path),
+    "wider": lambda path, *_: read_wider(path),
     "coco": read_coco,
     "csv": read_table,
 }
@@ -186,7 +186,7 @@ def _fault(scan: _Scan, kind: str, wanted: Sequence[str]) -> str:
     if kind not in SINGLE or len(fitting) != 1:
         return ""
     try:
-        SINGLE[kind](fitting[0], wanted)
+        SINGLE[kind](fitting[0], wanted, unsaid)
     except BlazeFaceError as error:
         return f"; {error}"
     return ""
@@ -194,11 +194,11 @@ def _fault(scan: _Scan, kind: str, wanted: Sequence[str]) -> str:
 
 def _file(root: Path, split: str, kind: str, path: Path, wanted: Sequence[str], whole: bool = False) -> Found:
     folders = picture_folders(root, split, path.parent)
-    return Found(kind, path, lambda: SINGLE[kind](path, wanted), folders, whole)
+    return Found(kind, path, lambda say: SINGLE[kind](path, wanted, say), folders, whole)
 
 
 def _yolo(folders: YoloFolders, wanted: Sequence[str]) -> Found:
-    return Found("yolo", folders.labels, lambda: folders.read(wanted), [folders.pictures], folders.whole)
+    return Found("yolo", folders.labels, lambda say: folders.read(wanted, say), [folders.pictures], folders.whole)
 
 
 def _voc(scan: _Scan, split: str, wanted: Sequence[str]) -> Found | None:
@@ -222,7 +222,11 @@ def _voc(scan: _Scan, split: str, wanted: Sequence[str]) -> Found | None:
         while not path.is_relative_to(below):
             below = below.parent
     return Found(
-        "voc", below, lambda: read_voc(sorted(chosen), below, wanted), picture_folders(root, split, below), whole
+        "voc",
+        below,
+        lambda say: read_voc(sorted(chosen), below, wanted, say),
+        picture_folders(root, split, below),
+        whole,
     )
 
 

@@ -9,7 +9,17 @@ from typing import Any
 
 from blazeface.data.formats.categories import face_categories
 from blazeface.data.formats.points import PointMap, map_points
-from blazeface.data.labels import LARGEST, LabelledFace, Listed, climbs, picture_name, read_text, size_of
+from blazeface.data.labels import (
+    LARGEST,
+    LabelledFace,
+    Listed,
+    Say,
+    climbs,
+    picture_name,
+    read_text,
+    size_of,
+    unsaid,
+)
 from blazeface.errors import BlazeFaceError
 
 Key = int | str
@@ -18,12 +28,13 @@ PREDICTED = 1
 """Visibility, at most, of points in a file with scores: a detector wrote it."""
 
 
-def read_coco(path: Path, wanted: Sequence[str] = ()) -> list[Listed]:
+def read_coco(path: Path, wanted: Sequence[str] = (), say: Say = unsaid) -> list[Listed]:
     """The pictures and their faces, in the file's order; pictures without a face are listed too.
 
     `bbox` is x y w h in pixels; `iscrowd` (1, "1", true) marks an ignore region. `keypoints` holds x y visibility a point
     and may be empty, null or missing; which point is which follows from the category's list of names, where it has one:
-    see `map_points`. Of several categories those of `face_categories` are read. `wanted`: the user's choice of these.
+    see `map_points`. Of several categories those of `face_categories` are read. `wanted`: the user's choice of these;
+    say: takes a sentence about the choice where the user made none.
 
     Raises BlazeFaceError naming the file and the entry (annotation 17, say) that is malformed.
     """
@@ -40,7 +51,7 @@ def read_coco(path: Path, wanted: Sequence[str] = ()) -> list[Listed]:
             raise BlazeFaceError(f"{path}: image {position} repeats the id {key!r}")
         pictures[key] = Listed(name, [], size_of(image.get("width"), image.get("height")))
     by_text = {str(key): listed for key, listed in pictures.items()}
-    points = _Points(path, data, wanted)
+    points = _Points(path, data, wanted, say)
     for position, annotation in enumerate(_entries(path, data, "annotations")):
         key = _key(annotation.get("image_id"))
         # Some tools write ids as numbers in one list and as text in the other.
@@ -56,7 +67,7 @@ def read_coco(path: Path, wanted: Sequence[str] = ()) -> list[Listed]:
 class _Points:
     """What the categories of a file say: which of them are faces, and what their keypoints are called."""
 
-    def __init__(self, path: Path, data: dict[str, Any], wanted: Sequence[str]):
+    def __init__(self, path: Path, data: dict[str, Any], wanted: Sequence[str], say: Say):
         self._path = path
         self._maps: dict[tuple[Key | None, int], PointMap] = {}
         self._names: dict[Key, list[str]] = {}
@@ -77,7 +88,7 @@ class _Points:
         used = {_key(each.get("category_id")) for each in annotations or [] if isinstance(each, dict)}
         asked = {name.lower() for name in wanted}
         choice = {key: name for key, name in called.items() if key in used or name.lower() in asked}
-        chosen = face_categories(choice.values(), wanted, str(path)) if annotations else set()
+        chosen = face_categories(choice.values(), wanted, str(path), say) if annotations else set()
         self._several = len(choice) > 1
         self._faces = {key for key, name in choice.items() if name in chosen}
         self._known = called.keys()

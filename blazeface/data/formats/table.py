@@ -10,7 +10,17 @@ from pathlib import Path
 
 from blazeface.data.formats.categories import face_categories
 from blazeface.data.formats.points import PointMap, map_points
-from blazeface.data.labels import LARGEST, LabelledFace, Listed, climbs, picture_name, read_text, size_of
+from blazeface.data.labels import (
+    LARGEST,
+    LabelledFace,
+    Listed,
+    Say,
+    climbs,
+    picture_name,
+    read_text,
+    size_of,
+    unsaid,
+)
 from blazeface.errors import BlazeFaceError
 
 PICTURE = "filename file image path source imagename imagepath filepath imageid img name picture".split()  # noqa: SIM905
@@ -50,7 +60,7 @@ class _Columns:
     mapped: PointMap | None
 
 
-def read_table(path: Path, wanted: Sequence[str] = ()) -> list[Listed]:
+def read_table(path: Path, wanted: Sequence[str] = (), say: Say = unsaid) -> list[Listed]:
     """The pictures and their faces, in the order in which each picture comes first.
 
     Columns are known by their names: a picture (filename, image, source ...), a box in pixels (x1 y1 x2 y2, xmin ..., or
@@ -86,7 +96,7 @@ def read_table(path: Path, wanted: Sequence[str] = ()) -> list[Listed]:
         if any(cells.get(i) for i in columns.box):
             category = cells.get(columns.category, "") if columns.category is not None else ""
             faces.append((category, _face(path, number, cells, columns), listed))
-    chosen = face_categories([category for category, _, _ in faces], wanted, str(path))
+    chosen = face_categories([category for category, _, _ in faces], wanted, str(path), say)
     for category, face, listed in faces:
         if category in chosen:
             listed.faces.append(face)

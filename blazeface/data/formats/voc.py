@@ -12,10 +12,12 @@ from blazeface.data.labels import (
     LARGEST,
     LabelledFace,
     Listed,
+    Say,
     leaves_its_folder,
     picture_name,
     read_text,
     size_of,
+    unsaid,
 )
 from blazeface.errors import BlazeFaceError
 
@@ -28,7 +30,7 @@ class _Object:
     face: LabelledFace
 
 
-def read_voc(paths: Sequence[Path], below: Path, wanted: Sequence[str] = ()) -> list[Listed]:
+def read_voc(paths: Sequence[Path], below: Path, wanted: Sequence[str] = (), say: Say = unsaid) -> list[Listed]:
     """The pictures and their faces, a file each, in the given order.
 
     A box is xmin ymin xmax ymax in pixels, taken as the edges of the box; `difficult` marks an ignore region. The picture
@@ -39,7 +41,7 @@ def read_voc(paths: Sequence[Path], below: Path, wanted: Sequence[str] = ()) -> 
     """
     read = [_picture(path, below) for path in paths]
     names = [each.category for _, objects in read for each in objects]
-    chosen = face_categories(names, wanted, str(below))
+    chosen = face_categories(names, wanted, str(below), say)
     return [
         Listed(listed.name, [each.face for each in objects if each.category in chosen], listed.size)
         for listed, objects in read

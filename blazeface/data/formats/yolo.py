@@ -11,7 +11,7 @@ from typing import Any
 
 from blazeface.data.formats.categories import face_categories
 from blazeface.data.formats.points import PointMap, map_points
-from blazeface.data.labels import LabelledFace, Listed, one_spelling, read_text
+from blazeface.data.labels import LabelledFace, Listed, Say, one_spelling, read_text, unsaid
 from blazeface.errors import BlazeFaceError, install_command
 from blazeface.files.pictures import PICTURE_SUFFIXES
 
@@ -42,6 +42,7 @@ def read_yolo(
     described: YoloSet,
     wanted: Sequence[str] = (),
     names: Sequence[str] | None = None,
+    say: Say = unsaid,
 ) -> list[Listed]:
     """The pictures below a folder, by name, and their faces in labels/NAME.txt.
 
@@ -68,7 +69,7 @@ def read_yolo(
         if stem in files:
             rows += [(picture, number, face) for number, face in _faces(files[stem], described)]
     called = {number: described.names.get(number, str(number)) for _, number, _ in rows}
-    chosen = face_categories((called[number] for number in sorted(called)), wanted, str(labels))
+    chosen = face_categories((called[number] for number in sorted(called)), wanted, str(labels), say)
     for picture, number, face in rows:
         if called[number] in chosen:
             picture.faces.append(face)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from blazeface.data.formats.yolo import YoloSet, looks_like_yolo, read_names, read_yaml, read_yolo
-from blazeface.data.labels import Listed, read_text
+from blazeface.data.labels import Listed, Say, read_text
 from blazeface.data.locate import SPLIT_WORDS
 from blazeface.errors import BlazeFaceError
 from blazeface.files.names import printable
@@ -23,8 +23,8 @@ class YoloFolders:
     names: tuple[str, ...] | None = None
     whole: bool = False
 
-    def read(self, wanted: Sequence[str]) -> list[Listed]:
-        return read_yolo(self.labels, self.pictures, self.described, wanted, self.names)
+    def read(self, wanted: Sequence[str], say: Say) -> list[Listed]:
+        return read_yolo(self.labels, self.pictures, self.described, wanted, self.names, say)
 
 
 def find_yolo(root: Path, split: str) -> YoloFolders | None:
