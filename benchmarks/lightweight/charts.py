@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import mean
-from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from benchmarks.lightweight.classifiers import label
-from benchmarks.lightweight.convolutions import CHANNELS, KERNELS, SIDES, macs, parts
-
-Found = dict[str, Any]
-RUNTIMES = {"onnx": "onnxruntime", "tflite": "LiteRT"}
+from benchmarks.lightweight.convolutions import CHANNELS, KERNELS, SIDES
+from benchmarks.lightweight.figures import RUNTIMES, Found, milliseconds, multiplications, speedup
 
 
 def draw_charts(found: Found, folder: Path, family: Sequence[str]) -> None:
@@ -87,31 +84,8 @@ def convolutions(times: Mapping[str, Mapping[str, float]]) -> Figure:
         line[0].set_ylabel("dense / separable")
     for axis in rows[-1]:
         axis.set_xlabel("channels")
-    rows[0][0].legend(fontsize=8)
+    figure.legend(*rows[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=len(SIDES) + 1)
     return figure
-
-
-def speedup(
-    times: Mapping[str, Mapping[str, float]], runtime: str, kernel: int, side: int, channels: int
-) -> float:
-    """How many times as long the dense layers take, by the fastest run of each: they take tens of microseconds, and whatever
-    else runs on the machine only adds."""
-    dense, light = (
-        times[f"{runtime} {kernel} {side} {channels} {form}"]["least"] for form in ("dense", "separable")
-    )
-    return dense / light
-
-
-def multiplications(kernel: int, channels: int) -> float:
-    """How many times as many multiplications the dense layers have."""
-    dense, light = (macs(parts(channels, kernel, form), 1) for form in ("dense", "separable"))
-    return dense / light
-
-
-def milliseconds(measured: Mapping[str, Any], name: str) -> float | None:
-    """Median milliseconds of a file, None where it was not measured."""
-    times = measured.get("milliseconds", {})
-    return float(times[name]["median"]) if name in times else None
 
 
 def _named(axes: Sequence[Axes], size: str, accuracy: str) -> None:
@@ -120,6 +94,6 @@ def _named(axes: Sequence[Axes], size: str, accuracy: str) -> None:
     axes[-1].set_xlabel(size)
     axes[0].set_ylabel(accuracy)
     for axis in axes:
-        axis.set_xlim(left=0)
+        axis.set_xlim(0, 1.05 * axis.dataLim.x1)
         axis.grid(alpha=0.3)
     axes[-1].legend(fontsize=8, loc="center left", bbox_to_anchor=(1.02, 0.5))

@@ -5,16 +5,22 @@ from __future__ import annotations
 from itertools import product
 from statistics import mean
 
-from benchmarks.lightweight.charts import RUNTIMES, Found, milliseconds, multiplications, speedup
 from benchmarks.lightweight.convolutions import CHANNELS, KERNELS, SIDES
-
-MISSING = "*Not measured yet: `make lightweight-report DATA=ROOT` fills this in.*"
+from benchmarks.lightweight.figures import MISSING, RUNTIMES, Found, milliseconds, multiplications, speedup
 
 
 def learnt(found: Found) -> str:
     """One point a question, those whose figures are there."""
     points = [
-        point for point in (_same_cost(found), _dense_middle(found), _separable(found), _rates(found)) if point
+        point
+        for point in (
+            _same_cost(found),
+            _dense_middle(found),
+            _separable(found),
+            _rates(found),
+            _made_light(found),
+        )
+        if point
     ]
     return "\n".join(f"- {point}" for point in points) or MISSING
 
@@ -98,6 +104,34 @@ def _rates(found: Found) -> str | None:
         f"**A multiplication does not always cost the same.** In onnxruntime {best} gets through {rates[best]:.0f} billion"
         f" MACs a second and {worst} through {rates[worst]:.0f}, on the same core."
     )
+
+
+def _made_light(found: Found) -> str | None:
+    """What the nearest separable kernels lose of trained networks, what fine-tuning regains, and what training from the start
+    reaches."""
+    if "own" not in found:
+        return None
+    said = []
+    for row in found["own"]["rows"]:
+        ((figure, before),) = row["figures"]["before"].items()
+        after, tuned = (row["figures"][stage][figure] for stage in ("after", "fine-tuned"))
+        network = row["network"].partition(":")[2]
+        said.append(
+            f"{figure} of {network} {before:.3f}, then {after:.3f}, after {row['steps']} steps {tuned:.3f}"
+        )
+    errors = [row["median_error"] for row in found["own"]["rows"]]
+    text = (
+        "**The nearest separable kernels are a start, not a replacement.** In the median layer they lose"
+        f" {mean(errors):.2f} of the old kernel; {'; '.join(said)}."
+    )
+    rows = {row["kind"]: row for row in found.get("residual", {}).get("rows", [])}
+    if {"residual", "residual-separable"} <= set(rows):
+        dense, light = rows["residual"], rows["residual-separable"]
+        text += (
+            f" Trained from random weights on the same crops, the separable keypoint network refines to {light['after']:.4f} and the"
+            f" dense one, with {dense['macs'] / light['macs']:.1f} times the MACs, to {dense['after']:.4f} (from {dense['before']:.4f})."
+        )
+    return text
 
 
 def convolutions(found: Found) -> str:

@@ -22,7 +22,13 @@ from benchmarks import RESULTS, ROOT
 from benchmarks.lightweight.classifiers import train_classifiers
 from benchmarks.lightweight.convolutions import measure_convolutions
 from benchmarks.lightweight.detectors import detector_row, recipe, train_detector
-from benchmarks.lightweight.files import auxiliary_files, detector_files, digit_files, published_files
+from benchmarks.lightweight.files import (
+    auxiliary_files,
+    detector_files,
+    digit_files,
+    lightened_files,
+    published_files,
+)
 from benchmarks.lightweight.latency import latencies
 from benchmarks.lightweight.minute import minutes
 from benchmarks.lightweight.tables import FAMILY, WRITTEN, write_tables
@@ -106,7 +112,7 @@ def _minute(args: argparse.Namespace) -> None:
     path = args.results / "minute.json"
     done = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
     names = (*FAMILY, *(name for name in WRITTEN if name not in FAMILY), "xception-aligned-128")
-    for rows in minutes(args.data, args.runs, names, done, args.seconds):
+    for rows in minutes(args.data, args.runs, names, done, args.seconds, args.threads):
         _write(path, rows)
 
 
@@ -172,10 +178,19 @@ def _latency(args: argparse.Namespace) -> None:
     """All files, taking turns; on a machine that is busy with other work the figures say little."""
     folder = args.runs / "files"
     small = detector_files(folder, (*FAMILY, *(name for name in WRITTEN if name not in FAMILY)))
-    small |= auxiliary_files(folder) | digit_files(folder)
+    small |= (
+        auxiliary_files(folder) | digit_files(folder) | lightened_files(folder, _lightened_pairs(args.results))
+    )
     _write(args.results / "latency.json", latencies(small, args.rounds))
     large = max(3, args.rounds // 10)
     _write(args.results / "latency_published.json", latencies(published_files(folder), large))
+
+
+def _lightened_pairs(results: Path) -> list[tuple[str, str]]:
+    """(network, rule) of the rows of own.json."""
+    path = results / "own.json"
+    rows = json.loads(path.read_text(encoding="utf-8"))["rows"] if path.is_file() else []
+    return [(row["network"].partition(":")[2], row["rule"]) for row in rows]
 
 
 def _convolutions(args: argparse.Namespace) -> None:

@@ -1,5 +1,7 @@
 """Each network trains for a minute with the project's trainer and is exported: that all of them work, not how good they get.
 
+The minute is the processor's time of this process, so that a busy machine gives the same number of steps as a quiet one.
+
     python -m benchmarks.lightweight.measure --data ROOT --only minute tables
 
 The classifiers' digits come from scikit-learn; the others learn from the first pictures of `train`.
@@ -19,7 +21,7 @@ from unittest.mock import patch
 import torch
 from torch import Tensor, nn
 
-from benchmarks.lightweight.classifiers import SIZE, digits_folder
+from benchmarks.lightweight.classifiers import RATES, SIZE, digits_folder
 from blazeface.crop import CropSpec
 from blazeface.data.class_folders import find_classes, load_pictures
 from blazeface.data.face_crops import cut_faces
@@ -53,9 +55,10 @@ Train = Callable[[str, Path], dict[str, float]]
 
 
 def minutes(
-    data: Path, runs: Path, detectors: tuple[str, ...], done: list[Row], seconds: float
+    data: Path, runs: Path, detectors: tuple[str, ...], done: list[Row], seconds: float, threads: int
 ) -> Iterator[list[Row]]:
     """Yields `done` and what was added to it, network after network, so that it can be written each time."""
+    torch.set_num_threads(threads)
     samples = load_split(data, "train")[:PICTURES]
     there = {(row["task"], row["network"]) for row in done}
     rows = list(done)
@@ -77,15 +80,15 @@ def minutes(
 
 @contextmanager
 def ended_after(seconds: float) -> Iterator[Callable[[], Row]]:
-    """Within the block every run of the trainer ends after so many seconds, at the peak of its learning rate. The value is
-    a function that tells seconds, steps and losses of the run."""
+    """Within the block every run of the trainer ends after so many seconds of the processor's time of this process (all of
+    its threads), at the peak of its learning rate. The value is a function that returns seconds, steps and losses of the run."""
     run, losses, times = Trainer.run, list[float](), list[float]()
 
     def timed(trainer: Trainer[Any], task: Task, out: Path) -> bool:
         def noted(model: Model, batch: Any) -> Mapping[str, Tensor]:
             found = task.losses(model, batch)
-            losses.append(float(next(iter(found.values()))))
-            times.append(time.monotonic())
+            losses.append(float(next(iter(found.values())).detach()))
+            times.append(time.process_time())
             return found
 
         def over() -> bool:
@@ -93,6 +96,9 @@ def ended_after(seconds: float) -> Iterator[Callable[[], Row]]:
 
         fields: dict[str, Any] = {"total": 10**9, "steps_per_epoch": 1, "losses": noted, "ended": over}
         fields["evaluate"] = lambda _: {}
+        trainer.machine = dataclasses.replace(
+            trainer.machine, evaluate_every=1
+        )  # or it would not ask whether it is over
         return run(trainer, dataclasses.replace(task, **fields), out)
 
     def seen() -> Row:
@@ -133,6 +139,7 @@ def _classifier(name: str, runs: Path, out: Path) -> dict[str, float]:
     _, found = find_classes(digits_folder(runs))
     pictures = load_pictures(found["train"], SIZE, quiet=True)
     config = classify_config(name, 10_000, batch=16)
+    config = dataclasses.replace(config, learning_rate=RATES.get(name, config.learning_rate))
     network = train_classifier(lambda: build_classifier(name, 10), pictures, config, out, log=_quiet, mirror=False)
     return _exported(_trained(network), SIZE, out)
 

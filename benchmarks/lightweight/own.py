@@ -5,6 +5,7 @@
 trains what is missing there (the residual keypoint network, dense and separable, and the dense U-Net), runs
 benchmarks/lightweight/own_networks.py through every rule of --rules, measures the keypoint networks on the faces that the
 detector finds in val, and writes benchmarks/results/lightweight/own.json and residual.json. What is finished is not done again.
+Their times are measured with all others: `python -m benchmarks.lightweight.measure --only latency tables`.
 """
 
 from __future__ import annotations
@@ -18,11 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import RESULTS, ROOT
-from benchmarks.lightweight.latency import latencies
+from benchmarks.lightweight.task_tables import LIGHTENED
 from blazeface.files.staged import write_text
 
 FILE = "benchmarks/lightweight/own_networks.py"
-NETWORKS = ("residual", "unet")
 RULES = ("separable", "grouped", "factorized")
 KINDS = ("residual", "residual-separable")
 
@@ -37,7 +37,7 @@ def main() -> None:
     add("--segment-epochs", type=int, default=2, help="of the dense U-Net (default 2)")
     add("--segment-pictures", type=int, default=6000, help="that it sees (default 6,000)")
     add("--steps", type=int, default=300, help="of fine-tuning (default 300)")
-    add("--rules", nargs="+", choices=RULES, default=RULES, help="default: all three")
+    add("--rules", nargs="+", choices=RULES, default=["separable"], help="default: separable")
     add("--pictures", type=int, default=1500, help="of each split, for fine-tuning and scores (default 1,500)")
     add("--val-pictures", type=int, metavar="N", help="that the keypoint networks are measured on (default: all)")
     args = parser.parse_args()
@@ -64,8 +64,8 @@ def _trained(args: argparse.Namespace) -> None:
 
 
 def _keypoints(args: argparse.Namespace) -> dict[str, Any]:
-    """Dense beside separable: sizes, error on the faces that front-128 finds in val, and the time of both files in turns."""
-    rows, files = [], {}
+    """Dense beside separable: sizes, and the error on the faces that front-128 finds in val."""
+    rows = []
     for kind in KINDS:
         out = args.runs / f"refine-{kind}"
         measured = out / "front-128.json"
@@ -75,16 +75,13 @@ def _keypoints(args: argparse.Namespace) -> dict[str, Any]:
         report = json.loads((out / "report.json").read_text()) | json.loads(measured.read_text())
         kept = ("kind", "epochs", "train_faces", "parameters", "macs", "faces", "before", "after", "gain")
         rows.append({name: report[name] for name in kept})
-        for suffix in ("onnx", "tflite"):
-            if (out / f"refine.{suffix}").is_file():
-                files[f"{kind}.{suffix}"] = out / f"refine.{suffix}"
-    return {"rows": rows, "latency": latencies(files)}
+    return {"rows": rows}
 
 
 def _lightened(args: argparse.Namespace) -> dict[str, Any]:
-    """One row a network and rule, and the time of all files of before and after in turns."""
-    rows, files = [], {}
-    for network in NETWORKS:
+    """One row a network and rule."""
+    rows = []
+    for network in LIGHTENED:
         for rule in args.rules:
             out = args.runs / f"own-{network}-{rule}"
             if not (out / "lighten.json").is_file():
@@ -92,11 +89,8 @@ def _lightened(args: argparse.Namespace) -> dict[str, Any]:
                 _run("lighten", f"{ROOT / FILE}:{network}", *fixed)
             report = json.loads((out / "lighten.json").read_text())
             changes = report.pop("changes")
-            del report["milliseconds"]  # of the moment of its fine-tuning; all are timed together below
+            del report["milliseconds"]  # of the moment of its fine-tuning; all networks are timed together
             errors = sorted(change["error"] for change in changes)
-            for form in ("dense", "light"):
-                for suffix in ("onnx", "tflite"):
-                    files[f"{network}-{rule}-{form}.{suffix}"] = out / f"{form}.{suffix}"
             rows.append(
                 {
                     **report,
@@ -105,7 +99,7 @@ def _lightened(args: argparse.Namespace) -> dict[str, Any]:
                     "median_error": errors[len(errors) // 2],
                 }
             )
-    return {"rows": rows, "latency": latencies(files)}
+    return {"rows": rows}
 
 
 def _run(command: str, *arguments: object) -> None:

@@ -10,12 +10,12 @@ from collections.abc import Callable
 from pathlib import Path
 from statistics import mean
 
-from benchmarks.lightweight.charts import RUNTIMES, Found, draw_charts, milliseconds
+from benchmarks.lightweight.charts import draw_charts
 from benchmarks.lightweight.classifiers import PUBLISHED, label
+from benchmarks.lightweight.figures import MISSING, RUNTIMES, Found, milliseconds, time_cell
 from benchmarks.lightweight.lessons import convolutions, learnt, unpaid
-from benchmarks.lightweight.own_tables import own, residual
+from benchmarks.lightweight.task_tables import lighten, own, refine, residual, segment, segment_trial
 
-MISSING = "*Not trained yet: `make lightweight-report DATA=ROOT` fills this in.*"
 FAMILY = ("paper-128", "squeezenet-128", "mobilenet-v1-128", "mobilenet-v2-128", "shufflenet-128", "xception-128")
 ALIGNED = ("xception-aligned-16", "xception-aligned-8")
 SMALL_PICTURES = ("shufflenet-32-g2", "shufflenet-32-g3")
@@ -84,7 +84,7 @@ def written(found: Found) -> str:
         runs = [row for row in found.get("written", []) if row["model"] == name]
         cost = found["cost"][name]
         cells = [_spread(runs, column) for column in ("AP >=.1", "AP >=.05", "AP .1-.2", "keypoint error")]
-        times = [_time(found, f"{name}.{suffix}") for suffix in RUNTIMES]
+        times = [time_cell(found, f"{name}.{suffix}") for suffix in RUNTIMES]
         rows.append(
             f"| {name} | {cost['parameters']:,} | {cost['macs']:,} | {len(runs)} | {' | '.join([*cells, *times])} |"
         )
@@ -102,7 +102,7 @@ def classifiers(found: Found) -> str:
     for row in sorted(found["classifiers"], key=lambda row: row["macs"]):
         name, file = label(row["network"], row["width"]), f"classify-{row['network']}-{row['width']:g}"
         accuracies = [f"{row[key]:.1%}" for key in ("accuracy", "onnx_accuracy", "tflite_accuracy")]
-        times = [_time(found, f"{file}.{suffix}") for suffix in RUNTIMES]
+        times = [time_cell(found, f"{file}.{suffix}") for suffix in RUNTIMES]
         numbers = f"{row['parameters']:,} | {row['macs']:,} | {row['epochs']}"
         rows.append(f"| {name} | {numbers} | {' | '.join([*accuracies, *times])} |")
     first = found["classifiers"][0]
@@ -173,7 +173,7 @@ def detectors(found: Found) -> str:
         cost = found["cost"][name]
         size = f"{name} | {len(runs)} | {cost['parameters']:,} | {cost['macs'] / 1e6:.1f} M"
         cells = [_spread(runs, column) for column in ("AP >=.1", "AP >=.05", "AP .1-.2", "keypoint error")]
-        times = [_time(found, f"{name}.{suffix}") for suffix in ("onnx", "tflite")]
+        times = [time_cell(found, f"{name}.{suffix}") for suffix in RUNTIMES]
         rows.append(f"| {size} | {' | '.join([*cells, *times])} |")
     return "\n".join(rows)
 
@@ -205,8 +205,8 @@ def answer(found: Found) -> str:
         values = [[run["figures"][column] for run in part] for part in (ours, theirs)]
         points.append(f"{what} {_spread(ours, column)} against {_spread(theirs, column)}")
         verdicts.append(1 if min(values[0]) > max(values[1]) else -1 if max(values[0]) < min(values[1]) else 0)
-    for suffix, runtime in (("onnx", "onnxruntime"), ("tflite", "LiteRT")):
-        times = [_time(found, f"{name}.{suffix}") for name in runs]
+    for suffix, runtime in RUNTIMES.items():
+        times = [time_cell(found, f"{name}.{suffix}") for name in runs]
         if all(times):
             points.append(f"{times[0]} ms against {times[1]} in {runtime}")
             verdicts.append(1 if float(times[0]) < float(times[1]) else -1)
@@ -235,84 +235,16 @@ def _spread(runs: list[Found], column: str) -> str:
     return f"{mean(values):.3f}" + (f" ± {(max(values) - min(values)) / 2:.3f}" if len(values) > 1 else "")
 
 
-def lighten(found: Found) -> str:
-    story = found.get("lighten")
-    if not story:
-        return MISSING
-    parameters, macs = story["parameters"], story["macs"]
-    stages = story["figures"]
-    rows = [
-        f"{story['model']}, as it came out of the comparison above (seed 0), by the rule {story['rule']} (init"
-        f" {story['init']}): {parameters[0]:,} parameters become {parameters[1]:,}, {macs[0]:,} MACs {macs[1]:,}."
-        f" Fine-tuned on {story['train_pictures']:,} pictures, scored on {story['val_pictures']:,} pictures of val.",
-        "",
-        f"| figure | {' | '.join(stages)} |",
-        f"| --- |{' ---: |' * len(stages)}",
-    ]
-    for figure in next(iter(stages.values())):
-        rows.append(f"| {figure} | {' | '.join(f'{stages[stage][figure]:.3f}' for stage in stages)} |")
-    return "\n".join(rows)
-
-
-def segment(found: Found) -> str:
-    if not found.get("segment"):
-        return MISSING
-    rows = [
-        "| kind | epochs | parameters | MACs | IoU of face pixels | onnxruntime ms |",
-        "| --- | ---: | ---: | ---: | ---: | ---: |",
-    ]
-    for row in found["segment"]:
-        time = _time(found, f"segment-{row['kind']}.onnx")
-        rows.append(
-            f"| {row['kind']} | {row['epochs']} | {row['parameters']:,} | {row['macs']:,} | {row['iou']:.3f} | {time} |"
-        )
-    return "\n".join(rows)
-
-
-def segment_trial(found: Found) -> str:
-    """One short run of `blazeface segment --kind xception`, whose report was kept."""
-    if "segment_trial" not in found:
-        return MISSING
-    row = found["segment_trial"]
-    return (
-        f"{row['parameters']:,} parameters, {row['macs']:,} MACs. {row['epochs']} epochs of {row['train_pictures']:,} pictures:"
-        f" IoU {row['iou']:.3f} on {row['val_pictures']:,} pictures of val; the ONNX file is {row['onnx_difference']:.1e} off."
-    )
-
-
-def refine(found: Found) -> str:
-    if not found.get("refine"):
-        return MISSING
-    rows = [
-        "| kind | epochs | parameters | MACs | front-128 | refined | less | back-256 | refined | less | onnxruntime ms |",
-        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
-    ]
-    for row in found["refine"]:
-        time = _time(found, f"refine-{row['kind']}.onnx")
-        gains = " | ".join(
-            f"{r['before']:.4f} | {r['after']:.4f} | {r['gain']:.1%}" if r else " | | "
-            for r in (row, row.get("back-256"))
-        )
-        rows.append(
-            f"| {row['kind']} | {row['epochs']} | {row['parameters']:,} | {row['macs']:,} | {gains} | {time} |"
-        )
-    return "\n".join(rows)
-
-
 def machine(found: Found) -> str:
     if "latency" not in found:
         return "*Latency was not measured yet.*"
     about = found["latency"]
     clock = f" ({about['clock']})" if "clock" in about else ""
     return (
-        f"Latency: medians of {about['rounds']} runs on one thread{clock}, the files taking turns, {about['date']}, {about['cpu']},"
-        f" {about['cores']} cores, load average before: {about['load_average_before']:.1f}."
+        f"Times: medians of {about['rounds']} runs on one thread{clock}, {about['date']}, {about['cpu']}, {about['cores']} cores,"
+        f" load average before: {about['load_average_before']:.1f}. The {len(about['milliseconds'])} files take turns, so that each finds"
+        " the caches full of others' weights: alone in a loop, small networks take less."
     )
-
-
-def _time(found: Found, name: str) -> str:
-    times = found.get("latency", {}).get("milliseconds", {})
-    return f"{times[name]['median']:.2f}" if name in times else ""
 
 
 TABLES: dict[str, Callable[[Found], str]] = {
