@@ -239,11 +239,11 @@ def machine(found: Found) -> str:
     if "latency" not in found:
         return "*Latency was not measured yet.*"
     about = found["latency"]
-    clock = f" ({about['clock']})" if "clock" in about else ""
+    turns = f"The {len(about['milliseconds'])} files take turns"
+    turns += ", each running once unmeasured first" if about.get("unmeasured_before_each") else ""
     return (
-        f"Times: medians of {about['rounds']} runs on one thread{clock}, {about['date']}, {about['cpu']}, {about['cores']} cores,"
-        f" load average before: {about['load_average_before']:.1f}. The {len(about['milliseconds'])} files take turns, so that each finds"
-        " the caches full of others' weights: alone in a loop, small networks take less."
+        f"Times: medians of {about['rounds']} runs on one thread ({about['clock']}), {about['date']}, {about['cpu']},"
+        f" {about['cores']} cores, load average before: {about['load_average_before']:.1f}. {turns}."
     )
 
 

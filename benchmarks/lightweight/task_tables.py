@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from benchmarks.lightweight.figures import MISSING, RUNTIMES, Found, time_cell
+from blazeface.cli.lighten.record import stage_table
 
 LIGHTENED = {"residual": "refine-residual", "unet": "segment-dense"}
 """The networks of own_networks.py by function, and the timed file that each is before it is made light."""
@@ -13,17 +14,13 @@ def lighten(found: Found) -> str:
     if not story:
         return MISSING
     parameters, macs = story["parameters"], story["macs"]
-    stages = story["figures"]
     rows = [
         f"{story['model']}, as it came out of the comparison above (seed 0), by the rule {story['rule']} (init"
         f" {story['init']}): {parameters[0]:,} parameters become {parameters[1]:,}, {macs[0]:,} MACs {macs[1]:,}."
         f" Fine-tuned on {story['train_pictures']:,} pictures, scored on {story['val_pictures']:,} pictures of val.",
         "",
-        f"| figure | {' | '.join(stages)} |",
-        f"| --- |{' ---: |' * len(stages)}",
+        stage_table(story["figures"]),
     ]
-    for figure in next(iter(stages.values())):
-        rows.append(f"| {figure} | {' | '.join(f'{stages[stage][figure]:.3f}' for stage in stages)} |")
     return "\n".join(rows)
 
 

@@ -48,8 +48,8 @@ class BasicBlock(nn.Module):
 class ResidualKeypoints(nn.Module):
     """(B, 3, S, S) float RGB, normalised as the spec says -> keypoints (B, 6, 2), x y in units of the crop's side.
 
-    S is a multiple of 16. A linear layer on the last map gives the places themselves, so that the network has no place for a
-    heat map's finer cells and needs none: each answer sees the whole crop. `models.refine` builds, saves and loads it.
+    S is a multiple of 16. A linear layer on the whole last map puts out the coordinates; there are no heat maps, which would need
+    finer maps. `models.refine` builds, saves and loads it.
     """
 
     def __init__(self, spec: CropSpec | None = None, norm: bool = True):

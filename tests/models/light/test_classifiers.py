@@ -1,18 +1,14 @@
-"""The published classifiers: their published sizes, ShuffleNet's by a formula of its own, and that they learn."""
+"""The published classifiers: their published sizes, ShuffleNet's by a formula of its own, and that they learn. That they
+export is tested in tests/export/test_classifier_files.py."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import numpy as np
-import onnxruntime
 import pytest
 import torch
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from blazeface.errors import BlazeFaceError
-from blazeface.export.auxiliary import export_auxiliary
 from blazeface.models.light.classifiers import (
     CLASSIFIERS,
     SHUFFLE_WIDTHS,
@@ -141,22 +137,6 @@ def test_each_learns(name: str) -> None:
         optimizer.step()
         losses.append(loss.item())
     assert losses[-1] < losses[0]
-
-
-@pytest.mark.parametrize(
-    "name",
-    [pytest.param(name, marks=[pytest.mark.slow] * (name != "squeezenet-1.1")) for name in sorted(CLASSIFIERS)],
-)
-def test_each_exports_and_runs(name: str, tmp_path: Path) -> None:
-    torch.manual_seed(0)
-    network = build_classifier(name)
-    path = tmp_path / f"{name}.onnx"
-    difference = export_auxiliary(
-        network, path, 64, ("image", "classes"), {}, name
-    )  # held against PyTorch on noise
-    (found,) = onnxruntime.InferenceSession(path).run(None, {"image": np.zeros((1, 3, 64, 64), np.float32)})
-    assert difference <= 1e-4
-    assert np.asarray(found).shape == (1, 10 if "-32-" in name else 1000)
 
 
 def test_an_unknown_name_is_told_the_known_ones() -> None:
