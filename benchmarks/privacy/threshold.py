@@ -120,7 +120,9 @@ def measure(
         allowed = mask_of([with_margin(box, RULES) for box in sample.boxes.tolist()], width, height)
         for threshold in thresholds:
             chosen_ones = faces.scores >= np.where(large, max(threshold, RULES.large_score), threshold)
-            boxes = [with_margin(box, RULES) for box in faces.boxes[chosen_ones].tolist()]
+            chosen = faces[chosen_ones]
+            seen = zip(chosen.boxes.tolist(), chosen.scores.tolist(), strict=True)
+            boxes = [with_margin(box, RULES, score) for box, score in seen]
             mask = mask_of(boxes, width, height)
             if isinstance(detector, CenterFace):
                 mask = ellipses(faces.boxes.tolist(), width, height)

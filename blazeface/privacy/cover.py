@@ -19,7 +19,8 @@ COVER_STYLES: tuple[CoverStyle, ...] = get_args(CoverStyle)
 
 def cover_faces(image: Image, faces: Detections, how: CoverStyle) -> Image:
     """A copy of a BGR picture (H, W, 3) with its faces covered, each with the margins of the rules."""
-    return cover_boxes(image, (with_margin(box, RULES) for box in faces.boxes.tolist()), how)
+    seen = zip(faces.boxes.tolist(), faces.scores.tolist(), strict=True)
+    return cover_boxes(image, (with_margin(box, RULES, score) for box, score in seen), how)
 
 
 def cover_boxes(image: Image, boxes: Iterable[Sequence[float]], how: CoverStyle) -> Image:

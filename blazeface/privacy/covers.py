@@ -64,7 +64,8 @@ def _of_track(track: Track, time: float, tracks: CoverTracks) -> Cover | None:
     rules = tracks.rules
     last = bisect_right(track.times, time) - 1
     if last >= 0 and track.times[last] == time:
-        return Cover(track.number, with_margin(track.boxes[last], rules), "seen", track.scores[last])
+        score = track.scores[last]
+        return Cover(track.number, with_margin(track.boxes[last], rules, score), "seen", score)
     if 0 <= last < len(track.times) - 1:
         box = _between(
             track.boxes[last], track.times[last], track.boxes[last + 1], track.times[last + 1], time, tracks
@@ -78,8 +79,8 @@ def _of_track(track: Track, time: float, tracks: CoverTracks) -> Cover | None:
         away, box, velocity = time - track.times[-1], track.boxes[-1], track.velocity_at_end(rules.memory)
         known = tracks.ended or tracks.known_until - track.times[-1] > rules.bridge
     limit, sides = (rules.linger if known else rules.hold), rules.largest_coast
-    weak = len(track.times) < rules.established and max(track.scores) < rules.sure
-    if weak or (known and last >= 0 and track.continued):
+    sure = _is_sure(track, last < 0)
+    if not sure or (known and last >= 0 and track.continued):
         limit = min(limit, rules.brief)
     elif known and max(track.scores) >= rules.sure and track.times[-1] - track.times[0] >= rules.memory:
         exit_after = _seconds_to_edge(box, velocity, tracks)
@@ -87,12 +88,21 @@ def _of_track(track: Track, time: float, tracks: CoverTracks) -> Cover | None:
             limit, sides = max(limit, exit_after), rules.largest_exit
     if away > limit:
         return None
+    known_for = min(1.0, (track.times[-1] - track.times[0]) / rules.memory)
+    velocity = known_for * velocity[0], known_for * velocity[1]
     speed = hypot(*velocity)
     seconds = min(away, limit if sides == rules.largest_exit else rules.coast, sides / max(speed, 1e-9))
     ahead = with_margin(moved(box, velocity[0] * seconds, velocity[1] * seconds), rules)
     # It may have gone on, and it may have stopped.
-    whole = _grown(_union(with_margin(box, rules), ahead), box, away, tracks, rules.slack)
+    slack = rules.slack if sure else 0.0
+    whole = _grown(_union(with_margin(box, rules), ahead), box, away, tracks, slack)
     return Cover(track.number, whole, "held", 0.0)
+
+
+def _is_sure(track: Track, ahead: bool) -> bool:
+    """Whether a track is established, or goes on from one that is. ahead: or another that is goes on from it."""
+    before = track.link is not None and track.link[0].established
+    return track.established or before or (ahead and any(heir.established for heir in track.heirs))
 
 
 def _seconds_to_edge(box: Box, velocity: tuple[float, float], tracks: CoverTracks) -> float:
@@ -110,6 +120,8 @@ def _of_link(track: Track, time: float, tracks: CoverTracks) -> Cover | None:
     if track.link is None or not track.link[0].confirmed:
         return None
     before, count = track.link
+    if not (before.established or track.established):
+        return None
     start, end = before.times[count - 1], track.times[0]
     if not start < time < end:
         return None

@@ -14,8 +14,10 @@ from dataclasses import dataclass, field
 from math import hypot, sqrt
 
 import numpy as np
+from numpy.typing import NDArray
 
 from blazeface.detections import Detections
+from blazeface.geometry import Floats, box_iou
 from blazeface.privacy.rules import RULES, CoverRules
 from blazeface.tracking.tracker import associate
 
@@ -26,8 +28,9 @@ Box = tuple[float, float, float, float]
 class Track:
     """Sightings of one face, in order: frame numbers, times in seconds, boxes in pixels, scores.
 
-    confirmed: it is covered. link: the track that was lost where this one began, and how many sightings it had then.
-    heirs: those that are linked to this one.
+    confirmed: it is covered. strong, evidence: sightings that could confirm it, and seconds of them, each frame counted with
+    its score; established: they are enough (see the rules). link: the track that was lost where this one began, and how
+    many sightings it had then. heirs: those that are linked to this one.
     """
 
     number: int
@@ -36,8 +39,25 @@ class Track:
     boxes: list[Box] = field(default_factory=list)
     scores: list[float] = field(default_factory=list)
     confirmed: bool = False
+    strong: int = 0
+    evidence: float = 0.0
+    established: bool = False
     link: tuple[Track, int] | None = None
     heirs: list[Track] = field(default_factory=list, repr=False)
+
+    def see(
+        self, frame: int, time: float, box: Sequence[float], score: float, step: float, rules: CoverRules
+    ) -> None:
+        """Take a sighting; step: seconds since the frame before."""
+        self.frames.append(frame)
+        self.times.append(time)
+        self.boxes.append((box[0], box[1], box[2], box[3]))
+        self.scores.append(score)
+        if score >= rules.score:
+            self.confirmed = True
+            self.strong += 1
+            self.evidence += step * score
+            self.established = self.strong >= rules.established and self.evidence >= rules.evidence
 
     @property
     def continued(self) -> bool:
@@ -77,15 +97,18 @@ class CoverTracks:
         self.ended = False
         self._keep, self._look_ahead = keep, look_ahead
         self._alive: list[Track] = []
+        self._first = True
 
     def add(self, frame: int, time: float, faces: Detections) -> None:
         """The candidates of the next frame; time: in seconds, it grows."""
         rules = self.rules
-        self.known_until = time
+        step = 0.0 if self._first else time - self.known_until
+        self.known_until, self._first = time, False
         alive = self._alive = [t for t in self._alive if time - t.times[-1] <= self._patience(t)]
-        chosen = faces[faces.scores >= rules.faint]
-        chosen = chosen[apart(chosen.boxes.tolist(), chosen.scores.tolist(), rules)]
         expected = np.array([self._expected(track, time) for track in alive]).reshape(-1, 4)
+        chosen = faces[faces.scores >= rules.faint]
+        chosen = chosen[self._credible(chosen, expected[[track.established for track in alive]])]
+        chosen = chosen[apart(chosen.boxes.tolist(), chosen.scores.tolist(), rules)]
         of_track, of_face = associate(expected, chosen.boxes, rules.overlap)
         continued = dict(zip(of_face.tolist(), of_track.tolist(), strict=True))
         lost = [track for place, track in enumerate(alive) if place not in set(of_track.tolist())]
@@ -99,13 +122,12 @@ class CoverTracks:
                     track = before
                 else:
                     track = self._begun(before)
-            track.frames.append(frame)
-            track.times.append(time)
-            track.boxes.append((box[0], box[1], box[2], box[3]))
-            track.scores.append(score)
-            track.confirmed = track.confirmed or score >= self._needed(box)
+            track.see(frame, time, box, score, step, rules)
         if not self._keep:
             oldest = time - rules.bridge - self._look_ahead
+            for track in self.tracks:
+                if track.times[-1] < oldest:  # or a chain of links would keep all that ever was
+                    track.link = None
             self.tracks = [t for t in self.tracks if t.times[-1] >= oldest]
 
     def _begun(self, before: Track | None) -> Track:
@@ -122,12 +144,13 @@ class CoverTracks:
         """Seconds for which a track that is not seen may be taken up again; noise is soon forgotten."""
         return self.rules.bridge if track.confirmed else self.rules.brief
 
-    def _needed(self, box: Sequence[float]) -> float:
-        """The score that confirms a track."""
-        rules = self.rules
-        longer = max(box[2] - box[0], box[3] - box[1])
-        large = longer > rules.large * min(self.width, self.height)
-        return max(rules.score, rules.large_score) if large else rules.score
+    def _credible(self, faces: Detections, established: Floats) -> NDArray[np.bool_]:
+        """Which candidates count: large ones of no high score only where an established track, (K, 4) boxes, expects its face."""
+        rules, sides = self.rules, faces.boxes[:, 2:] - faces.boxes[:, :2]
+        large = sides.max(axis=1, initial=0) > rules.large * min(self.width, self.height)
+        doubtful = large & (faces.scores < rules.large_score)
+        continuing = box_iou(established, faces.boxes).max(axis=0, initial=0) >= rules.overlap
+        return np.asarray(~doubtful | continuing)
 
     def _expected(self, track: Track, time: float) -> Box:
         vx, vy = track.velocity_at_end(self.rules.memory)
@@ -153,7 +176,7 @@ def apart(boxes: Sequence[Sequence[float]], scores: Sequence[float], rules: Cove
     """The places of those candidates, best first, that are not the same face as a better one."""
     kept: list[int] = []
     for n, box in enumerate(boxes):
-        covered = (share_inside(box, with_margin(boxes[better], rules)) for better in kept)
+        covered = (share_inside(box, with_margin(boxes[better], rules, scores[better])) for better in kept)
         if scores[n] >= rules.sure or all(share < rules.inside for share in covered):
             kept.append(n)
     return kept
@@ -166,9 +189,12 @@ def share_inside(box: Sequence[float], region: Sequence[float]) -> float:
     return across * down / max((box[2] - box[0]) * (box[3] - box[1]), 1e-9)
 
 
-def with_margin(box: Sequence[float], rules: CoverRules) -> Box:
-    """A box with the margins of the rules: what is covered of a face that is seen."""
-    across, down = rules.margin_across * (box[2] - box[0]), rules.margin_down * (box[3] - box[1])
+def with_margin(box: Sequence[float], rules: CoverRules, score: float | None = None) -> Box:
+    """A box with the margins of the rules. score: of a face that is seen there, by which they differ; None where it is not."""
+    across, down = rules.margin_across, rules.margin_down
+    if score is not None:
+        across, down = (rules.certain_across, down) if score >= rules.certain else (across, rules.doubtful_down)
+    across, down = across * (box[2] - box[0]), down * (box[3] - box[1])
     return box[0] - across, box[1] - down, box[2] + across, box[3] + down
 
 

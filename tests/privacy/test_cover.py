@@ -20,8 +20,8 @@ def one(box: tuple[float, float, float, float]) -> Detections:
 
 
 FACE = (60.0, 40.0, 100.0, 80.0)
-FIELD = (slice(32, 88), slice(56, 104))
-"""FACE with margins of 0.2 and 0.1 of its 40 pixels."""
+FIELD = (slice(30, 90), slice(56, 104))
+"""FACE, seen with a score of 0.9 in float32, which is a hair less, with margins of 0.25 and 0.1 of its 40 pixels."""
 
 
 @pytest.mark.parametrize("how", COVER_STYLES)

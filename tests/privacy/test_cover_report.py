@@ -53,7 +53,7 @@ def test_what_it_says_of_each_person() -> None:
     assert facts == {
         "number": 1, "covered": True, "from": 0.0, "to": 2.36, "seen": 39, "bridged": 21, "held": 0, "best_score": 0.9,
     }  # fmt: skip
-    assert one["paths"][0][0] == [0, 96, 92, 144, 148, 0.9]
+    assert one["paths"][0][0] == [0, 96, 90, 144, 150, 0.9]
     assert one["paths"][0][20][5] == 0
     assert len(one["paths"][0]) == 60
     assert other["best_score"] == 0.35

@@ -44,10 +44,14 @@ def live(frames: list[Detections], delay: int = 0) -> list[list[Cover]]:
     return given + [covers(coverer, n) for n in range(len(frames) - delay, len(frames))]
 
 
-def test_a_face_that_is_seen_is_covered_with_its_margin() -> None:
-    (cover,) = covers(followed([found((100, 100, 40, 0.9))]), 0)
-    assert cover == Cover(1, (96.0, 92.0, 144.0, 148.0), "seen", cover.score)
-    assert cover.score == pytest.approx(0.9)
+@pytest.mark.parametrize(
+    ("score", "box"), [(0.95, (98.0, 92.0, 142.0, 148.0)), (0.85, (96.0, 90.0, 144.0, 150.0))]
+)
+def test_a_face_that_is_seen_is_covered_with_its_margin(score: float, box: tuple[float, ...]) -> None:
+    """A certain one is narrower at the sides, a doubtful one higher."""
+    (cover,) = covers(followed([found((100, 100, 40, score))]), 0)
+    assert cover == Cover(1, box, "seen", cover.score)  # type: ignore[arg-type]
+    assert cover.score == pytest.approx(score)
 
 
 def test_what_is_never_sure_enough_is_not_covered() -> None:
@@ -58,6 +62,70 @@ def test_what_is_large_must_be_surer() -> None:
     slab = (100.0, 20.0, 300.0)
     assert covers(followed([found((*slab, RULES.large_score - 0.01))]), 0) == []
     assert len(covers(followed([found((*slab, RULES.large_score + 0.01))]), 0)) == 1
+
+
+def test_what_is_large_and_doubtful_continues_a_face_that_was_seen_surely_and_no_other() -> None:
+    large, doubt = (100.0, 20.0, 150.0), RULES.large_score - 0.1
+    sure = [found((*large, 0.95))] * 10
+    coverer = followed(sure + [found((*large, doubt))] * 80)
+    assert [covers(coverer, n)[0].kind for n in range(90)] == ["seen"] * 90
+    brief = followed(sure[:4] + [found((*large, doubt))] * 80)
+    kinds = [[cover.kind for cover in covers(brief, n)] for n in range(84)]
+    assert kinds == [["seen"]] * 4 + [["held"]] * 5 + [[]] * 75
+
+
+def test_a_doubtful_slab_takes_no_cover_from_a_small_face_in_it() -> None:
+    frames = [found((100.0, 20.0, 150.0, 0.45), (150.0, 80.0, 30.0, 0.4))] * 3
+    (cover,) = covers(followed(frames), 1)
+    assert lies_under((150.0, 80.0, 180.0, 110.0), [cover])
+    assert cover.box[2] - cover.box[0] < 60
+
+
+def test_what_was_seen_for_a_moment_is_not_held_and_grows_no_slack() -> None:
+    """A fist that was taken for a face in four frames: covered for a fifth of a second before and after."""
+    frames = [NOTHING] * 25 + [found((100, 100, 40, 0.95))] * 4 + [NOTHING] * 25
+    coverer = followed(frames)
+    assert [bool(covers(coverer, n)) for n in range(54)] == [20 <= n < 34 for n in range(54)]
+    (cover,) = covers(coverer, 29)
+    grown = 40 * RULES.growth / RATE
+    assert cover.box == pytest.approx((96 - grown, 92 - grown, 144 + grown, 148 + grown))
+
+
+def test_a_long_row_of_doubtful_sightings_is_a_face_too() -> None:
+    """Half a second at a score of 0.45 says as much as a quarter at 0.9."""
+    frames = [found((100, 100, 40, 0.45))] * 13 + [NOTHING] * 40
+    assert [bool(frame) for frame in live(frames)] == [n <= 12 + 25 for n in range(53)]
+    assert [bool(frame) for frame in live(frames[2:])] == [n <= 10 + 5 for n in range(51)]
+
+
+def test_two_moments_are_not_linked_and_a_moment_is_to_an_established_face() -> None:
+    moment, face = [found((100, 100, 40, 0.95))] * 3, [found((150, 100, 40, 0.95))] * 20
+    apart = followed(moment + [NOTHING] * 25 + face[:3])
+    assert not any(covers(apart, n) for n in range(3 + 5, 28 - 5))
+    joined = followed(moment + [NOTHING] * 25 + face)
+    assert all(covers(joined, n) for n in range(48))
+
+
+def test_a_moment_in_front_of_an_established_face_is_covered_half_a_second_before() -> None:
+    """It is one person, whom nobody saw for a while."""
+    frames = (
+        [NOTHING] * 20 + [found((100, 100, 40, 0.6))] * 2 + [NOTHING] * 10 + [found((150, 100, 40, 0.95))] * 20
+    )
+    assert [bool(covers(followed(frames), n)) for n in range(20)] == [n >= 20 - 12 for n in range(20)]
+
+
+def test_a_velocity_known_for_a_moment_counts_for_little() -> None:
+    """Four pixels a frame, seen for a twentieth of a second and for a quarter."""
+    reaches = []
+    for count in (2, 20):
+        frames = [found((100 + 4 * n, 100, 40, 0.95)) for n in range(count)] + [NOTHING] * 5
+        (cover,) = live(frames)[count + 2]
+        reaches.append((cover.box[2] - (100 + 4 * (count - 1) + 40)) / 40)
+    slack, grown = RULES.slack, RULES.margin_across + RULES.growth * 3 / RATE
+    ahead = 0.1 * RATE * 3 / RATE  # sides, in three frames
+    assert reaches == [
+        pytest.approx(grown + ahead / RATE / RULES.memory, abs=1e-4), pytest.approx(grown + slack + ahead, abs=1e-4)
+    ]  # fmt: skip
 
 
 def test_a_face_is_covered_from_its_first_faint_trace_on() -> None:
@@ -235,6 +303,10 @@ def test_a_long_live_run_takes_no_more_memory() -> None:
     for n in range(2000):
         tracks.add(n, n / RATE, found((7.0 * (n % 90), 100, 10, 0.9)))
     assert len(tracks.tracks) < 120
+    chain, track = 0, tracks.tracks[-1]
+    while track.link is not None:
+        chain, track = chain + 1, track.link[0]
+    assert chain < 120
 
 
 @given(st.integers(0, 2**32 - 1))

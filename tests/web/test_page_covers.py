@@ -69,8 +69,37 @@ def test_the_same_detections_give_the_same_covers_as_in_python(node: Node) -> No
                 assert a["box"] == pytest.approx(b["box"], abs=1e-6)
 
 
-def one(x: float, score: float = 0.9) -> Detections:
-    box = np.array([[x, 20, x + 20, 40]], np.float32)
+def test_moments_slabs_and_long_faces_are_treated_as_in_python(node: Node) -> None:  # noqa: F811
+    """What the random walks seldom hold: large doubtful candidates, brief sightings, and faces that go on from others."""
+    large, doubtful = one(30, 0.95, 60), one(30, 0.4, 60)
+    clips = [
+        [large] * 10 + [doubtful] * 10 + [NOTHING] * 40,
+        [large] * 3 + [doubtful] * 10 + [NOTHING] * 40,
+        [one(30)] * 4 + [NOTHING] * 40,
+        [one(30, 0.45)] * 11 + [NOTHING] * 40,
+        [one(30, 0.45)] * 14 + [NOTHING] * 40,
+        [one(20)] * 12 + [NOTHING] * 8 + [one(45)] * 2 + [NOTHING] * 40,
+        [one(20 + n) for n in range(3)] + [NOTHING] * 40,
+    ]
+    timed = [[(0.04 * n, faces) for n, faces in enumerate(clip)] for clip in clips]
+    lengths = []
+    for found, clip in zip(page_covers(node, *timed), timed, strict=True):
+        expected = python_covers(clip)
+        assert [[c["kind"] for c in frame] for frame in found] == [
+            [c["kind"] for c in frame] for frame in expected
+        ]
+        for ours, theirs in zip(sum(found, []), sum(expected, []), strict=True):  # noqa: RUF017
+            assert ours["box"] == pytest.approx(theirs["box"], abs=1e-6)
+        lengths.append(sum(map(bool, found)))
+    # Held for a second, 25 frames, where they are established, and for a fifth of one where they are not.
+    assert lengths == [20 + 25, 3 + 5, 4 + 5, 11 + 5, 14 + 25, 22 + 25, 3 + 5]
+
+
+NOTHING = Detections.empty()
+
+
+def one(x: float, score: float = 0.95, side: float = 20) -> Detections:
+    box = np.array([[x, 20, x + side, 20 + side]], np.float32)
     return Detections(box, np.array([score], np.float32), np.zeros((1, 6, 2), np.float32))
 
 
@@ -80,13 +109,13 @@ def test_a_face_that_is_missed_stays_covered_for_a_second_and_is_let_go_then(nod
     assert [len(covers) for covers in found] == [1] * 15 + [0] * 5
     for covers in found[:15]:
         x1, y1, x2, y2 = covers[0]["box"]
-        assert x1 <= 28 and y1 <= 16 and x2 >= 52 and y2 >= 44
+        assert x1 <= 29 and y1 <= 16 and x2 >= 51 and y2 >= 44
 
 
 def test_the_cover_of_a_face_that_moved_when_it_was_lost_reaches_where_it_is_expected(node: Node) -> None:  # noqa: F811
     clip = [(0.1 * n, one(10 + 4 * n) if n < 8 else Detections.empty()) for n in range(12)]
     (found,) = page_covers(node, clip)
-    assert found[7][0]["box"][2] == pytest.approx(10 + 28 + 20 + 2)
+    assert found[7][0]["box"][2] == pytest.approx(10 + 28 + 20 + 1)
     assert found[10][0]["box"][2] > 10 + 40 + 20 + 4
 
 

@@ -4,9 +4,11 @@
 import { boxIou } from "./blend.js";
 import { RULES } from "./rules.js";
 
-/** A box with the margins of the rules: what is covered of a face that is seen. */
-export function withMargin([x1, y1, x2, y2], rules = RULES) {
-  const [across, down] = [rules.margin_across * (x2 - x1), rules.margin_down * (y2 - y1)];
+/** A box with the margins of the rules. score: of a face that is seen there, by which they differ; null where it is not. */
+export function withMargin([x1, y1, x2, y2], rules = RULES, score = null) {
+  const certain = score !== null && score >= rules.certain;
+  const across = (certain ? rules.certain_across : rules.margin_across) * (x2 - x1);
+  const down = (score === null || certain ? rules.margin_down : rules.doubtful_down) * (y2 - y1);
   return [x1 - across, y1 - down, x2 + across, y2 + down];
 }
 
@@ -14,6 +16,7 @@ export function withMargin([x1, y1, x2, y2], rules = RULES) {
 export class Covers {
   #tracks = [];
   #size = "";
+  #before = null; // the time of the picture before
 
   constructor(rules = RULES) {
     this.rules = rules;
@@ -24,29 +27,46 @@ export class Covers {
    * {box, kind: "seen" | "held"}: boxes in its pixels, all that is to be covered.
    */
   update(candidates, time, width, height) {
-    if (this.#size !== `${width} ${height}`) [this.#tracks, this.#size] = [[], `${width} ${height}`];
+    if (this.#size !== `${width} ${height}`) [this.#tracks, this.#size, this.#before] = [[], `${width} ${height}`, null];
     const { rules } = this;
-    this.#tracks = this.#tracks.filter((track) => time - track.last.time <= (track.confirmed ? rules.bridge : rules.brief));
-    const chosen = apart(candidates.filter(({ score }) => score >= rules.faint), rules);
-    const trackOf = associate(this.#tracks.map((track) => expected(track, time, rules)), chosen, rules.overlap);
+    const step = this.#before === null ? 0 : time - this.#before;
+    this.#before = time;
+    this.#tracks = this.#tracks.filter((track) => {
+      const alive = time - track.last.time <= (track.confirmed ? rules.bridge : rules.brief);
+      if (!alive) track.before = null; // or a chain of them would keep all that ever was
+      return alive;
+    });
+    const places = this.#tracks.map((track) => expected(track, time, rules));
+    const established = places.filter((_, n) => this.#tracks[n].established);
+    const counting = candidates.filter((candidate) => candidate.score >= rules.faint
+      && credible(candidate, established, width, height, rules));
+    const chosen = apart(counting, rules);
+    const trackOf = associate(places, chosen, rules.overlap);
     const before = [...this.#tracks];
     const lost = new Set(before);
     for (const number of trackOf.values()) lost.delete(before[number]);
     chosen.forEach(({ box, score }, n) => {
-      const track = trackOf.has(n) ? before[trackOf.get(n)] : lostNear(lost, box, time, rules) ?? begin(this.#tracks);
+      const known = trackOf.has(n) ? before[trackOf.get(n)] : lostNear(lost, box, time, rules);
+      const goesOn = known !== null && (trackOf.has(n) || time - known.last.time <= rules.regain + 1e-9);
+      const track = goesOn ? known : begin(this.#tracks, known);
       lost.delete(track);
       track.recent = [...track.recent.filter((sighting) => sighting.time >= time - 2 * rules.memory), { time, box }];
-      track.last = { time, box };
-      track.count += 1;
-      track.best = Math.max(track.best, score);
-      track.confirmed ||= score >= needed(box, width, height, rules);
+      track.first ??= time;
+      track.last = { time, box, score };
+      if (score >= rules.score) {
+        track.confirmed = true;
+        track.strong += 1;
+        track.evidence += step * score;
+        track.established = track.strong >= rules.established && track.evidence >= rules.evidence;
+      }
     });
     return this.#tracks.flatMap((track) => coverOf(track, time, width, height, rules));
   }
 }
 
-function begin(tracks) {
-  const track = { recent: [], last: null, count: 0, best: 0, confirmed: false };
+// A new track; before: the lost one that it is linked to, or null.
+function begin(tracks, before) {
+  const track = { recent: [], first: null, last: null, strong: 0, evidence: 0, confirmed: false, established: false, before };
   tracks.push(track);
   return track;
 }
@@ -55,7 +75,7 @@ function begin(tracks) {
 function apart(candidates, rules) {
   const kept = [];
   for (const candidate of candidates) {
-    const inside = kept.some(({ box }) => shareInside(candidate.box, withMargin(box, rules)) >= rules.inside);
+    const inside = kept.some(({ box, score }) => shareInside(candidate.box, withMargin(box, rules, score)) >= rules.inside);
     if (candidate.score >= rules.sure || !inside) kept.push(candidate);
   }
   return kept;
@@ -83,9 +103,11 @@ function associate(boxes, candidates, least) {
   }
 }
 
-function needed([x1, y1, x2, y2], width, height, rules) {
-  const large = Math.max(x2 - x1, y2 - y1) > rules.large * Math.min(width, height);
-  return large ? Math.max(rules.score, rules.large_score) : rules.score;
+// Whether a candidate counts: a large one of no high score only where an established track expects its face.
+function credible({ box, score }, established, width, height, rules) {
+  const large = Math.max(box[2] - box[0], box[3] - box[1]) > rules.large * Math.min(width, height);
+  if (!large || score >= rules.large_score) return true;
+  return established.some((place) => boxIou(place, box) >= rules.overlap);
 }
 
 // Side of a square of the box's area.
@@ -113,8 +135,8 @@ function expected(track, time, rules) {
   return moved(track.last.box, x * seconds, y * seconds);
 }
 
-// The track that was lost within the time `regain` nearest to a box, if one is within reach and of a like size. What was
-// lost longer ago Python links to the new track, to cover the frames between; here those are shown already.
+// The lost track that is nearest to a box, if one is within reach and of a like size. One that was lost longer ago than
+// `regain` is linked to the new track; Python covers the frames between, here those are shown already.
 function lostNear(lost, box, time, rules) {
   let [best, nearest] = [null, 1];
   for (const track of lost) {
@@ -125,7 +147,7 @@ function lostNear(lost, box, time, rules) {
     const distance = Math.min(...places.map((place) => distanceBetween(box, place))) / limit;
     if (distance <= nearest) [best, nearest] = [track, distance];
   }
-  return best !== null && time - best.last.time <= rules.regain + 1e-9 ? best : null;
+  return best;
 }
 
 // Distance of the middles of two boxes, in the mean of their sides.
@@ -135,16 +157,18 @@ function distanceBetween(a, b) {
 
 function coverOf(track, time, width, height, rules) {
   if (!track.confirmed) return [];
-  const { box } = track.last;
-  const own = withMargin(box, rules);
+  const { box, score } = track.last;
   const away = time - track.last.time;
-  if (away === 0) return [{ box: own, kind: "seen" }];
-  const weak = track.count < rules.established && track.best < rules.sure;
-  if (away > (weak ? Math.min(rules.hold, rules.brief) : rules.hold)) return [];
-  const [x, y] = velocity(track, rules);
+  if (away === 0) return [{ box: withMargin(box, rules, score), kind: "seen" }];
+  const sure = track.established || Boolean(track.before?.established);
+  if (away > (sure ? rules.hold : Math.min(rules.hold, rules.brief))) return [];
+  const own = withMargin(box, rules);
+  const knownFor = Math.min(1, (track.last.time - track.first) / rules.memory);
+  const [x, y] = velocity(track, rules).map((speed) => knownFor * speed);
   const seconds = Math.min(away, rules.coast, rules.largest_coast / Math.max(Math.hypot(x, y), 1e-9));
   const ahead = withMargin(moved(box, x * seconds, y * seconds), rules); // it may have gone on, and it may have stopped
-  const sides = Math.min(rules.slack + rules.growth * away, rules.largest_growth);
+  const slack = sure ? rules.slack : 0;
+  const sides = Math.min(slack + rules.growth * away, rules.largest_growth);
   const pixels = Math.min(sides * side(box), rules.picture_growth * Math.min(width, height));
   const grown = [0, 1].map((i) => Math.min(own[i], ahead[i]) - pixels);
   return [{ box: [...grown, ...[2, 3].map((i) => Math.max(own[i], ahead[i]) + pixels)], kind: "held" }];
