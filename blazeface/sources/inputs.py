@@ -148,13 +148,28 @@ def walk_folder(
     return found
 
 
+def passed_over(texts: Iterable[str], skip: Sequence[str] = ()) -> Iterator[str]:
+    """The files, not hidden, of the folders among what was typed that are read neither as a picture nor as a video."""
+    for folder in (text for text in texts if os.path.isdir(text)):
+        for others in (True, False):
+            for path in files_below(folder, lambda fault: None, skip, others=others):
+                whole = os.path.join(folder, path)
+                if others or (suffix_of(path) not in PICTURE_SUFFIXES and _is_text(whole)):
+                    yield whole
+
+
 def files_below(
-    folder: str, report: Callable[[BlazeFaceError], None], skip: Sequence[str] = (), inside: str = ""
+    folder: str,
+    report: Callable[[BlazeFaceError], None],
+    skip: Sequence[str] = (),
+    inside: str = "",
+    others: bool = False,
 ) -> Iterator[str]:
     """Paths, below the folder, of its pictures and videos and of those of the folders in it, in sorted order, as found.
 
-    Only files with the suffix of one count; hidden ones and links to folders are passed over. A folder that cannot
-    be listed is reported. Only the names of one folder, and of those above it, are held in memory.
+    Only files with the suffix of one count, or all but these (`others`); hidden ones and links to folders are passed
+    over. A folder that cannot be listed is reported. Only the names of one folder, and of those above it, are held in
+    memory.
     """
     try:
         with os.scandir(os.path.join(folder, inside)) as entries:
@@ -166,8 +181,8 @@ def files_below(
         path = os.path.join(inside, name)
         if is_folder:
             if not _among(os.path.join(folder, path), skip):
-                yield from files_below(folder, report, skip, path)
-        elif suffix_of(name) in PICTURE_SUFFIXES | VIDEO_SUFFIXES and not os.path.isdir(
+                yield from files_below(folder, report, skip, path, others)
+        elif (suffix_of(name) in PICTURE_SUFFIXES | VIDEO_SUFFIXES) != others and not os.path.isdir(
             os.path.join(folder, path)
         ):
             yield path

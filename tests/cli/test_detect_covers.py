@@ -232,6 +232,30 @@ def test_a_video_in_a_folder_of_pictures_is_covered_as_well(
     assert (image[..., 2].astype(int) - image[..., 1]).max() < 40
 
 
+def test_what_is_neither_picture_nor_video_in_a_folder_is_named(
+    tmp_path: Path, detect: Detect, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A document may show faces; who gives the folder of copies away should know that it is not in it."""
+    folder = tmp_path / "in"
+    red_picture(folder / "a.png")
+    for name in ("scan.pdf", "more/all.zip", "code.ts", ".hidden"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(b"text")
+    covered = (folder, "--blur", "solid", "--output", folder / "out", "--no-window", "--quiet")
+    assert detect(*covered) == 0
+    named = ", ".join(str(folder / name) for name in ("more/all.zip", "scan.pdf", "code.ts"))
+    sentence = f"not covered and not copied: 3 files that are no picture or video: {named}"
+    assert capsys.readouterr().err == f"{sentence}\n"
+    for n in range(11):
+        (folder / f"{n:02d}.doc").touch()
+    assert detect(*covered, "--overwrite") == 0
+    assert capsys.readouterr().err.endswith("09.doc and 4 more\n")
+    assert detect(folder / "a.png", *covered[1:4], tmp_path / "b.png", *covered[5:]) == 0
+    assert capsys.readouterr().err == ""
+    assert detect(folder, "--no-window", "--output", tmp_path / "drawn", "--quiet") == 0
+    assert capsys.readouterr().err == ""  # nothing was promised
+
+
 @pytest.mark.parametrize("suffix", ["gif", "webp", "png", "tiff"])
 def test_an_animation_is_refused(
     tmp_path: Path,

@@ -10,7 +10,15 @@ from contextlib import ExitStack
 from dataclasses import replace
 
 from blazeface.cli.detect.batch import run_batch
-from blazeface.cli.detect.covers import NOWHERE, NoDetector, covering, refuse_others, tell_covers, tell_given_bare
+from blazeface.cli.detect.covers import (
+    NOWHERE,
+    NoDetector,
+    covering,
+    refuse_others,
+    tell_covers,
+    tell_given_bare,
+    tell_passed_over,
+)
 from blazeface.cli.detect.flags import add_arguments, options_from
 from blazeface.cli.detect.plan import Plan, make_plan
 from blazeface.cli.interrupt import stop_on_signal
@@ -91,6 +99,8 @@ def detect(options: DetectOptions) -> int:
             tell_covers(log, plan.report, write)
         elif given is not None:
             tell_given_bare(plan, given)
+        if cover.faces is not None:
+            tell_passed_over(read.texts, plan)
     return _exit_status(write.quiet, counts, seconds, stop)
 
 

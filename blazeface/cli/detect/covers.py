@@ -20,9 +20,10 @@ from blazeface.privacy.log import CoverLog
 from blazeface.privacy.report import GivenCovers, closing_sentence, report_of, report_text
 from blazeface.privacy.rules import RULES
 from blazeface.privacy.sheet import contact_sheet
+from blazeface.sources.inputs import passed_over
 
 NAMED = 10
-"""Inputs in which nothing is covered that are named one by one; the report holds the others."""
+"""Files without a cover that are named one by one."""
 
 NOWHERE = "--blur: nothing would hold the covered faces: name where they go with --output PATH"
 
@@ -73,10 +74,21 @@ def tell_given_bare(plan: Plan, given: Mapping[str, GivenCovers]) -> None:
     tell_bare([name for name in names if given[name].bare], len(names))
 
 
+def tell_passed_over(texts: Sequence[str], plan: Plan) -> None:
+    """Say, whatever --quiet asks for, which files of folders have no covered copy: faces may be in a document as well."""
+    names = list(passed_over(texts, plan.skip))
+    if names:
+        count = "1 file that is" if len(names) == 1 else f"{len(names)} files that are"
+        print(f"not covered and not copied: {count} no picture or video: {_listed(names)}", file=sys.stderr)
+
+
 def tell_bare(names: Sequence[str], total: int) -> None:
     """Say, whatever --quiet asks for, in which of the inputs nothing is covered: who sees no cover may take that for safe."""
     if names:
-        rest = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-        listed = ", ".join(printable(name) for name in names[:NAMED])
         among = "" if total == 1 else f" in {len(names)} of {total} inputs"
-        print(f"nothing is covered{among}, since no face is known there: {listed}{rest}", file=sys.stderr)
+        print(f"nothing is covered{among}, since no face is known there: {_listed(names)}", file=sys.stderr)
+
+
+def _listed(names: Sequence[str]) -> str:
+    rest = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return ", ".join(printable(name) for name in names[:NAMED]) + rest

@@ -31,7 +31,7 @@ from blazeface.sources.inputs import Input, find_inputs
 @dataclass(frozen=True)
 class Plan:
     """inputs, and where the copy of each goes; files: what opens those that take the faces; folders: what fills them.
-    report: where the report of covers goes.
+    report: where the report of covers goes. skip: the folders of outputs, which inputs are not looked for in.
     """
 
     inputs: list[Input]
@@ -39,6 +39,7 @@ class Plan:
     files: list[Callable[[], AbstractContextManager[Recorder]]]
     folders: list[Recorder]
     report: Path | None = None
+    skip: Sequence[str] = ()
 
 
 def make_plan(options: DetectOptions, report: Callable[[BlazeFaceError], None]) -> Plan:
@@ -95,7 +96,7 @@ def make_plan(options: DetectOptions, report: Callable[[BlazeFaceError], None]) 
             place, names = check_folder(path, flag), plan_names(inputs, flag, suffix)
             refuse_existing_parts(place, names, inputs, flag, write.overwrite)
             folders.append(kind(place, names, write.overwrite, report))
-    return Plan(inputs, outputs, files, folders, cover_report)
+    return Plan(inputs, outputs, files, folders, cover_report, skip)
 
 
 def sheet_path(report: Path) -> Path:
