@@ -223,7 +223,8 @@ class FaceDetector:
             centers = _centers(self.spec, shape)
             while some := list(islice(group, max(1, RUN_PIXELS // (shape[0] * shape[1])))):
                 prepared = [prepare(view.cut(image), self.spec, view.shape) for view in some]
-                logits, regressions = self._run(np.stack([tensor for tensor, _ in prepared]))
+                tensors = [tensor for tensor, _ in prepared]
+                logits, regressions = self._run(tensors[0][None] if len(tensors) == 1 else np.stack(tensors))
                 for i, (view, (_, letterbox)) in enumerate(zip(some, prepared, strict=True)):
                     boxes, scores, keypoints = candidates(
                         logits[i], regressions[i], self.spec, centers, self.score_threshold
