@@ -15,6 +15,7 @@ from blazeface.cli.main import main
 
 ROOT = Path(__file__).parents[1]
 FACES = ROOT.parent / "shared" / "faces" / "WIDER_val" / "images" / "webfaces"
+HOUSES = FACES.with_name("neg_houses")
 
 
 def commands() -> list[list[str]]:
@@ -48,6 +49,9 @@ def test_the_page_is_true(
     photos.mkdir()
     for path in sorted(FACES.glob("*.jpg"))[:40]:
         shutil.copy(path, photos)
+    (tmp_path / "ordinary").mkdir()
+    for path in sorted(FACES.glob("*.jpg"))[40:44] + sorted(HOUSES.glob("*.jpg"))[:4]:
+        shutil.copy(path, tmp_path / "ordinary")
     monkeypatch.chdir(tmp_path)
     said = ""
     for _, *words in commands():

@@ -22,7 +22,7 @@ from typing import Any
 import torch
 
 from benchmarks import RESULTS
-from benchmarks.training.new_kinds import KINDS, add_ordinary, make_data
+from benchmarks.training.new_kinds import KINDS, ORDINARY, add_ordinary, make_data
 from blazeface.cli.main import run_command
 from blazeface.data.even_choice import chosen_evenly
 from blazeface.data.pictures import PictureCache
@@ -50,19 +50,23 @@ MACHINE = ["--threads", "1", "--workers", "0", "--quiet", "--checkpoint-minutes"
 @dataclass(frozen=True)
 class Recipe:
     """flags: of `train.py`, beside --init front-128. share: its --init-share; recipes that differ in it alone are one run.
-    mixed: ordinary pictures, as many again, with labels that `detect` wrote, are trained on as well."""
+    mixed: ordinary pictures, as many again, with labels that `detect` wrote, are trained on as well. retained: they are not, but are
+    what --retain names; half of them show no face."""
 
     flags: tuple[str, ...]
     share: float = 0.0
     mixed: bool = False
+    retained: bool = False
 
     @property
     def text(self) -> str:
-        return " ".join([*self.flags, *(["--init-share", f"{self.share:g}"] if self.share else [])])
+        retain = ["--retain", "ordinary"] if self.retained else []
+        return " ".join([*self.flags, *retain, *(["--init-share", f"{self.share:g}"] if self.share else [])])
 
 
 RECIPES = {
-    "advised": Recipe(("--epochs", "20"), 0.6),
+    "advised": Recipe(("--epochs", "20"), 0.3, retained=True),
+    "own pictures alone": Recipe(("--epochs", "20"), 0.6),
     "tuned weights alone": Recipe(("--epochs", "20")),
     "with ordinary pictures": Recipe(("--epochs", "10"), 0.6, mixed=True),
     "guide of before": Recipe(("--epochs", "5")),
@@ -99,12 +103,18 @@ def main() -> None:
         row = rows.setdefault("recipes", {}).setdefault(name, {})
         if row.get("flags") != recipe.text:
             row |= {"flags": recipe.text, "mixed": recipe.mixed, "seeds": {}}
-        data = add_ordinary(args.data, folder / "data", folder / "mixed") if recipe.mixed else folder / "data"
+        data, name_of_run = folder / "data", "data"
+        flags = list(recipe.flags)
+        if recipe.mixed or recipe.retained:
+            mixed = add_ordinary(args.data, data, folder / "mixed")
+            data = mixed if recipe.mixed else data
+            name_of_run = "mixed" if recipe.mixed else "retained"
+            flags += ["--retain", str(mixed / ORDINARY)] if recipe.retained else []
         for seed in args.seeds:
-            run = folder / "-".join([data.name, *recipe.flags, f"seed-{seed}"]).replace("--", "")
-            trained(data, run, seed, recipe.flags)
+            run = folder / "-".join([name_of_run, *recipe.flags, f"seed-{seed}"]).replace("--", "")
+            trained(data, run, seed, flags)
             seconds = json.loads((run / TIMING).read_text("utf-8"))
-            weights = ended_with(data, run, recipe.share)
+            weights = ended_with(data, run, recipe)
             row["seeds"][str(seed)] = {"cpu_seconds": seconds, **measured(weights, parts)}
             write_text(args.out, json.dumps(result, indent=2) + "\n")
             write_text(args.out.with_suffix(".md"), markdown(result))
@@ -133,14 +143,14 @@ def trained(data: Path, run: Path, seed: int, flags: Sequence[str]) -> None:
         write_text(run / TIMING, json.dumps(round(time.process_time() - start)))
 
 
-def ended_with(data: Path, run: Path, share: float) -> Path:
-    """The weights that the run would have ended with under that --init-share, which changes nothing before its end."""
-    weights = run / f"share-{share:g}.safetensors"
-    network = averaged_with(averaged(load_checkpoint(run)), load_weights(run / FILE_OF_INITIAL), share)
-    samples = load_split(data, "train")
-    calibrate(
-        network, score_network(network, samples, PictureCache([sample.path for sample in samples], 0, quiet=True))
-    )
+def ended_with(data: Path, run: Path, recipe: Recipe) -> Path:
+    """The weights that the run would have ended with under the recipe's --init-share, which changes nothing before its end."""
+    weights = run / f"share-{recipe.share:g}.safetensors"
+    network = averaged_with(averaged(load_checkpoint(run)), load_weights(run / FILE_OF_INITIAL), recipe.share)
+    if not recipe.retained:
+        samples = load_split(data, "train")
+        pictures = PictureCache([sample.path for sample in samples], 0, quiet=True)
+        calibrate(network, score_network(network, samples, pictures))
     save_weights(network, weights)
     return weights
 

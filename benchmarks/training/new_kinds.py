@@ -86,6 +86,9 @@ def same(places: Points, _: tuple[int, int]) -> Points:
     return places
 
 
+ORDINARY = Path("WIDER_train") / "images" / "ordinary"
+"""Where `add_ordinary` has the ordinary pictures, within its folder."""
+
 KINDS = {
     "false-colour": Kind("webfaces", false_colour, same),
     "fisheye": Kind("webfaces", fisheye, bend_fisheye),
@@ -127,7 +130,7 @@ def add_ordinary(root: Path, own: Path, out: Path) -> Path:
     detector = FaceDetector("front-128", threads=1)
     for number, image in enumerate(chosen_evenly(others, count // 2) + chosen_evenly(houses, count // 2)):
         picture = read_picture(str(root / "WIDER_train" / "images" / image["file_name"]))
-        name, key = f"ordinary/{number}.jpg", 10_000_000 + number
+        name, key = f"{ORDINARY.name}/{number}.jpg", 10_000_000 + number
         _link(root / "WIDER_train" / "images" / image["file_name"], out / "WIDER_train" / "images" / name)
         images.append({"id": key, "file_name": name, "width": picture.shape[1], "height": picture.shape[0]})
         for face in detector.detect(picture):

@@ -73,6 +73,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="end with weights that are this share --init's and the rest what was learnt, so that less of the old is lost"
         " (default 0; 0.6 for a few pictures of one's own)",
     )
+    add(
+        "--retain",
+        type=Path,
+        metavar="DIR",
+        help="pictures of all that --init finds well (no labels needed): on them the network goes on answering as --init does",
+    )
     add("--freeze", action="store_true", default=None, help="train the heads alone, keep the backbone of --init")
     add("--epochs", type=int, help="passes over the data (default 30; with --resume, more lengthen the run)")
     add("--batch", type=int, help="crops per step, in all processes together (default 32)")
@@ -130,12 +136,14 @@ def _train(
     import torch
 
     from blazeface.data.regions import with_regions
-    from blazeface.models.weights import save_weights
+    from blazeface.detector import FaceDetector
+    from blazeface.models.weights import load_weights, save_weights
     from blazeface.training.distributed import card
     from blazeface.training.faces import FaceTrainer, rebuild
-    from blazeface.training.finish import finish, val_score
+    from blazeface.training.finish import NetworkBackend, finish, val_score
     from blazeface.training.loop import Machine
     from blazeface.training.memory import keep_freed_memory
+    from blazeface.training.retain import Retained, retained_pictures, seen_samples
     from blazeface.training.runs.initial import FILE_OF_INITIAL
     from blazeface.training.runs.labels_seen import LabelsSeen, check_same_data
 
@@ -169,7 +177,13 @@ def _train(
         evaluate_every=args.evaluate_every,
         quiet=args.quiet,
     )
-    trainer = FaceTrainer(network, config, machine, processes)
+    retained = None
+    if args.retain:
+        teacher = initial or load_weights(args.resume / FILE_OF_INITIAL)
+        paths = retained_pictures(args.retain)
+        detect = FaceDetector.from_backend(NetworkBackend(teacher)).detect
+        retained = Retained(seen_samples(paths, detect, say), teacher)
+    trainer = FaceTrainer(network, config, machine, processes, retained)
     if checkpoint:
         trainer.restore(checkpoint)
     if not trainer.train(samples, out, val_score(val, args.val_pictures)):
@@ -200,6 +214,10 @@ def _check(args: argparse.Namespace) -> None:
         )
     if args.init_share and not (args.init or args.resume):
         raise BlazeFaceError("--init-share needs --init: it is a share of those weights")
+    if args.retain and args.model:
+        raise BlazeFaceError("--retain and --model exclude each other: answers are compared anchor by anchor")
+    if args.retain and not (args.init or args.resume):
+        raise BlazeFaceError("--retain needs --init: it retains what those weights find")
     if args.freeze and not (args.init or args.resume):
         raise BlazeFaceError("--freeze needs --init: a random backbone is not worth keeping")
     for name, low, high in (
@@ -221,6 +239,7 @@ def _check(args: argparse.Namespace) -> None:
 def _config(args: argparse.Namespace, checkpoint: Checkpoint | None) -> TrainConfig:
     """The recipe from the flags; of a resumed run, its own, which the flags must not contradict."""
     from blazeface.training.config import CHANGEABLE, FINE_TUNING, RECIPE_FLAGS, TrainConfig
+    from blazeface.training.retain import fingerprint, retained_pictures
     from blazeface.training.runs.initial import described
 
     if args.model is not None:
@@ -234,8 +253,15 @@ def _config(args: argparse.Namespace, checkpoint: Checkpoint | None) -> TrainCon
     if args.keypoint_weight is not None:
         loss = (before or TrainConfig()).loss
         given["loss"] = dataclasses.replace(loss, keypoint_weight=args.keypoint_weight)
+    retain = fingerprint(args.retain, retained_pictures(args.retain)) if args.retain else ""
     if before is None and args.init:
-        given = FINE_TUNING | {"init": described(args.init), "freeze_norm": bool(args.freeze)} | given
+        frozen = bool(args.freeze or retain)
+        given = FINE_TUNING | {"init": described(args.init), "freeze_norm": frozen, "retain": retain} | given
+    if before and before.retain != retain and not (args.accept_data and before.retain and retain):
+        raise BlazeFaceError(
+            f"--resume: the pictures of --retain are not those that the run began with: {before.retain or 'none'} then,"
+            f" {retain or 'none'} now; bring them back, or add --accept-data"
+        )
     if before is None:
         return dataclasses.replace(TrainConfig(), **given)
     for name, value in given.items():
@@ -246,7 +272,7 @@ def _config(args: argparse.Namespace, checkpoint: Checkpoint | None) -> TrainCon
             if name == "loss":
                 flag, own, value = "--keypoint-weight", own.keypoint_weight, value.keypoint_weight
             raise BlazeFaceError(f"{flag} {value} differs from {own} of the run in {args.resume}")
-    return dataclasses.replace(before, **given)
+    return dataclasses.replace(before, **given, retain=retain)
 
 
 def _fresh(config: TrainConfig, args: argparse.Namespace) -> tuple[BlazeFace, BlazeFace | None]:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import importlib
 import struct
 from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
 
 import numpy as np
 
 from blazeface.errors import BlazeFaceError, install_command
 from blazeface.geometry import Image
 
-INSTALL_HEIC = install_command("heic")
+NO_HEIC = f"HEIC pictures need a library more: {install_command('heic')}"
+
+HEIC_SUFFIXES = (".heic", ".heif")
 
 _HEIC_BRANDS = (b"hei", b"hev", b"mif", b"msf")
 _MOST_BOXES = 10_000
@@ -25,15 +30,19 @@ def is_heic(data: bytes) -> bool:
     return data[4:8] == b"ftyp" and data[8:11] in _HEIC_BRANDS
 
 
+def heic_library() -> Any | None:
+    """The optional library that decodes HEIC; None where there is none."""
+    for name in ("pi_heif", "pillow_heif"):
+        with suppress(ImportError):
+            return importlib.import_module(name)
+    return None
+
+
 def decode_heic(data: bytes) -> Image:
     """A HEIC as BGR uint8 (H, W, 3), upright. Raises BlazeFaceError, without the file's name, when it cannot be read."""
-    try:
-        import pi_heif as library  # here: an optional library
-    except ImportError:
-        try:
-            import pillow_heif as library
-        except ImportError:
-            raise BlazeFaceError(f"HEIC pictures need a library more: {INSTALL_HEIC}") from None
+    library = heic_library()
+    if library is None:
+        raise BlazeFaceError(NO_HEIC)
     try:
         found = library.open_heif(data, bgr_mode=True, convert_hdr_to_8bit=True)
         image = np.asarray(found)

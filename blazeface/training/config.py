@@ -22,9 +22,10 @@ class TrainConfig:
     falls, the rate being constant before, so that a run can be lengthened. weight_decay: on weights, not on
     biases and norms. ema: decay of the averaged weights, which are what a run ends with. clip: largest
     norm of the gradient. seed: of the first weights and of every crop. freeze: train the heads alone. freeze_norm: with
-    it, the backbone's batch norms keep their running statistics, too. init: what the run started from, in words. patience:
+    it, and with pictures to retain, the backbone's batch norms keep their running statistics. init: what the run started from, in words. patience:
     end after so many evaluations in a row without a better one, with the best weights; 0: go to the last step. licence:
     what the files of the weights say of their terms. init_share: share of the weights it started from in those it ends with.
+    retain: pictures on which the network is held to the answers of the weights that it started from, in words; "" where there are none.
     width: multiplier of xception-aligned-128; 0 for the model's own.
     """
 
@@ -45,6 +46,7 @@ class TrainConfig:
     patience: int = 0
     licence: str = ""
     init_share: float = 0.0
+    retain: str = ""
     width: float = 0.0
     crops: CropRecipe = field(default_factory=CropRecipe)
     loss: LossRecipe = field(default_factory=LossRecipe)
@@ -93,7 +95,9 @@ class TrainConfig:
             ) from error
 
 
-RECIPE_FLAGS = tuple(f.name for f in fields(TrainConfig) if f.name not in ("crops", "loss", "init", "freeze_norm"))
+RECIPE_FLAGS = tuple(
+    f.name for f in fields(TrainConfig) if f.name not in ("crops", "loss", "init", "freeze_norm", "retain")
+)
 """Fields of the recipe that `train.py` takes as flags, where it has one for them."""
 
 CHANGEABLE = ("epochs", "patience", "licence", "init_share")

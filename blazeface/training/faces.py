@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,8 +27,9 @@ from blazeface.training.checkpoint import FILE, Checkpoint, load_checkpoint, sav
 from blazeface.training.config import TrainConfig
 from blazeface.training.distributed import Processes
 from blazeface.training.log import STEP_COLUMNS, TrainingLog
-from blazeface.training.loop import Machine, Model, Task, Trainer
+from blazeface.training.loop import Machine, Model, Task, Trainer, memory_format
 from blazeface.training.losses import DetectionLoss
+from blazeface.training.retain import Retained, retain_loss
 from blazeface.training.runs.best import evaluations_since_best, keep_if_best
 from blazeface.training.runs.labels_seen import LabelsSeen, check_same_data
 
@@ -38,7 +39,15 @@ Score = Callable[[BlazeFace], dict[str, float]]
 class FaceTrainer(Trainer[BlazeFace]):
     """A face detector's run in progress: `train` takes it to its end, or to a checkpoint when it is asked to stop."""
 
-    def __init__(self, network: BlazeFace, config: TrainConfig, machine: Machine, processes: Processes):
+    def __init__(
+        self,
+        network: BlazeFace,
+        config: TrainConfig,
+        machine: Machine,
+        processes: Processes,
+        retained: Retained | None = None,
+    ):
+        """retained: pictures on which the network is held to the answers of the weights that it started from."""
         if config.freeze:
             heads = {id(p) for m in (network.score_heads, network.regression_heads) for p in m.parameters()}
             for parameter in network.parameters():
@@ -50,6 +59,9 @@ class FaceTrainer(Trainer[BlazeFace]):
                     module.eval()
         self.point_columns = point_columns(network.spec.keypoint_names)
         self.loss = DetectionLoss(network.spec, config.loss, processes.mean).to(self.device)
+        self.retained = retained
+        if retained:
+            retained.teacher.to(self.device, memory_format=memory_format(retained.teacher)).eval()  # type: ignore[call-overload]
         self.history: list[dict[str, float]] = []
         self.data: dict[str, Any] = {}
         self.steps_per_epoch: int | None = None
@@ -112,7 +124,7 @@ class FaceTrainer(Trainer[BlazeFace]):
         task = Task(
             total=total,
             steps_per_epoch=steps_per_epoch,
-            batches=lambda start: self._loader(samples, start, total),
+            batches=lambda start: self._batches(samples, start, total),
             losses=self._losses,
             save=lambda ended: save_checkpoint(self.checkpoint(total, ended), out),
             log=write_means,
@@ -124,19 +136,37 @@ class FaceTrainer(Trainer[BlazeFace]):
         )
         return self.run(task, out)
 
-    def _losses(self, model: Model, batch: Batch) -> dict[str, Tensor]:
-        batch = with_points(batch.to(self.device), self.point_columns)
+    def _losses(self, model: Model, batches: Sequence[Batch]) -> dict[str, Tensor]:
+        """batches: of the data, then, where there are any, of the retained pictures."""
+        batch = with_points(batches[0].to(self.device), self.point_columns)
         # uint8 travels, floats are made here: a quarter of the memory traffic.
-        spec = self.network.spec
-        images = batch.images.float().sub_(spec.mean).div_(spec.std)
+        spec, count = self.network.spec, len(batch.images)
+        images = (
+            torch.cat([each.images.to(self.device) for each in batches]).float().sub_(spec.mean).div_(spec.std)
+        )
         logits, regressions = model(images)
-        found = self.loss(logits.float(), regressions.float(), batch)
-        return {"loss": found.total, "score": found.score, "box": found.box, "keypoint": found.keypoint}
+        logits, regressions = logits.float(), regressions.float()
+        found = self.loss(logits[:count], regressions[:count], batch)
+        total = found.total
+        if self.retained:
+            with torch.no_grad():
+                expected, places = self.retained.teacher(images[count:])
+            total = total + retain_loss(logits[count:], regressions[count:], expected, places)
+        return {"loss": total, "score": found.score, "box": found.box, "keypoint": found.keypoint}
 
-    def _loader(self, samples: list[Sample], start: int, total: int) -> DataLoader[Any]:
+    def _batches(self, samples: list[Sample], start: int, total: int) -> Iterator[tuple[Batch, ...]]:
+        """What `_losses` takes, for each step. The loaders draw with one seed, so that their inputs have one shape."""
+        if not self.retained:
+            return ((batch,) for batch in self._loader(samples, start, total, self.machine.cache_mb))
+        share = round(self.machine.cache_mb * len(samples) / (len(samples) + len(self.retained.samples)))
+        own = self._loader(samples, start, total, share)
+        others = self._loader(self.retained.samples, start, total, self.machine.cache_mb - share)
+        return zip(own, others, strict=True)
+
+    def _loader(self, samples: list[Sample], start: int, total: int, cache_mb: int) -> DataLoader[Any]:
         config, machine = self.config, self.machine
         quiet = machine.quiet or not self.processes.leads
-        pictures = PictureCache([sample.path for sample in samples], machine.cache_mb, quiet)
+        pictures = PictureCache([sample.path for sample in samples], cache_mb, quiet)
         size = self.network.spec.input_size
         dataset = CropDataset(
             samples,

@@ -87,7 +87,7 @@ def finish(
 ) -> None:
     """Write model.safetensors, model.onnx (checked against PyTorch) and report.json into a run's folder.
 
-    The scores are calibrated on an even choice of the training pictures first, in place; `samples` are those of val. With
+    The scores are calibrated on an even choice of the training pictures first, in place, unless they were retained; `samples` are those of val. With
     a patience it is the best network of the run's evaluations (`history`), else the one given. Where the run started from
     trained weights, the report has their figures on val as "before".
     """
@@ -99,7 +99,8 @@ def finish(
     network.origin = origin_of(network, config, labels)
     chosen = chosen_evenly(train, CALIBRATION_PICTURES)
     known = PictureCache([sample.path for sample in chosen], budget_mb=0, quiet=True)
-    scale, shift = calibrate(network, score_network(network, chosen, known))
+    # What is retained are the scores as well: those of the few pictures that were learnt would calibrate for these alone.
+    scale, shift = (1.0, 0.0) if config.retain else calibrate(network, score_network(network, chosen, known))
     save_weights(network, out / WEIGHTS_OF_RUN)
     pictures = PictureCache([sample.path for sample in samples], budget_mb=1024, quiet=True)
     report = make_report(score_network(network, samples, pictures), resamples=200)
@@ -112,9 +113,8 @@ def finish(
         part.write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
     shown = [image for image in map(pictures.get, range(min(16, len(samples)))) if image is not None]
     export_onnx(network, out / "model.onnx", shown)
-    print(
-        f"{out}: model.safetensors, model.onnx, report.json; calibrated logit = {scale:.3f} * logit {shift:+.3f}"
-    )
+    calibrated = "scores as of --init" if config.retain else f"calibrated logit = {scale:.3f} * logit {shift:+.3f}"
+    print(f"{out}: model.safetensors, model.onnx, report.json; {calibrated}")
     if "before" in about:
         print(f"before ({config.init}): {row_of(about['before']['figures'])}")
     print(row_of(report["figures"]))

@@ -14,10 +14,13 @@ from blazeface.data.check.box_form import box_form_of_some
 from blazeface.data.check.counts import short_form
 from blazeface.data.check.split import sides_warning
 from blazeface.data.check.suspicious import changed_over
+from blazeface.data.even_choice import chosen_evenly
 from blazeface.data.labels import NoLabels
 from blazeface.data.samples import Sample, load_split, split_off
 from blazeface.errors import BlazeFaceError, install_command
+from blazeface.files.heif import HEIC_SUFFIXES, NO_HEIC, heic_library
 from blazeface.files.names import printable
+from blazeface.files.pictures import read_picture
 
 if TYPE_CHECKING:
     from blazeface.data.crops import CropRecipe
@@ -37,6 +40,9 @@ PACKAGES = (
 
 LOCK = "run.lock"
 """Held open and locked for as long as a process trains into the folder."""
+
+TRIED = 20
+"""Pictures of a split that are tried where none can be read."""
 
 LEFT_BY_A_RUN = ("checkpoint.pt", "model.safetensors", "log.csv")
 
@@ -145,7 +151,8 @@ def tell_of_data(train: Sequence[Sample], val: Sequence[Sample], input_size: int
 
 
 def _present(samples: list[Sample], split: str, root: Path, say: Callable[[str], None]) -> list[Sample]:
-    """The samples whose picture files are there."""
+    """The samples whose picture files are there, without HEIC where nothing reads it. Raises BlazeFaceError where none is left, or
+    none of those that are tried can be read."""
     there = [sample for sample in samples if sample.path.is_file()]
     missing = len(samples) - len(there)
     if missing:
@@ -156,7 +163,27 @@ def _present(samples: list[Sample], split: str, root: Path, say: Callable[[str],
                 f"{printable(str(root))}: none of the {len(samples):,} pictures of {split} is there, {shown} for one"
             )
         say(f"{missing:,} of {len(samples):,} pictures of {split} are missing, {shown} for one; left out")
+    heic = [] if heic_library() else [sample for sample in there if sample.path.suffix.lower() in HEIC_SUFFIXES]
+    if heic:
+        sentence = f"{len(heic):,} of {len(samples):,} pictures of {split}: {NO_HEIC}"
+        there = [sample for sample in there if sample.path.suffix.lower() not in HEIC_SUFFIXES]
+        if not there:
+            raise BlazeFaceError(f"{printable(str(root))}: {sentence}")
+        say(f"{sentence}; left out")
+    _try_to_read(there, split)
     return there
+
+
+def _try_to_read(samples: list[Sample], split: str) -> None:
+    """Raise BlazeFaceError where none of TRIED pictures can be read; the first that can ends the search."""
+    faults = []
+    for sample in chosen_evenly(samples, TRIED):
+        try:
+            read_picture(str(sample.path))
+            return
+        except BlazeFaceError as error:
+            faults.append(error)
+    raise BlazeFaceError(f"none of {len(faults)} pictures of {split} that were tried can be read: {faults[0]}")
 
 
 def _refuse_another_run(out: Path) -> None:

@@ -1,4 +1,5 @@
-"""A folder in each format that people have trains for about a minute, and ends with a model that finds the faces of val.
+"""A folder in each format that people have trains for a minute of one core, from random weights, and ends with a model that finds
+faces of val.
 
 `make formats-train` runs it and keeps what it prints in benchmarks/results/formats.txt.
 """
@@ -32,13 +33,14 @@ FACES = Path(__file__).parents[3] / "shared" / "faces"
 TRAIN, VAL = 36, 12
 """Pictures with faces; a twelfth more shows none."""
 
-FOUND = 0.75
-"""Share of the faces of val that the model must find. front-128 finds nearly all of them."""
+FOUND = 0.3
+"""Share of the faces of val that the model must find: after a minute on 36 portraits it is a poor detector, but one. At random it
+finds none."""
 
-EPOCHS = os.environ.get("BLAZEFACE_FORMAT_EPOCHS", "7")
-"""Some 20 steps of 16 crops: a minute with start, report and export, on one core that other work wants as well."""
+EPOCHS = os.environ.get("BLAZEFACE_FORMAT_EPOCHS", "125")
+"""375 steps of 16 crops: with report and export about a minute of one core."""
 
-QUICK = ["--epochs", EPOCHS, "--batch", "16", "--init-share", "0.6", "--workers", "0", "--threads", "1", "--quiet"]
+QUICK = ["--epochs", EPOCHS, "--batch", "16", "--warmup", "50", "--workers", "0", "--threads", "1", "--quiet"]
 SIX = ["right_eye", "left_eye", "nose_tip", "mouth_center", "right_ear", "left_ear"]
 
 
@@ -148,7 +150,7 @@ def test_a_format_trains_to_a_model_that_finds_faces(
     data, run = tmp_path / "data", tmp_path / "run"
     FORMATS[name](data, splits, monkeypatch)
     began, busy = time.monotonic(), time.process_time()
-    flags = ["--data", str(data), "--out", str(run), "--init", "front-128", *QUICK, "--evaluate-every", "99"]
+    flags = ["--data", str(data), "--out", str(run), *QUICK, "--evaluate-every", "1000"]
     assert run_command("train", flags) == 0
     took = f"{time.monotonic() - began:.0f} s ({time.process_time() - busy:.0f} s of one core)"
     train = load_split(data, "train")

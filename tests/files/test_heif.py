@@ -9,7 +9,7 @@ import pytest
 from PIL import Image, features
 
 from blazeface.errors import BlazeFaceError
-from blazeface.files.heif import INSTALL_HEIC
+from blazeface.files.heif import NO_HEIC
 from blazeface.files.pictures import decode_picture, read_picture
 from blazeface.sources.orientation import upright
 
@@ -92,7 +92,7 @@ def test_without_its_library_a_heic_is_named_with_what_to_install(monkeypatch: p
         monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(BlazeFaceError) as caught:
         read_picture(str(HEIC))
-    assert str(caught.value) == f"{HEIC}: HEIC pictures need a library more: {INSTALL_HEIC}"
+    assert str(caught.value) == f"{HEIC}: {NO_HEIC}"
 
 
 def test_a_damaged_heic_is_one_sentence(tmp_path: Path) -> None:

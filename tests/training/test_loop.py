@@ -132,8 +132,8 @@ def test_the_averaged_network_is_the_one_that_is_scored(tiny_data: Path, tmp_pat
 def test_gradients_do_not_add_up_over_steps(tiny_data: Path) -> None:
     """The same batch twice, without a step between that moves anything, leaves the same gradients."""
     trainer = start(TrainConfig(epochs=1, batch=8, clip=1e6))
-    batch = next(iter(trainer._loader(load_split(tiny_data, "train"), 0, 3)))
-    task = Task(3, 3, lambda start: [batch], trainer._losses, save=lambda ended: None, log=lambda row: None)
+    batch = next(iter(trainer._loader(load_split(tiny_data, "train"), 0, 3, 64)))
+    task = Task(3, 3, lambda start: [(batch,)], trainer._losses, save=lambda ended: None, log=lambda row: None)
     norms = []
     for _ in range(2):
         trainer._step(task, trainer.network, batch, 0.0)

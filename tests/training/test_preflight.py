@@ -17,6 +17,8 @@ from blazeface.cli.main import run_command
 from blazeface.cli.train import add_arguments
 from blazeface.data.samples import load_split, split_off
 from blazeface.errors import BlazeFaceError
+from blazeface.files.heif import NO_HEIC
+from blazeface.training import preflight
 from blazeface.training.preflight import LOCK, claimed, load_data, require_batch, require_packages
 from blazeface.training.runs.data_flags import keep_data_flags, restore_data_flags
 
@@ -74,6 +76,37 @@ def test_missing_pictures_are_drawn_around_from_the_start(data: Path) -> None:
     (sentence,) = said
     assert sentence.startswith("9 of 10 pictures of train are missing, ") and sentence.endswith("left out")
     assert "drawn/0.jpg" in sentence
+
+
+def test_heic_that_nothing_reads_is_one_sentence(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some pictures of a phone are left out; where all are, the run is refused with what to install."""
+    monkeypatch.setattr(preflight, "heic_library", lambda: None)
+    labels = data / "wider_face_split" / "wider_face_train_bbx_gt.txt"
+    images = data / "WIDER_train" / "images" / "drawn"
+    for count in (4, 10):
+        for i in range(count):
+            (images / f"{i}.heic").write_bytes(b"\0\0\0\x18ftypheic" + bytes(200))
+        names = [f"{i}.heic" if i < count else f"{i}.jpg" for i in range(10)]
+        labels.write_text("".join(f"drawn/{name}\n1\n20 20 60 60 0 0 0 0 0 0\n" for name in names))
+        said: list[str] = []
+        sentence = f"{count} of 10 pictures of train: {NO_HEIC}"
+        if count < 10:
+            train, _ = load_data(data, None, said.append)
+            assert len(train) == 6 and len(said) == 1
+            assert said[0].startswith(sentence) and said[0].endswith("left out")
+        else:
+            assert sentence in refusal(capsys, "--data", str(data), "--out", str(tmp_path / "o"))
+
+
+def test_pictures_none_of_which_can_be_read(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for path in (data / "WIDER_train").rglob("*.jpg"):
+        path.write_bytes(b"broken")
+    said = refusal(capsys, "--data", str(data), "--out", str(tmp_path / "o"))
+    assert "none of 10 pictures of train that were tried can be read: " in said and "0.jpg: not a picture" in said
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")

@@ -14,8 +14,8 @@ from blazeface.files.names import printable
 from blazeface.files.staged import write_text
 
 FILE = "data.json"
-FLAGS = ("data", "regions", "val_split", "format", "category")
-PATHS = ("data", "regions")
+FLAGS = ("data", "regions", "retain", "val_split", "format", "category")
+PATHS = ("data", "regions", "retain")
 
 
 def keep_data_flags(args: argparse.Namespace, out: Path) -> None:

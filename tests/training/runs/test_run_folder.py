@@ -169,7 +169,7 @@ def test_keypoints_are_mapped_by_name(tiny_data: Path) -> None:
     assert point_columns(small_network().spec.keypoint_names) is None
     assert point_columns(five) == [0, 1, 2, -1, 5]
     run = trainer(CONFIG)
-    batch = next(iter(run._loader(load_split(tiny_data, "train"), 0, 3)))
+    batch = next(iter(run._loader(load_split(tiny_data, "train"), 0, 3, 64)))
     batch.visibility[:] = 2
     mapped = with_points(batch, point_columns(five))
     assert mapped.keypoints.shape[2:] == (5, 2)
