@@ -65,7 +65,7 @@ class Recipe:
 
 
 RECIPES = {
-    "advised": Recipe(("--epochs", "20"), 0.3, retained=True),
+    "advised": Recipe(("--epochs", "20"), 0.4, retained=True),
     "own pictures alone": Recipe(("--epochs", "20"), 0.6),
     "tuned weights alone": Recipe(("--epochs", "20")),
     "with ordinary pictures": Recipe(("--epochs", "10"), 0.6, mixed=True),
@@ -97,7 +97,9 @@ def main() -> None:
     result: dict[str, Any] = json.loads(args.out.read_text("utf-8")) if args.out.is_file() else {}
     result |= {"start": START, "others": OTHERS}
     rows = result.setdefault("kinds", {}).setdefault(args.kind, {})
-    rows |= {"train": own, "before": measured(model_path(START, "torch"), parts)}
+    rows["train"] = own
+    if "before" not in rows:
+        rows["before"] = measured(model_path(START, "torch"), parts)
     for name in args.recipe:
         recipe = RECIPES[name]
         row = rows.setdefault("recipes", {}).setdefault(name, {})

@@ -192,7 +192,11 @@ def _train(
         return 130
     if processes.leads:
         labels = LabelsSeen(**trainer.data)
-        finish(trainer.ema.network, config, trainer.history, labels, samples, val, out)
+        try:
+            finish(trainer.ema.network, config, trainer.history, labels, samples, val, out)
+        except KeyboardInterrupt:
+            _say(f"interrupted when the training was over; --resume {out} writes the files that it ends with")
+            return 130
     return 0
 
 

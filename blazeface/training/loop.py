@@ -122,7 +122,7 @@ class Trainer(Generic[Network]):
             disable=True if machine.quiet or not processes.leads else None,
         )
         meter = Meter()
-        ended = self.step >= total or processes.any(task.ended())
+        ended, stop = self.step >= total or processes.any(task.ended()), False
         with stop_signals() as stopped, one_sentence_errors(saved_state), ExitStack() as closing:
             closing.callback(task.close)
             for batch in task.batches(self.step) if not ended else ():
@@ -157,7 +157,7 @@ class Trainer(Generic[Network]):
                 if stop or ended:
                     break
         bar.close()
-        return ended
+        return ended and not stop  # also where the signal came with the last step: what follows may take long
 
     def _step(self, task: Task, model: nn.Module, batch: Any, rate: float) -> Mapping[str, Tensor]:
         for group in self.optimizer.param_groups:

@@ -19,6 +19,7 @@ from blazeface.backends.onnx_backend import OnnxBackend
 from blazeface.cli.main import run_command
 from blazeface.models.network import build
 from blazeface.models.weights import load_weights, save_weights
+from blazeface.training import finish, preflight
 from blazeface.training.checkpoint import load_checkpoint, save_checkpoint
 from blazeface.training.log import read_rows
 
@@ -213,3 +214,40 @@ def test_the_network_of_init_tells_what_is_trained(
     assert run_command("train", go_on) == 0
     assert capsys.readouterr().out.count("fills the input of 96 px") == 2
     assert json.loads((out / "config.json").read_text())["model"] == "mine"
+
+
+@pytest.mark.parametrize("phase", ["calibrate", "make_report"])
+def test_ctrl_c_when_the_training_is_over(
+    tiny_data: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    phase: str,
+) -> None:
+    """Nothing is lost: resuming writes what the run ends with, without a step more."""
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    out = tmp_path / "run"
+    with monkeypatch.context() as patch:
+        patch.setattr(finish, phase, interrupted)
+        assert run_command("train", ["--data", str(tiny_data), "--out", str(out), "--epochs", "1", *QUICK]) == 130
+    assert f"interrupted when the training was over; --resume {out}" in capsys.readouterr().err
+    before = (out / "checkpoint.pt").read_bytes()
+    assert not (out / "model.onnx").exists() and not list(out.rglob("*.part*"))
+    assert run_command("train", ["--resume", str(out), "--workers", "0", "--threads", "1", "--quiet"]) == 0
+    assert {"model.safetensors", "model.onnx", "report.json"} <= {path.name for path in out.iterdir()}
+    assert (out / "checkpoint.pt").read_bytes() == before
+
+
+def test_ctrl_c_before_the_first_step_leaves_no_folder(
+    tiny_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(preflight, "short_form", interrupted)
+    assert run_command("train", ["--data", str(tiny_data), "--out", str(tmp_path / "run"), *QUICK]) == 130
+    assert capsys.readouterr().err.endswith("interrupted\n")
+    assert not (tmp_path / "run").exists()

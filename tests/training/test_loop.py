@@ -136,7 +136,23 @@ def test_gradients_do_not_add_up_over_steps(tiny_data: Path) -> None:
     task = Task(3, 3, lambda start: [(batch,)], trainer._losses, save=lambda ended: None, log=lambda row: None)
     norms = []
     for _ in range(2):
-        trainer._step(task, trainer.network, batch, 0.0)
+        trainer._step(task, trainer.network, (batch,), 0.0)
         gradients = [p.grad.flatten() for p in trainer.network.parameters() if p.grad is not None]
         norms.append(float(torch.cat(gradients).norm()))
     assert norms[1] == pytest.approx(norms[0], rel=1e-3)
+
+
+def test_a_signal_in_the_last_evaluation_stops_there(tiny_data: Path, tmp_path: Path) -> None:
+    """What follows the last step (calibration, report, export) may take long, so it is left to the run that goes on."""
+
+    def score(_: BlazeFace) -> dict[str, float]:
+        signal.raise_signal(signal.SIGINT)
+        return {"AP": 0.5}
+
+    config, samples = TrainConfig(epochs=1, batch=8, warmup=2), load_split(tiny_data, "train")
+    assert not start(config).train(samples, tmp_path, score)
+    checkpoint = load_checkpoint(tmp_path)
+    assert checkpoint.ended and checkpoint.step == 3
+    again = start(config)
+    again.restore(checkpoint)
+    assert again.train(samples, tmp_path, no_score)
