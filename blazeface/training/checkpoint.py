@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -79,15 +80,18 @@ def write_state(data: dict[str, Any], weights: tuple[str, ...], path: Path) -> N
                 f"{path}: not written: {broken} is no longer finite at step {data['step']}: try a lower --learning-rate;"
                 " the checkpoint before it, if there is one, is kept"
             )
+    content = (
+        io.BytesIO()
+    )  # torch, which writes into a file itself, does not say what is wrong with a disk that is full
+    torch.save(data, content)
     try:
         with staged_file(path) as part, part.open("wb") as file:
-            torch.save(data, file)
+            file.write(content.getbuffer())
             file.flush()
             os.fsync(file.fileno())
-    except (OSError, RuntimeError) as error:  # torch tells of a full disk as a RuntimeError
-        reason = (error.strerror if isinstance(error, OSError) else None) or str(error).splitlines()[0]
+    except OSError as error:
         raise BlazeFaceError(
-            f"{path}: cannot be written: {reason}; the checkpoint before it, if there is one, is kept"
+            f"{path}: cannot be written: {error.strerror or error}; the checkpoint before it, if there is one, is kept"
         ) from error
 
 

@@ -32,18 +32,21 @@ def test_round_trip(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoint.pt"]
 
 
-def test_a_failed_write_leaves_the_good_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_write_leaves_the_good_one_and_says_why(tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource")  # POSIX
     save_checkpoint(make_checkpoint(), tmp_path)
     good = (tmp_path / "checkpoint.pt").read_bytes()
-
-    def fail(data: object, file: object) -> None:
-        raise OSError("disk full")
-
-    monkeypatch.setattr(torch, "save", fail)
-    with pytest.raises(
-        BlazeFaceError, match=r"checkpoint\.pt: cannot be written: disk full; the checkpoint before it"
-    ):
-        save_checkpoint(make_checkpoint(), tmp_path)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        resource.setrlimit(
+            resource.RLIMIT_FSIZE, (100_000, limits[1])
+        )  # what no longer fits on a disk that is full
+        with pytest.raises(
+            BlazeFaceError, match=r"checkpoint\.pt: cannot be written: File too large; the checkpoint before it"
+        ):
+            save_checkpoint(make_checkpoint(), tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert (tmp_path / "checkpoint.pt").read_bytes() == good
     assert len(list(tmp_path.iterdir())) == 1
 
