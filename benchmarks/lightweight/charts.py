@@ -74,14 +74,14 @@ def convolutions(times: Mapping[str, Mapping[str, float]]) -> Figure:
                 gains = [speedup(times, runtime, kernel, side, channels) for channels in CHANNELS]
                 axis.plot(CHANNELS, gains, "o-", label=f"{side} x {side}")
             fewer = [multiplications(kernel, channels) for channels in CHANNELS]
-            axis.plot(CHANNELS, fewer, "--", color="tab:gray", label="multiplications")
+            axis.plot(CHANNELS, fewer, "--", color="tab:gray", label="by multiplications")
             axis.axhline(1, color="black", linewidth=0.8)
             axis.set(xscale="log", yscale="log", title=f"{kernel} x {kernel}, {runtime}")
             axis.set_xticks(CHANNELS, [str(channels) for channels in CHANNELS], minor=False)
             axis.minorticks_off()
             axis.set_yticks([0.5, 1, 2, 4, 8, 16], ["0.5", "1", "2", "4", "8", "16"])
             axis.grid(alpha=0.3)
-        line[0].set_ylabel("dense / separable")
+        line[0].set_ylabel("times as fast as dense")
     for axis in rows[-1]:
         axis.set_xlabel("channels")
     figure.legend(*rows[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=len(SIDES) + 1)

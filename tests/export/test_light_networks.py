@@ -31,8 +31,15 @@ SHALLOW = [spec.name for spec in LIGHT_FAMILY if spec.name != "xception-aligned-
 
 
 def seen(network: BlazeFace) -> BlazeFace:
-    """Batch norms that have seen something, heads that answer to what they see."""
+    """Batch norms with the statistics of an input, heads that answer to what they see.
+
+    With the usual momentum the norms would hold a tenth of these statistics, and ShuffleNet's logits reach 2,200 in place of 10,
+    of which float32 keeps no 1e-4.
+    """
     size = network.spec.input_size
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.momentum = 1.0
     with torch.no_grad():
         network(torch.randn(4, 3, size, size))
         for head in network.score_heads:

@@ -139,6 +139,16 @@ def test_each_learns(name: str) -> None:
     assert losses[-1] < losses[0]
 
 
+@pytest.mark.parametrize("version", ["1.0", "1.1"])
+def test_the_last_relu_of_a_fresh_squeezenet_passes_every_class_on(version: str) -> None:
+    """A class whose logits are zero for all pictures gets no gradient; with all ten silent, the loss stays at ln 10."""
+    torch.manual_seed(0)
+    network = squeezenet(10, version).eval()
+    with torch.no_grad():
+        logits = network(torch.randn(4, 3, 32, 32))
+    assert logits.min() > 0
+
+
 def test_an_unknown_name_is_told_the_known_ones() -> None:
     with pytest.raises(BlazeFaceError, match=r"unknown classifier 'resnet'.*squeezenet-1\.0"):
         build_classifier("resnet")
