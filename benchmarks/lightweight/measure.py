@@ -31,7 +31,7 @@ from benchmarks.lightweight.files import (
 )
 from benchmarks.lightweight.latency import latencies
 from benchmarks.lightweight.minute import minutes
-from benchmarks.lightweight.tables import FAMILY, WRITTEN, write_tables
+from benchmarks.lightweight.tables import FAMILY, MINUTES, WRITTEN, write_tables
 from blazeface.models.light.segmenters import SEGMENTERS
 from tools.ship_small import refine_report
 
@@ -111,8 +111,7 @@ def _classify(args: argparse.Namespace) -> None:
 def _minute(args: argparse.Namespace) -> None:
     path = args.results / "minute.json"
     done = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
-    names = (*FAMILY, *(name for name in WRITTEN if name not in FAMILY), "xception-aligned-128")
-    for rows in minutes(args.data, args.runs, names, done, args.seconds, args.threads):
+    for rows in minutes(args.data, args.runs, MINUTES, done, args.seconds, args.threads):
         _write(path, rows)
 
 

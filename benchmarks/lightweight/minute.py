@@ -31,10 +31,9 @@ from blazeface.export import auxiliary
 from blazeface.export.formats.onnx import export_onnx
 from blazeface.export.formats.tflite import export_tflite
 from blazeface.files.pictures import read_picture
-from blazeface.models.light.classifiers import CLASSIFIERS, build_classifier
-from blazeface.models.light.segmenters import SEGMENT_SIZE, SEGMENTERS
+from blazeface.models.light.classifiers import build_classifier
+from blazeface.models.light.segmenters import SEGMENT_SIZE
 from blazeface.models.network import build
-from blazeface.models.refine import KINDS
 from blazeface.training.config import TrainConfig
 from blazeface.training.faces import train_in_folder
 from blazeface.training.loop import Machine, Model, Task, Trainer
@@ -55,21 +54,24 @@ Train = Callable[[str, Path], dict[str, float]]
 
 
 def minutes(
-    data: Path, runs: Path, detectors: tuple[str, ...], done: list[Row], seconds: float, threads: int
+    data: Path, runs: Path, networks: Mapping[str, Sequence[str]], done: list[Row], seconds: float, threads: int
 ) -> Iterator[list[Row]]:
-    """Yields `done` and what was added to it, network after network, so that it can be written each time."""
+    """Yields `done` and what was added to it, network after network, so that it can be written each time.
+
+    networks: names by task.
+    """
     torch.set_num_threads(threads)
     samples = load_split(data, "train")[:PICTURES]
     there = {(row["task"], row["network"]) for row in done}
     rows = list(done)
-    tasks: tuple[tuple[str, Sequence[str], Train], ...] = (
-        ("detector", detectors, lambda name, out: _detector(name, samples, out)),
-        ("segment", SEGMENTERS, lambda name, out: _segmenter(name, samples, out)),
-        ("refine", KINDS, lambda name, out: _refine(name, samples, out)),
-        ("classify", tuple(CLASSIFIERS), lambda name, out: _classifier(name, runs, out)),
-    )
-    for task, names, train in tasks:
-        for name in names:
+    tasks: dict[str, Train] = {
+        "detector": lambda name, out: _detector(name, samples, out),
+        "segment": lambda name, out: _segmenter(name, samples, out),
+        "refine": lambda name, out: _refine(name, samples, out),
+        "classify": lambda name, out: _classifier(name, runs, out),
+    }
+    for task, train in tasks.items():
+        for name in networks[task]:
             if (task, name) in there:
                 continue
             with tempfile.TemporaryDirectory() as out, ended_after(seconds) as seen:

@@ -11,15 +11,25 @@ from pathlib import Path
 from statistics import mean
 
 from benchmarks.lightweight.charts import draw_charts
-from benchmarks.lightweight.classifiers import PUBLISHED, label
+from benchmarks.lightweight.classifiers import CLASSIFIED, PUBLISHED, label
 from benchmarks.lightweight.figures import MISSING, RUNTIMES, Found, milliseconds, time_cell
 from benchmarks.lightweight.lessons import convolutions, learnt, unpaid
 from benchmarks.lightweight.task_tables import lighten, own, refine, residual, segment, segment_trial
+from blazeface.models.light.classifiers import CLASSIFIERS
+from blazeface.models.light.segmenters import SEGMENTERS
+from blazeface.models.refine import KINDS
 
 FAMILY = ("paper-128", "squeezenet-128", "mobilenet-v1-128", "mobilenet-v2-128", "shufflenet-128", "xception-128")
 ALIGNED = ("xception-aligned-16", "xception-aligned-8")
 SMALL_PICTURES = ("shufflenet-32-g2", "shufflenet-32-g3")
 WRITTEN = ("paper-128", "dense-middle-128")
+MINUTES: dict[str, tuple[str, ...]] = {
+    "detector": (*FAMILY, "dense-middle-128", "xception-aligned-128"),
+    "segment": SEGMENTERS,
+    "refine": KINDS,
+    "classify": tuple(CLASSIFIERS),
+}
+"""By task: the networks that train for a minute each."""
 
 
 def write_tables(results: Path, doc: Path) -> None:
@@ -111,7 +121,9 @@ def classifiers(found: Found) -> str:
         f"{first['train_pictures']:,} pictures to learn from, {first['val_pictures']:,} to score on, {first['size']} x"
         f" {first['size']}, seed {first['seed']}.",
     ]
-    return "\n".join(rows)
+    there = {(row["network"], row["width"]) for row in found["classifiers"]}
+    missing = [label(name, width) for name, width in CLASSIFIED if (name, width) not in there]
+    return "\n".join([*rows, *_not_yet(missing)])
 
 
 def minute(found: Found) -> str:
@@ -129,7 +141,9 @@ def minute(found: Found) -> str:
             f"| {row['task']} | {row['network']} | {row['seconds']:.0f} | {row['steps']:,} | {first:.3g}, {last:.3g} |"
             f" {' | '.join(gaps)} |"
         )
-    return "\n".join(rows)
+    there = {(row["task"], row["network"]) for row in found["minute"]}
+    missing = [f"{task} {name}" for task, names in MINUTES.items() for name in names if (task, name) not in there]
+    return "\n".join([*rows, *_not_yet(missing)])
 
 
 def separable(found: Found) -> str:
@@ -233,6 +247,11 @@ def _spread(runs: list[Found], column: str) -> str:
     if not values:
         return ""
     return f"{mean(values):.3f}" + (f" ± {(max(values) - min(values)) / 2:.3f}" if len(values) > 1 else "")
+
+
+def _not_yet(names: list[str]) -> list[str]:
+    """What a table says below its rows of networks that it should have and has not."""
+    return ["", f"Not trained yet: {', '.join(names)}."] if names else []
 
 
 def machine(found: Found) -> str:

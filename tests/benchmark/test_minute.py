@@ -12,7 +12,7 @@ import torch
 from small_network import small_network
 
 from benchmarks.lightweight.minute import FEW, ended_after
-from benchmarks.lightweight.tables import TABLES
+from benchmarks.lightweight.tables import MINUTES, TABLES
 from blazeface.data.face_masks import MaskedPictures
 from blazeface.models.network import BlazeFace
 from blazeface.training.config import TrainConfig
@@ -72,7 +72,8 @@ def test_a_row_of_the_table() -> None:
         "loss": [2.5, 0.75],
         "differences": {"onnx": 2e-6, "tflite": 1e-5},
     }
-    assert (
-        TABLES["minute"]({"minute": [row]}).splitlines()[2]
-        == "| detector | x | 60 | 1,234 | 2.5, 0.75 | 2e-06 | 1e-05 |"
-    )
+    lines = TABLES["minute"]({"minute": [row]}).splitlines()
+    assert lines[2] == "| detector | x | 60 | 1,234 | 2.5, 0.75 | 2e-06 | 1e-05 |"
+    assert lines[4].startswith("Not trained yet: detector paper-128, ") and lines[4].endswith("classify xception.")
+    rows = [{**row, "task": task, "network": name} for task, names in MINUTES.items() for name in names]
+    assert len(rows) == 23 and "Not trained yet" not in TABLES["minute"]({"minute": rows})
