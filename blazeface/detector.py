@@ -24,7 +24,7 @@ from blazeface.errors import BlazeFaceError, PictureError
 from blazeface.files.checksum import verify_checksum
 from blazeface.files.picture_input import ImageLike, as_bgr
 from blazeface.geometry import Floats, Image, Letterbox, letterbox_image
-from blazeface.search import TILE_SIDE, Candidates, MinFace, Reduce, View, check_min_face, union, views
+from blazeface.search import TILE_SIDE, Candidates, MinFace, Reduce, View, check_min_face, faintest, union, views
 from blazeface.spec import NAMED_SPECS, ModelSpec
 
 WEIGHTS = Path(__file__).parent / "weights"
@@ -214,10 +214,12 @@ class FaceDetector:
 
     def detect_in(self, image: Image, chosen: Sequence[View]) -> Detections:
         """Faces of a BGR uint8 picture (H, W, 3) in some of its views, at least one."""
-        return to_detections(*union(self._candidates(image, chosen), self.spec.blend_iou, self._reduce))
+        parts = self._candidates(image, chosen, faintest(self.score_threshold))
+        return to_detections(*union(parts, self.spec.blend_iou, self._reduce, self.score_threshold))
 
-    def _candidates(self, image: Image, chosen: Sequence[View]) -> Iterator[tuple[View, Candidates]]:
-        """Each view with its candidates in pixels of the picture; views of the same shape run together."""
+    def _candidates(self, image: Image, chosen: Sequence[View], least: float) -> Iterator[tuple[View, Candidates]]:
+        """Each view with its candidates from a score of `least` up, in pixels of the picture; views of the same shape
+        run together."""
         waiting = iter(sorted(chosen, key=lambda view: view.shape))
         for shape, group in groupby(waiting, key=lambda view: view.shape):
             centers = _centers(self.spec, shape)
@@ -226,9 +228,7 @@ class FaceDetector:
                 tensors = [tensor for tensor, _ in prepared]
                 logits, regressions = self._run(tensors[0][None] if len(tensors) == 1 else np.stack(tensors))
                 for i, (view, (_, letterbox)) in enumerate(zip(some, prepared, strict=True)):
-                    boxes, scores, keypoints = candidates(
-                        logits[i], regressions[i], self.spec, centers, self.score_threshold
-                    )
+                    boxes, scores, keypoints = candidates(logits[i], regressions[i], self.spec, centers, least)
                     boxes, keypoints = to_picture(boxes, keypoints, letterbox, self.spec)
                     corner = np.array([view.left, view.top], boxes.dtype)
                     yield view, (boxes + np.tile(corner, 2), scores, keypoints + corner)

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blazeface.errors import BlazeFaceError
-from blazeface.geometry import Floats, Image, box_area, fitting_scale
+from blazeface.geometry import Floats, Image, box_area, box_iou, fitting_scale
 from blazeface.spec import ModelSpec
 
 MinFace = float | str | None
@@ -68,6 +68,14 @@ SAME_POINTS, SAME_SCORE = 0.4, 0.5
 """Mean distance between the keypoints of two boxes, in sizes of the smaller, below which they are one face, and the score that
 the better needs for that: of two unsure boxes either may be the right one. Two levels may see a face so differently large
 that the overlap of their boxes does not tell; the keypoints of neighbours lie further apart."""
+
+FAINT, USUAL_SUPPORT = 0.05, 3.0
+"""Score from which a candidate supports a face that it overlaps, and how many supporters leave a face's score as it is: of two
+faces with the same best score the one that more candidates agree on is more likely real, as with the neighbours that
+Viola and Jones's detector counts. Chosen by `benchmarks.search.support`."""
+
+ROWS = 256
+"""Faces whose overlaps with all candidates are computed at once, which bounds the memory."""
 
 MOST_CANDIDATES = 20_000
 """Candidates of all views that are looked at, best first; only a score threshold near zero gives more."""
@@ -212,11 +220,15 @@ def _up(length: float, multiple: int) -> int:
     return max(1, math.ceil(length / multiple - 1e-6)) * multiple
 
 
-def union(parts: Iterable[tuple[View, Candidates]], blend_iou: float, reduce: Reduce) -> Candidates:
+def union(
+    parts: Iterable[tuple[View, Candidates]], blend_iou: float, reduce: Reduce, score_threshold: float = 0.0
+) -> Candidates:
     """The faces of a picture, best first, from the candidates of its views, in pixels of the picture.
 
-    Candidates that a view is not trusted for are left out; the others of all views are reduced together, so that
-    what several views saw is one face; of faces with the same keypoints (SAME_POINTS) the best is kept if it is sure.
+    parts: candidates with scores from `faintest(score_threshold)` up. Those that a view is not trusted for are left out; the
+    others of all views are reduced together, so that what several views saw is one face. Its score is then weighed by
+    how many candidates support it (`supported`); of faces with the same keypoints (SAME_POINTS) the best is kept if it
+    is sure; and those below score_threshold are left out.
     """
     taken = [
         [column[mask] for column in candidates]
@@ -227,7 +239,31 @@ def union(parts: Iterable[tuple[View, Candidates]], blend_iou: float, reduce: Re
     if len(scores) > MOST_CANDIDATES:
         best = np.argsort(-scores, kind="stable")[:MOST_CANDIDATES]
         boxes, scores, keypoints = boxes[best], scores[best], keypoints[best]
-    return without_twins(*reduce(boxes, scores, keypoints, blend_iou))
+    faces, best_scores, points = reduce(boxes, scores, keypoints, blend_iou)
+    weighed = supported(faces, best_scores, boxes, scores, blend_iou)
+    order = np.argsort(-weighed, kind="stable")
+    order = order[weighed[order] >= score_threshold]
+    return without_twins(faces[order], weighed[order], points[order])
+
+
+def faintest(score_threshold: float) -> float:
+    """The score from which `union` is to be given candidates, for faces from score_threshold up."""
+    return min(FAINT, score_threshold)
+
+
+def supported(faces: Floats, best: Floats, boxes: Floats, scores: Floats, iou: float) -> Floats:
+    """Scores (M,) of faces (M, 4) whose best candidates score `best` (M,), weighed by their support.
+
+    A face's support is the sum of the scores of the candidates, boxes (N, 4) with scores (N,) from FAINT up, that overlap it
+    by more than iou, over its best score, and 1 at least: N equally sure candidates are a support of N. The odds of the
+    best score are multiplied by support / USUAL_SUPPORT.
+    """
+    counted = scores >= FAINT
+    boxes, scores = boxes[counted], scores[counted]
+    sums = [(box_iou(faces[i : i + ROWS], boxes) > iou) @ scores for i in range(0, len(faces), ROWS)]
+    support = np.maximum(np.concatenate([best[:0], *sums]) / best, 1)
+    weighed: Floats = best * support / (best * support + USUAL_SUPPORT * (1 - best))
+    return weighed
 
 
 def without_twins(boxes: Floats, scores: Floats, keypoints: Floats) -> Candidates:

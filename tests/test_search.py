@@ -28,7 +28,9 @@ from blazeface.search import (
     View,
     base_shape,
     check_min_face,
+    faintest,
     smallest_face,
+    supported,
     union,
     views,
     without_twins,
@@ -144,7 +146,8 @@ def test_a_large_min_face_needs_no_more_than_the_base_view() -> None:
 
 
 def slow_union(parts: Sequence[tuple[View, Any]], iou: float) -> list[tuple[list[float], float]]:
-    """A second implementation, face by face: what each view is trusted for, the best one left, its overlaps averaged."""
+    """A second implementation, face by face: what each view is trusted for, the best one left, its overlaps averaged, its
+    odds times its supporters over three."""
     pool = []
     for view, (boxes, scores, _) in parts:
         for box, score in zip(boxes.tolist(), scores.tolist(), strict=True):
@@ -159,6 +162,7 @@ def slow_union(parts: Sequence[tuple[View, Any]], iou: float) -> list[tuple[list
             if clear and view.smallest <= size <= view.largest:
                 pool.append((score, box))
     pool.sort(key=lambda entry: -entry[0])
+    everything = list(pool)
     faces = []
     while pool:
         best = pool[0][1]
@@ -170,6 +174,12 @@ def slow_union(parts: Sequence[tuple[View, Any]], iou: float) -> list[tuple[list
         total = sum(score for score, _ in group)
         faces.append(([sum(s * b[i] for s, b in group) / total for i in range(4)], group[0][0]))
         pool = rest
+    weighed = []
+    for box, score in faces:
+        near = [s for s, b in everything if s >= 0.05 and box_iou(np.array([box]), np.array([b]))[0, 0] > iou]
+        odds = score / (1 - score) * max(sum(near) / score, 1) / 3
+        weighed.append((box, odds / (1 + odds)))
+    faces = sorted(weighed, key=lambda face: -face[1])
     kept: list[tuple[list[float], float]] = []
     for face in faces:  # all keypoints of these lie in the middle of their box
         near = (
@@ -211,7 +221,7 @@ def test_the_union_is_what_a_slow_one_gives(parts: list[tuple[View, Any]]) -> No
     expected = slow_union(parts, 0.5)
     assert len(boxes) == len(scores) == len(keypoints) == len(expected)
     for box, score, (slow_box, slow_score) in zip(boxes, scores, expected, strict=True):
-        assert score == slow_score
+        assert score == pytest.approx(slow_score, rel=1e-9)
         np.testing.assert_allclose(box, slow_box, atol=1e-6)
 
 
@@ -224,7 +234,8 @@ def test_a_face_on_a_seam_is_one_face_and_neighbours_stay_two() -> None:
     whole = np.array([[71.0, 20, 91, 40], [85, 60, 105, 80]]), np.array([0.7, 0.9]), points
     boxes, scores, _ = union([(left, seen), (right, whole)], 0.5, hard_nms)
     assert boxes.tolist() == [[70, 20, 90, 40], [85, 60, 105, 80]]
-    assert scores.tolist() == [0.9, 0.9]
+    # Odds of 9, supported by 1.6 / 0.9 candidates and by the whole one alone, over the usual three.
+    np.testing.assert_allclose(scores, [5.333333 / 6.333333, 3 / 4], rtol=1e-6)
     # Two faces that overlap by a third are two.
     points = np.repeat([[[20.0, 20.0]], [[40.0, 20.0]]], 6, axis=1)
     pair = np.array([[0.0, 0, 40, 40], [20, 0, 60, 40]]), np.array([0.9, 0.8]), points
@@ -261,18 +272,72 @@ def test_a_face_before_another_and_faces_without_keypoints_stay() -> None:
     assert len(without_twins(boxes, scores, np.zeros((2, 0, 2)))[0]) == 2
 
 
+def test_a_score_is_weighed_by_the_candidates_that_support_it() -> None:
+    """Literal values: odds of a best score of .5 are 1, of .8 are 4; three equal candidates leave a score as it is."""
+    faces = np.array([[0.0, 0, 10, 10], [50, 50, 60, 60], [90, 90, 100, 100]])
+    boxes = np.concatenate([faces[[0]].repeat(3, axis=0), faces[[1]], faces[[2]].repeat(12, axis=0)])
+    scores = np.array([0.5] * 3 + [0.8] + [0.5] * 12)
+    weighed = supported(faces, np.array([0.5, 0.8, 0.5]), boxes, scores, 0.5)
+    np.testing.assert_allclose(weighed, [1 / 2, 4 / 7, 4 / 5])
+
+
+def test_faint_candidates_far_ones_and_ties_support_nothing() -> None:
+    face = np.array([[0.0, 0, 10, 10]])
+    alone = supported(face, np.array([0.6]), face, np.array([0.6]), 0.5)
+    boxes = np.array([[0.0, 0, 10, 10], [0, 0, 10, 10], [6, 0, 16, 10], [0, 0, 10, 5]])
+    among = supported(
+        face, np.array([0.6]), boxes, np.array([0.6, 0.04, 0.9, 0.9]), 0.5
+    )  # the last overlaps by .5
+    assert alone.tolist() == among.tolist()
+    assert supported(face, np.array([1.0]), face, np.array([1.0]), 0.5).tolist() == [1.0]
+    assert supported(face, np.array([0.03]), face, np.array([0.03]), 0.5)[0] == pytest.approx(0.0102, abs=1e-4)
+
+
+def test_the_overlaps_of_many_faces_in_parts_are_those_of_all_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    import blazeface.search as module
+
+    rng = np.random.default_rng(4)
+    corner = rng.uniform(0, 90, (500, 2))
+    boxes, scores = np.concatenate([corner, corner + 10], axis=1), rng.uniform(0.01, 1, 500)
+    expected = supported(boxes[:300], scores[:300], boxes, scores, 0.3)
+    monkeypatch.setattr(module, "ROWS", 7)
+    np.testing.assert_allclose(supported(boxes[:300], scores[:300], boxes, scores, 0.3), expected, rtol=1e-12)
+    assert supported(boxes[:0], scores[:0], boxes, scores, 0.3).shape == (0,)
+
+
+def test_a_threshold_leaves_faces_out_and_changes_no_other() -> None:
+    view = View(0, 0, 200, 200, (128, 128))
+    points = np.repeat([[[20.0, 20.0]], [[22.0, 20.0]], [[120.0, 120.0]]], 6, axis=1)
+    seen = np.array([[0.0, 0, 40, 40], [2, 0, 42, 40], [100, 100, 140, 140]]), np.array([0.9, 0.4, 0.6]), points
+    every = union([(view, seen)], 0.5, blend)
+    sure = union([(view, seen)], 0.5, blend, 0.5)
+    assert len(every[0]) == 2
+    assert [column[:1].tolist() for column in every] == [column.tolist() for column in sure]
+    assert faintest(0.5) == 0.05
+    assert faintest(0.02) == 0.02
+
+
 # The detector.
 
 
-def test_the_union_of_one_view_is_plain_detection() -> None:
+def test_a_higher_threshold_of_a_search_only_leaves_faces_out() -> None:
     image = read_picture(str(ASTRONAUT))
-    plain, search = FaceDetector(), FaceDetector(min_face=400)
+    some = FaceDetector(score_threshold=0.05, min_face=16).detect(image)
+    sure = FaceDetector(score_threshold=0.6, min_face=16).detect(image)
+    assert len(some) > len(sure) == 1
+    kept = some[some.scores >= 0.6]
+    assert (kept.boxes.tolist(), kept.scores.tolist()) == (sure.boxes.tolist(), sure.scores.tolist())
+
+
+def test_the_union_of_one_view_is_plain_detection_with_the_score_weighed() -> None:
+    image = read_picture(str(ASTRONAUT))
+    plain, search = FaceDetector(score_threshold=0.05), FaceDetector(min_face=400)
     (view,) = search.views(*image.shape[:2])
-    expected, found = plain.detect(image), search.detect_in(image, [view])
-    assert len(found) == len(expected) == 1
+    expected, found = plain.detect(image)[:1], search.detect_in(image, [view])
+    assert len(found) == 1
     np.testing.assert_allclose(found.boxes, expected.boxes, atol=1e-3)
     np.testing.assert_allclose(found.keypoints, expected.keypoints, atol=1e-3)
-    assert found.scores.tolist() == expected.scores.tolist()
+    assert expected.scores[0] < found.scores[0] <= 1
 
 
 def test_without_min_face_the_answers_are_the_square_s_bit_by_bit() -> None:

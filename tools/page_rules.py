@@ -23,7 +23,8 @@ TARGET = Path(blazeface.__file__).parent / "web" / "page" / "blazeface" / "rules
 
 SEARCH_NAMES = (
     *("AUTO_SHARE", "SMALLEST", "GOOD", "LARGEST", "LARGEST_IN_TILES", "LONG", "SEAM", "STEP", "SHARED_SIZES"),
-    *("LARGEST_ZOOM", "TILE_SIDE", "MOST_ASPECT", "SAME_POINTS", "SAME_SCORE", "MOST_CANDIDATES"),
+    *("LARGEST_ZOOM", "TILE_SIDE", "MOST_ASPECT", "SAME_POINTS", "SAME_SCORE"),
+    *("FAINT", "USUAL_SUPPORT", "MOST_CANDIDATES"),
 )
 
 TABLES: Mapping[str, tuple[str, Mapping[str, object]]] = {

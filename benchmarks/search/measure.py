@@ -7,13 +7,20 @@
 - A made photograph of 4000 x 3000 pixels with 100 faces of 20 pixels.
 - The crowds of val (with --data), with and without; and what the picture's own shape gains on all of val.
 
-Times are of one thread, the contenders taking turns frame by frame: medians, to be taken on a quiet machine. Writes
-benchmarks/results/search.json, search.md and search.png, and docs/images/search.jpg.
+Writes benchmarks/results/search.json, search.md and search.png, and docs/images/search.jpg. --only measures some of it and
+leaves the other figures of the file as they are; so does --models, for one model's rows:
+
+    python -m benchmarks.search.measure --only times --video ... --peers ...
+    python -m benchmarks.search.measure --models back-256 --video ... --data ROOT
+
+Times are of one thread, the contenders taking turns frame by frame: CPU time, mean and median, to be taken on a quiet
+machine. The other figures do not depend on what else it does.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -31,7 +38,7 @@ from benchmarks.search.made import made_photograph
 from benchmarks.search.report import draw_plot, markdown
 from blazeface.benchmark.interleave import machine
 from blazeface.data.samples import load_split
-from blazeface.detector import FaceDetector
+from blazeface.detector import FaceDetector, model_path
 from blazeface.evaluation.record import SCORE_CUT, records
 from blazeface.evaluation.report import figures
 from blazeface.files.pictures import read_picture, write_picture
@@ -42,6 +49,9 @@ from blazeface.sources.opening import open_source
 from blazeface.tracking.roi import RoiDetector
 
 WIDTHS = (640, 1280, 1920, 3840)
+PARTS = ("street", "photograph", "val", "times")
+TIMED = 10
+"""Every how many frames are timed; with ROI all are, since it goes from frame to frame."""
 LEAST = 14.0
 """Pixels from which a face of the truth is asked for."""
 SAME, UNSURE = 0.4, 0.3
@@ -52,24 +62,21 @@ Detect = Callable[[Image], NDArray[Any]]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add = parser.add_argument
-    add("--video", type=Path, required=True)
-    add("--peers", type=Path, required=True, help="folder of yunet_n_dynamic.onnx and centerface.onnx")
-    add("--data", type=Path, help="folder in the WIDER FACE layout; left out: no figures on val")
-    add("--models", nargs="+", default=["front-128", "back-256"])
-    add(
-        "--every",
-        type=int,
-        default=10,
-        help="every how many frames are looked at (--roi: all of them; default: 10)",
-    )
-    args = parser.parse_args()
+    args = parsed()
     truth = json.loads((Path(__file__).parent / f"{args.video.stem}.json").read_text(encoding="utf-8"))
-    street = {str(width): measure_street(args, truth, width) for width in WIDTHS}
-    photograph = {name: count_photograph(name, name == args.models[0]) for name in args.models}
-    val = {name: measure_val(args.data, name) for name in args.models} if args.data else {}
-    result = {"machine": machine(), "street": street, "photograph": photograph, "val": val}
+    result = stored(RESULTS / "search.json")
+    result["weights"] |= {name: weights_digest(name) for name in args.models if args.only != ["times"]}
+    if "street" in args.only:
+        for width in WIDTHS:
+            update(result["street"].setdefault(str(width), {}), found_in_street(args, truth, width))
+    if "photograph" in args.only:
+        result["photograph"] |= {name: count_photograph(name, name == "front-128") for name in args.models}
+    if "val" in args.only and args.data:
+        result["val"] |= {name: measure_val(args.data, name) for name in args.models}
+    if "times" in args.only:
+        result["machine"] = machine()
+        for width in WIDTHS:
+            update(result["street"].setdefault(str(width), {}), times_in_street(args, width))
     with staged_file(RESULTS / "search.json") as part:
         part.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     with staged_file(RESULTS / "search.md") as part:
@@ -78,27 +85,84 @@ def main() -> None:
     print(markdown(result))
 
 
-def measure_street(args: argparse.Namespace, truth: dict[str, Any], width: int) -> dict[str, dict[str, float]]:
-    """Figures of each contender on the clip at one width."""
-    contenders: dict[str, Detect] = {}
+def parsed() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = parser.add_argument
+    add("--video", type=Path, required=True)
+    add(
+        "--peers",
+        type=Path,
+        help="folder of yunet_n_dynamic.onnx and centerface.onnx; left out: without these two",
+    )
+    add("--data", type=Path, help="folder in the WIDER FACE layout; left out: no figures on val")
+    add("--models", nargs="+", default=["front-128", "back-256"])
+    add("--only", nargs="+", choices=PARTS, default=PARTS, help="what is measured (default: all)")
+    add("--every", type=int, default=5, help="every how many frames are looked at; with ROI all are (default: 5)")
+    return parser.parse_args()
+
+
+def stored(path: Path) -> dict[str, Any]:
+    """The figures of a file of results; none where there is no such file."""
+    empty: dict[str, Any] = {"machine": {}, "weights": {}, "street": {}, "photograph": {}, "val": {}}
+    return empty | json.loads(path.read_text(encoding="utf-8")) if path.exists() else empty
+
+
+def update(rows: dict[str, dict[str, float]], found: dict[str, dict[str, float]]) -> None:
+    """Set the figures that were found, row by row, and leave the others of the row."""
+    for name, row in found.items():
+        rows[name] = rows.get(name, {}) | row
+
+
+def weights_digest(name: str) -> str:
+    """The first digits of the SHA-256 of a model's file."""
+    return hashlib.sha256(model_path(name).read_bytes()).hexdigest()[:12]
+
+
+def contenders_of(args: argparse.Namespace) -> tuple[dict[str, Detect], dict[str, Detect]]:
+    """What looks at frames one by one, and what follows the faces of a video."""
+    single: dict[str, Detect] = {}
     for name in args.models:
-        contenders[name] = boxes_of(FaceDetector(name).detect)
-        contenders[f"{name}, auto"] = boxes_of(FaceDetector(name, min_face="auto").detect)
-    for peer, detect in open_teachers(args.peers).items():
-        contenders[peer] = lambda image, detect=detect: detect(image)[0]  # type: ignore[misc]
-    follow = {
+        single[name] = boxes_of(FaceDetector(name).detect)
+        single[f"{name}, auto"] = boxes_of(FaceDetector(name, min_face="auto").detect)
+    for peer, detect in (open_teachers(args.peers) if args.peers else {}).items():
+        single[peer] = lambda image, detect=detect: detect(image)[0]  # type: ignore[misc]
+    following = {
         f"{name}, auto, roi": boxes_of(RoiDetector(FaceDetector(name, min_face="auto")).detect)
         for name in args.models
     }
-    counts = {name: Counts() for name in (*contenders, *follow)}
+    return single, following
+
+
+def found_in_street(args: argparse.Namespace, truth: dict[str, Any], width: int) -> dict[str, dict[str, float]]:
+    """Faces found by each contender on the clip at one width."""
+    single, following = contenders_of(args)
+    counts = {name: Counts() for name in (*single, *following)}
     for number, image in tqdm(frames(args.video, width), f"{width} pixels", len(truth["frames"]), disable=None):
         labels = [
             np.array(truth["frames"][number][kind]).reshape(-1, 4) * width / truth["width"]
             for kind in ("faces", "unsure")
         ]
-        for name, detect in (follow | contenders if number % args.every == 0 else follow).items():
-            counts[name].add(detect, image, labels[0], labels[1])
+        for name, detect in (following | single if number % args.every == 0 else following).items():
+            counts[name].add(detect(image), labels[0], labels[1])
     return {name: its.figures() for name, its in counts.items()}
+
+
+def times_in_street(args: argparse.Namespace, width: int) -> dict[str, dict[str, float]]:
+    """Milliseconds of a core that each contender takes for a frame of the clip at one width."""
+    single, following = contenders_of(args)
+    seconds: dict[str, list[float]] = {name: [] for name in (*single, *following)}
+    for number, image in tqdm(frames(args.video, width), f"times, {width} pixels", disable=None):
+        for name, detect in (following | single if number % TIMED == 0 else following).items():
+            started = time.process_time()
+            detect(image)
+            seconds[name].append(time.process_time() - started)
+    return {
+        name: {
+            "cpu_ms": round(1e3 * float(np.median(its)), 1),
+            "mean_cpu_ms": round(1e3 * float(np.mean(its)), 1),
+        }
+        for name, its in seconds.items()
+    }
 
 
 class Counts:
@@ -106,12 +170,8 @@ class Counts:
 
     def __init__(self) -> None:
         self.frames = self.found = self.faces = self.wrong = self.answers = 0
-        self.seconds: list[float] = []
 
-    def add(self, detect: Detect, image: Image, faces: NDArray[Any], unsure: NDArray[Any]) -> None:
-        started = time.process_time()
-        boxes = detect(image)
-        self.seconds.append(time.process_time() - started)
+    def add(self, boxes: NDArray[Any], faces: NDArray[Any], unsure: NDArray[Any]) -> None:
         overlap = box_iou(faces, boxes)
         asked = np.sqrt(box_area(faces)) >= LEAST
         self.frames += 1
@@ -128,8 +188,6 @@ class Counts:
             "faces_a_frame": round(self.answers / self.frames, 2),
             "recall": round(self.found / max(1, self.faces), 3),
             "precision": round(1 - self.wrong / max(1, self.answers), 3),
-            "cpu_ms": round(1e3 * float(np.median(self.seconds)), 1),
-            "mean_cpu_ms": round(1e3 * float(np.mean(self.seconds)), 1),
             "frames": self.frames,
         }
 

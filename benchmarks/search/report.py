@@ -13,8 +13,9 @@ def markdown(result: dict[str, Any]) -> str:
     lines += ["| width | detector | faces a frame | recall | precision | ms of one core |", "| --- " * 6 + "|"]
     for width, rows in result["street"].items():
         for name, row in rows.items():
-            cells = (row["faces_a_frame"], row["recall"], row["precision"], row["mean_cpu_ms"])
-            lines.append(f"| {width} | {name} | " + " | ".join(f"{value:g}" for value in cells) + " |")
+            cells = (row.get(key) for key in ("faces_a_frame", "recall", "precision", "mean_cpu_ms"))
+            shown = ["-" if value is None else f"{value:g}" for value in cells]
+            lines.append(f"| {width} | {name} | " + " | ".join(shown) + " |")
     lines += ["", "## 100 faces of 20 pixels in 4000 x 3000", ""]
     lines += ["| model | min_face | found | wrong |", "| --- " * 4 + "|"]
     for name, row in result["photograph"].items():
@@ -29,7 +30,11 @@ def markdown(result: dict[str, Any]) -> str:
             shown = [f"{row[column]:.3f}" if column in row else "-" for column in columns]
             lines.append(f"| {key} | {row['pictures']} | " + " | ".join(shown) + " |")
     about = result["machine"]
-    lines += ["", f"{about['cpu']}, {about['date']}, load {about['load_average_at_start']} when it began."]
+    weights = ", ".join(f"{name} {digest}" for name, digest in result["weights"].items())
+    lines += ["", f"Weights (SHA-256): {weights}."]
+    if about:
+        began = f"{about['date']}, load {about['load_average_at_start']} when it began"
+        lines.append(f"Times: {about['cpu']}, {began}.")
     return "\n".join(lines) + "\n"
 
 
@@ -45,8 +50,8 @@ def draw_plot(result: dict[str, Any], path: Path) -> None:
     for name in result["street"][str(widths[0])]:
         rows = [result["street"][str(width)][name] for width in widths]
         style = "--" if name in ("YuNet_n", "CenterFace") else "-"
-        left.plot(widths, [row["recall"] for row in rows], style, marker="o", label=name)
-        right.plot(widths, [row["mean_cpu_ms"] for row in rows], style, marker="o", label=name)
+        left.plot(widths, [row.get("recall", float("nan")) for row in rows], style, marker="o", label=name)
+        right.plot(widths, [row.get("mean_cpu_ms", float("nan")) for row in rows], style, marker="o", label=name)
     left.set(xlabel="width of the frame, pixels", ylabel="recall of faces of 14 pixels or more", ylim=(0, 1.02))
     right.set(xlabel="width of the frame, pixels", ylabel="milliseconds a frame, one core", yscale="log")
     for axes in (left, right):

@@ -18,6 +18,7 @@ from blazeface.blend import blend
 from blazeface.detections import Detections
 from blazeface.geometry import Image, Matrix, box_iou, inverse_map, map_points, view_matrix, warp
 from blazeface.search import View as Part
+from blazeface.search import without_twins
 from blazeface.spec import OUR_BLEND_IOU, ModelSpec
 
 WIDTH = 2.5
@@ -73,7 +74,8 @@ class RoiDetector:
 
     A detector with min_face searches the first frame whole. After it, each frame is looked at in the base view and in
     some of the finer ones, so that all of them have had their turn after `every` frames, and for a face that was
-    lost in the coarsest of them that shows where it was. Faces seen in several of all these are blended by the detector's own rule.
+    lost in the coarsest of them that shows where it was. Faces seen in several of all these are blended by the detector's
+    own rule, and a face that a crop and a view see differently large is one, as in the search (`search.without_twins`).
     """
 
     def __init__(self, detector: Detector, every: int = 10):
@@ -118,7 +120,8 @@ class RoiDetector:
             lost += [view for view in finer if view.shows(box[None])[0]][:1]
         chosen = dict.fromkeys([base, *turn, *lost])
         self._since += 1
-        return joined(faces, searcher.detect_in(image, list(chosen)), self._blend_iou)
+        together = joined(faces, searcher.detect_in(image, list(chosen)), self._blend_iou)
+        return Detections(*without_twins(together.boxes, together.scores, together.keypoints))
 
     def _watch(self, image: Image) -> Detections:
         known = self._last if image.shape == self._shape and len(self._last) <= MOST else self._last[:0]

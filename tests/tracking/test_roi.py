@@ -144,6 +144,20 @@ def test_a_known_small_face_is_followed_in_its_crop_and_a_lost_one_looked_for_wh
     assert any(view.shows(np.array([[900.0, 500, 920, 520]])).any() for view in detector.asked[-1][1:])
 
 
+def test_a_face_that_a_view_sees_larger_than_its_crop_is_one() -> None:
+    class Larger(Searching):
+        def detect_in(self, image: Image, chosen: Sequence[Part]) -> Detections:
+            found = super().detect_in(image, chosen)
+            grown = found.boxes + np.array([-10, -10, 10, 10], np.float32) * (len(self.asked) > 0)
+            return Detections(grown, found.scores * np.float32(0.9), found.keypoints)
+
+    roi = RoiDetector(Larger())
+    frame = np.full((1080, 1920, 3), 90, np.uint8)
+    frame[500:540, 900:940] = (0, 0, 255)
+    for _ in range(12):
+        assert roi.detect(frame).boxes.tolist() == [[900, 500, 940, 540]]
+
+
 @pytest.mark.parametrize("overlap", [5, 9, 13])
 def test_faces_that_overlap_by_less_than_the_blend_rule_stay_two(overlap: int) -> None:
     """IoU from .14 to .48 of two boxes of 20 pixels."""

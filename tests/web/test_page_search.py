@@ -77,7 +77,8 @@ def test_views_are_python_s(node: Node) -> None:  # noqa: F811
 
 UNION = """
 const { union } = await import('./blazeface/search.js');
-return union(given.parts.map(([view, candidates]) => [{ ...view, largest: view.largest ?? Infinity }, candidates]), 0.5);
+return union(given.parts.map(([view, candidates]) => [{ ...view, largest: view.largest ?? Infinity }, candidates]),
+  0.5, given.threshold);
 """
 
 
@@ -95,15 +96,15 @@ def test_the_same_candidates_become_the_same_faces(node: Node, multiple: int | N
         middle, side = middles[near] + rng.normal(0, 0.04, (near.sum(), 2)) * sides[near, None], sides[near, None]
         boxes = np.concatenate([middle - side / 2, middle + side / 2], axis=1)
         points = np.repeat(middle[:, None], 6, axis=1)
-        parts.append((view, (boxes, rng.uniform(0.5, 1, len(boxes)), points)))
-    boxes, scores, keypoints = union(parts, 0.5, blend)
-    assert 40 <= len(scores) <= 200
+        parts.append((view, (boxes, rng.uniform(0.02, 1, len(boxes)), points)))
+    boxes, scores, keypoints = union(parts, 0.5, blend, 0.2)
+    assert 40 <= len(scores) < len(union(parts, 0.5, blend)[0]) <= 200
     given = [
         [as_page(view), [{"box": box, "score": score, "keypoints": face} for box, score, face in
                          zip(*(column.tolist() for column in candidates), strict=True)]]
         for view, candidates in parts
     ]  # fmt: skip
-    found = node.run(UNION, parts=given)
+    found = node.run(UNION, parts=given, threshold=0.2)
     np.testing.assert_allclose([face["box"] for face in found], boxes, rtol=1e-9)
     np.testing.assert_allclose([face["score"] for face in found], scores)
     np.testing.assert_allclose([face["keypoints"] for face in found], keypoints, rtol=1e-9)

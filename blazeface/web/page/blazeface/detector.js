@@ -6,7 +6,7 @@ import { decode, sigmoid } from "./decode.js";
 import { letterboxImage, toPicture } from "./letterbox.js";
 import { pixelsOf } from "./picture.js";
 import { LIMITS } from "./rules.js";
-import { checkMinFace, union, views } from "./search.js";
+import { checkMinFace, faintest, union, views } from "./search.js";
 
 /** Finds faces, with a network that is open; see createDetector in index.js for one from a model file. */
 export class FaceDetector {
@@ -67,10 +67,10 @@ export class FaceDetector {
     for (const view of chosen.sort((a, b) => a.shape[0] - b.shape[0] || a.shape[1] - b.shape[1])) {
       const { input, letterbox } = prepare(picture, spec, view);
       const { logits, regressions } = yield [input, view.shape];
-      const found = candidates(logits, regressions, spec, this.#centers(view.shape), scoreThreshold);
+      const found = candidates(logits, regressions, spec, this.#centers(view.shape), faintest(scoreThreshold));
       parts.push([view, found.map((candidate) => inPicture(candidate, letterbox, spec, view))]);
     }
-    return union(parts, spec.blend_iou);
+    return union(parts, spec.blend_iou, scoreThreshold);
   }
 
   #kept = new Map();

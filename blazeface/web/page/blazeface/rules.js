@@ -51,6 +51,8 @@ export const SEARCH = {
   most_aspect: 4.0,
   same_points: 0.4,
   same_score: 0.5,
+  faint: 0.05,
+  usual_support: 3.0,
   most_candidates: 20000,
 };
 

@@ -1,7 +1,7 @@
 // The views of a picture in which faces are looked for, and the union of what they give; blazeface/search.py is the same
 // in Python, and says what each step is for. The numbers are in rules.js.
 
-import { blend } from "./blend.js";
+import { blend, boxIou } from "./blend.js";
 import { fittingScale, roundHalfEven } from "./letterbox.js";
 import { SEARCH } from "./rules.js";
 
@@ -58,13 +58,32 @@ export function takes(view, box) {
   return view.cuts.every((cut, side) => !cut || (side < 2 ? box[side] - ends[side] : ends[side] - box[side]) >= view.seam);
 }
 
-/** The faces of a picture, best first, from [view, candidates] of its views, both in pixels of the picture. */
-export function union(parts, blendIou) {
+/**
+ * The faces of a picture, best first, from [view, candidates] of its views, both in pixels of the picture; candidates
+ * with scores from faintest(scoreThreshold) up.
+ */
+export function union(parts, blendIou, scoreThreshold = 0) {
   let taken = parts.flatMap(([view, candidates]) => candidates.filter(({ box }) => takes(view, box)));
   if (taken.length > SEARCH.most_candidates) {
     taken = taken.sort((a, b) => b.score - a.score).slice(0, SEARCH.most_candidates);
   }
-  return withoutTwins(blend(taken, blendIou));
+  const faces = supported(blend(taken, blendIou), taken, blendIou).filter(({ score }) => score >= scoreThreshold);
+  return withoutTwins(faces.sort((a, b) => b.score - a.score));
+}
+
+/** The score from which union is to be given candidates, for faces from scoreThreshold up. */
+export function faintest(scoreThreshold) {
+  return Math.min(SEARCH.faint, scoreThreshold);
+}
+
+/** Faces with scores weighed by how many of the candidates overlap them by more than iou. */
+export function supported(faces, candidates, iou) {
+  const counted = candidates.filter(({ score }) => score >= SEARCH.faint);
+  return faces.map((face) => {
+    const sum = counted.reduce((total, { box, score }) => total + (boxIou(face.box, box) > iou ? score : 0), 0);
+    const odds = face.score * Math.max(sum / face.score, 1);
+    return { ...face, score: odds / (odds + SEARCH.usual_support * (1 - face.score)) };
+  });
 }
 
 /** Faces, best first, without those whose keypoints are those of a better, sure one. */
