@@ -39,7 +39,7 @@ from benchmarks.search.report import draw_plot, markdown
 from blazeface.benchmark.interleave import machine
 from blazeface.data.samples import load_split
 from blazeface.detector import FaceDetector, model_path
-from blazeface.evaluation.record import SCORE_CUT, records
+from blazeface.evaluation.record import records, score_cut
 from blazeface.evaluation.report import figures
 from blazeface.files.pictures import read_picture, write_picture
 from blazeface.files.staged import staged_file
@@ -243,7 +243,7 @@ def measure_val(data: Path, name: str) -> dict[str, Any]:
     )
     rows: dict[str, Any] = {}
     for key, chosen, min_face in plans:
-        detector = FaceDetector(name, SCORE_CUT, min_face=min_face)
+        detector = FaceDetector(name, score_cut(min_face), min_face=min_face)
         progress = tqdm(chosen, f"{name}, {key}", disable=None)
         found = list(records(progress, lambda path: read_picture(str(path)), detector.detect_batch))
         rows[key] = {"pictures": len(found)} | {

@@ -25,7 +25,7 @@ from blazeface import search
 from blazeface.data.samples import Sample, load_split
 from blazeface.detections import Detections
 from blazeface.detector import FaceDetector, to_detections
-from blazeface.evaluation.record import SCORE_CUT, make_record
+from blazeface.evaluation.record import make_record, score_cut
 from blazeface.evaluation.report import figures
 from blazeface.files.pictures import read_picture
 from blazeface.files.staged import staged_file
@@ -47,7 +47,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder in the WIDER FACE layout")
     parser.add_argument("--models", nargs="+", default=["front-128", "back-256"])
     args = parser.parse_args()
-    result = {name: measured(args, FaceDetector(name, SCORE_CUT, min_face="auto")) for name in args.models}
+    result = {name: measured(args, FaceDetector(name, score_cut("auto"), min_face="auto")) for name in args.models}
     with staged_file(RESULTS / "search_support.json") as part:
         part.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     with staged_file(RESULTS / "search_support.md") as part:

@@ -14,6 +14,7 @@ from blazeface.data.samples import Sample
 from blazeface.detections import Detections
 from blazeface.evaluation.matching import match, relative_size
 from blazeface.geometry import Floats, Image
+from blazeface.search import USUAL_SUPPORT, MinFace
 from blazeface.spec import KEYPOINT_NAMES
 
 SCORE_CUT = 0.02
@@ -27,6 +28,12 @@ MIN_EYE_DISTANCE = 3.0
 
 Detect = Callable[[list[Image]], list[Detections]]
 Read = Callable[[Path], Image | None]
+
+
+def score_cut(min_face: MinFace) -> float:
+    """SCORE_CUT; a USUAL_SUPPORT-th of it for a search, which weighs what one candidate alone saw down to about that: as
+    many faces are then looked at with a search as without one."""
+    return SCORE_CUT if min_face is None else SCORE_CUT / USUAL_SUPPORT
 
 
 @dataclass(frozen=True)

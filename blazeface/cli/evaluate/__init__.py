@@ -25,7 +25,7 @@ from blazeface.detector import FaceDetector, model_path
 from blazeface.errors import BlazeFaceError, install_command
 from blazeface.evaluation.calibration import calibration
 from blazeface.evaluation.matching import IOU_THRESHOLD
-from blazeface.evaluation.record import SCORE_CUT, Read, Record, records, with_points_of_labels
+from blazeface.evaluation.record import Read, Record, records, score_cut, with_points_of_labels
 from blazeface.evaluation.report import make_report
 from blazeface.evaluation.robustness.table import hardness_markdown, hardness_text
 from blazeface.evaluation.sheet import contact_sheet
@@ -95,7 +95,7 @@ def run(args: argparse.Namespace) -> int:
     if not found:
         raise BlazeFaceError(f"{args.data}: none of its {len(samples):,} {args.split} pictures can be read")
     report = make_report(found, args.resamples)
-    print(f"{args.model} on {len(found):,} pictures of {args.split}, score cut {SCORE_CUT}\n")
+    print(f"{args.model} on {len(found):,} pictures of {args.split}, score cut {detector.score_threshold:.2g}\n")
     print(table_text(report))
     hardness, unread = None, 0
     if args.robustness or args.clips:
@@ -107,7 +107,7 @@ def run(args: argparse.Namespace) -> int:
         about = {
             "model": _describe(detector, file, backend),
             "split": args.split,
-            "score_cut": SCORE_CUT,
+            "score_cut": detector.score_threshold,
             "min_face": args.min_face,
             "iou_threshold": IOU_THRESHOLD,
             "resamples": args.resamples,
@@ -133,7 +133,12 @@ def _open(args: argparse.Namespace) -> tuple[FaceDetector, Path, str]:
     if not Path(args.model).is_dir() or args.model in NAMED_SPECS:
         backend = args.backend or backend_for(args.model)
         detector = FaceDetector(
-            args.model, SCORE_CUT, backend, args.threads, min_face=args.min_face, trust=args.trust_model
+            args.model,
+            score_cut(args.min_face),
+            backend,
+            args.threads,
+            min_face=args.min_face,
+            trust=args.trust_model,
         )
         return detector, model_path(args.model, backend), backend
     try:
@@ -154,7 +159,8 @@ def _open(args: argparse.Namespace) -> tuple[FaceDetector, Path, str]:
     if args.threads:
         torch.set_num_threads(args.threads)
     backend = NetworkBackend(averaged(load_checkpoint(run_folder)))
-    return FaceDetector.from_backend(backend, SCORE_CUT, min_face=args.min_face), run_folder / FILE, "torch"
+    cut = score_cut(args.min_face)
+    return FaceDetector.from_backend(backend, cut, min_face=args.min_face), run_folder / FILE, "torch"
 
 
 def _reader(broken: list[Path]) -> Read:

@@ -12,7 +12,7 @@ from blazeface.cli.shared_flags import refuse_unless
 from blazeface.detections import Detections
 from blazeface.detector import FaceDetector
 from blazeface.errors import BlazeFaceError
-from blazeface.evaluation.record import SCORE_CUT
+from blazeface.evaluation.record import score_cut
 from blazeface.evaluation.wider.files import prediction_path, read_predictions, read_truth, write_prediction
 from blazeface.evaluation.wider.protocol import SUBSETS, WiderTruth, wider_ap
 from blazeface.files.names import printable
@@ -67,7 +67,12 @@ def _detect(args: argparse.Namespace, truths: list[WiderTruth], folder: Path) ->
     made = (prediction_path(folder, truth.event, truth.name) for truth in truths)
     refuse_unless(args.overwrite, "--out", made)
     detector = FaceDetector(
-        args.model, SCORE_CUT, args.backend, args.threads, min_face=args.min_face, trust=args.trust_model
+        args.model,
+        score_cut(args.min_face),
+        args.backend,
+        args.threads,
+        min_face=args.min_face,
+        trust=args.trust_model,
     )
     images = args.data / "WIDER_val" / "images"
     paths = [images / truth.event / f"{truth.name}.jpg" for truth in truths]
