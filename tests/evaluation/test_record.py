@@ -9,8 +9,9 @@ import pytest
 from evaluation_material import face, make_sample
 
 from blazeface.detections import Detections
-from blazeface.evaluation.record import records, with_points_of_labels
+from blazeface.evaluation.record import records, score_cut, with_points_of_labels
 from blazeface.geometry import Image
+from blazeface.search import supported
 from blazeface.spec import KEYPOINT_NAMES
 
 
@@ -50,3 +51,9 @@ def test_keypoints_of_other_names_are_not_held_against_the_labels() -> None:
     assert kept.keypoints.shape == (1, 3, 2) and (kept.keypoints == points[:, :3]).all()
     for names in (KEYPOINT_NAMES, KEYPOINT_NAMES[:4], ()):
         assert with_points_of_labels(detect := lambda images: [found], names) is detect
+
+
+def test_a_search_is_cut_at_what_a_lone_candidate_of_the_cut_is_weighed_to() -> None:
+    alone = np.array([[0.0, 0, 9, 9]]), np.array([0.02])
+    assert score_cut(None) == 0.02
+    assert score_cut("auto") == score_cut(20) <= supported(*alone, *alone, 0.5)[0] < 0.007
