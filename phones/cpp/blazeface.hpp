@@ -98,10 +98,13 @@ constexpr double one_euro_fastest = 1.25;
 struct CoverRules {
     double score = 0.3;
     double faint = 0.1;
-    double large = 0.5;
+    double large = 0.25;
     double large_score = 0.5;
     double margin_across = 0.1;
     double margin_down = 0.2;
+    double certain = 0.9;
+    double certain_across = 0.05;
+    double doubtful_down = 0.25;
     double inside = 0.85;
     double sure = 0.5;
     double overlap = 0.2;
@@ -110,12 +113,13 @@ struct CoverRules {
     double linger = 0.5;
     double brief = 0.2;
     int established = 3;
+    double evidence = 0.2;
     double coast = 0.5;
     double largest_coast = 1.0;
     double largest_exit = 3.0;
     double memory = 0.25;
     double slack = 0.1;
-    double growth = 0.6;
+    double growth = 0.5;
     double largest_growth = 0.8;
     double picture_growth = 0.15;
     double reach = 0.75;
@@ -949,9 +953,20 @@ struct Cover {
 
 namespace detail {
 
+inline ExactBox with_margin(const ExactBox& box, double across, double down) {
+    const double x = across * (box.x2 - box.x1), y = down * (box.y2 - box.y1);
+    return {box.x1 - x, box.y1 - y, box.x2 + x, box.y2 + y};
+}
+
+/// The margins around a face that is not seen there.
 inline ExactBox with_margin(const ExactBox& box, const CoverRules& rules) {
-    const double across = rules.margin_across * (box.x2 - box.x1), down = rules.margin_down * (box.y2 - box.y1);
-    return {box.x1 - across, box.y1 - down, box.x2 + across, box.y2 + down};
+    return with_margin(box, rules.margin_across, rules.margin_down);
+}
+
+/// The margins around a face that is seen with a score, by which they differ.
+inline ExactBox with_margin_of(const ExactBox& box, double score, const CoverRules& rules) {
+    return score >= rules.certain ? with_margin(box, rules.certain_across, rules.margin_down)
+                                  : with_margin(box, rules.margin_across, rules.doubtful_down);
 }
 
 inline double side_of(const ExactBox& box) { return std::max(size_of(box), 1e-6); }
@@ -986,17 +1001,26 @@ class Covers {
     /// picture; where they change, nothing is where it was and the tracks begin anew. When the network could not be run on a
     /// frame, cover all of it (`cover_all`): nobody knows where its faces are.
     std::vector<Cover> update(const std::vector<Face>& faces, double time, int width, int height) {
-        if (width != width_ || height != height_) tracks_.clear();
+        if (width != width_ || height != height_) {
+            tracks_.clear();
+            any_before_ = false;
+        }
         width_ = width;
         height_ = height;
+        const double step = any_before_ ? time - before_ : 0;
+        before_ = time;
+        any_before_ = true;
         const auto too_old = [&](const Track& track) {  // noise is soon forgotten
             return time - track.last().time > (track.confirmed ? rules_.bridge : rules_.brief);
         };
         tracks_.erase(std::remove_if(tracks_.begin(), tracks_.end(), too_old), tracks_.end());
 
-        const std::vector<Candidate> chosen = apart(faces);
-        std::vector<ExactBox> expected, boxes;
-        for (const Track& track : tracks_) expected.push_back(this->expected(track, time));
+        std::vector<ExactBox> expected, boxes, established;
+        for (const Track& track : tracks_) {
+            expected.push_back(this->expected(track, time));
+            if (track.established) established.push_back(expected.back());
+        }
+        const std::vector<Candidate> chosen = apart(faces, established);
         for (const Candidate& candidate : chosen) boxes.push_back(candidate.box);
         constexpr std::size_t none = SIZE_MAX;
         std::vector<std::size_t> track_of(chosen.size(), none), lost;
@@ -1010,16 +1034,24 @@ class Covers {
         for (std::size_t i = 0; i < chosen.size(); i++) {
             std::size_t track = track_of[i];
             if (track == none) {
-                const auto regained = lost_near(lost, chosen[i].box, time);
-                track = regained == lost.end() ? tracks_.size() : *regained;
-                if (regained == lost.end())
-                    tracks_.emplace_back();
-                else
-                    lost.erase(regained);
+                const auto near = lost_near(lost, chosen[i].box, time);
+                if (near != lost.end() && time - tracks_[*near].last().time <= rules_.regain + 1e-9) {
+                    track = *near;
+                    lost.erase(near);
+                } else {
+                    Track begun;
+                    begun.number = ++count_;
+                    if (near != lost.end()) begun.before = tracks_[*near].number;
+                    track = tracks_.size();
+                    tracks_.push_back(begun);
+                }
             }
-            add(tracks_[track], chosen[i], time);
+            add(tracks_[track], chosen[i], time, step);
         }
 
+        for (Track& track : tracks_)
+            for (const Track& other : tracks_)
+                if (other.number == track.before) track.before_established = other.established;
         std::vector<Cover> covers;
         for (const Track& track : tracks_) add_cover(track, time, covers);
         return covers;
@@ -1034,36 +1066,51 @@ class Covers {
     struct Sighting {
         double time;
         ExactBox box;
+        double score;
     };
 
     struct Track {
         std::vector<Sighting> recent;  // of the last moments
-        int count = 0;
-        double best = 0;
-        bool confirmed = false;  // it is covered
+        double first = 0;              // time of the first sighting
+        int strong = 0;                // sightings that could confirm it
+        double evidence = 0;           // seconds of them, each frame counted with its score
+        bool confirmed = false;        // it is covered
+        bool established = false;
+        std::uint64_t number = 0, before = 0;  // before: that of the lost track that this one is linked to, 0 for none
+        bool before_established = false;
 
         const Sighting& last() const { return recent.back(); }
     };
 
     /// Those candidates that are not the same face as a better one.
-    std::vector<Candidate> apart(const std::vector<Face>& faces) const {
+    std::vector<Candidate> apart(const std::vector<Face>& faces, const std::vector<ExactBox>& established) const {
         std::vector<Candidate> kept;
         for (const Face& face : faces) {
             const Candidate one{{static_cast<double>(face.box.x1), static_cast<double>(face.box.y1),
                                  static_cast<double>(face.box.x2), static_cast<double>(face.box.y2)},
                                 static_cast<double>(face.score)};
-            if (!(face.score >= static_cast<float>(rules_.faint))) continue;
+            if (!(face.score >= static_cast<float>(rules_.faint)) || !credible(one, established)) continue;
             const auto holds = [&](const Candidate& better) {
-                return detail::share_inside(one.box, detail::with_margin(better.box, rules_)) >= rules_.inside;
+                const ExactBox cover = detail::with_margin_of(better.box, better.score, rules_);
+                return detail::share_inside(one.box, cover) >= rules_.inside;
             };
             if (one.score >= rules_.sure || std::none_of(kept.begin(), kept.end(), holds)) kept.push_back(one);
         }
         return kept;
     }
 
-    /// The lost track that is nearest to a box, if one is within reach, of a like size and lost only a moment ago: what
-    /// appears there continues it. What was lost longer ago Python links to the new track, to cover the frames between;
-    /// here those are shown already.
+    /// Whether a candidate counts: a large one of no high score only where an established track expects its face.
+    bool credible(const Candidate& one, const std::vector<ExactBox>& established) const {
+        const double longer = std::max(one.box.x2 - one.box.x1, one.box.y2 - one.box.y1);
+        if (longer <= rules_.large * std::min(width_, height_) || one.score >= rules_.large_score) return true;
+        return std::any_of(established.begin(), established.end(), [&](const ExactBox& place) {
+            return box_iou(place, one.box) >= rules_.overlap;
+        });
+    }
+
+    /// The lost track that is nearest to a box, if one is within reach and of a like size. What appears there continues one that
+    /// was lost within `regain`; to one that was lost longer ago it is linked. Python covers the frames between these, here
+    /// they are shown already.
     std::vector<std::size_t>::iterator lost_near(std::vector<std::size_t>& lost, const ExactBox& box, double time) const {
         auto best = lost.end();
         double nearest = 1;
@@ -1081,24 +1128,21 @@ class Covers {
                 nearest = distance;
             }
         }
-        const bool recent = best != lost.end() && time - tracks_[*best].last().time <= rules_.regain + 1e-9;
-        return recent ? best : lost.end();
+        return best;
     }
 
-    void add(Track& track, const Candidate& candidate, double time) const {
+    void add(Track& track, const Candidate& candidate, double time, double step) const {
+        if (track.recent.empty()) track.first = time;
         auto& recent = track.recent;
         const auto old = [&](const Sighting& sighting) { return sighting.time < time - 2 * rules_.memory; };
         recent.erase(std::remove_if(recent.begin(), recent.end(), old), recent.end());
-        recent.push_back({time, candidate.box});
-        track.count++;
-        track.best = std::max(track.best, candidate.score);
-        track.confirmed = track.confirmed || candidate.score >= needed(candidate.box);
-    }
-
-    /// The score that confirms a track: what is no face must not cover the picture.
-    double needed(const ExactBox& box) const {
-        const bool large = std::max(box.x2 - box.x1, box.y2 - box.y1) > rules_.large * std::min(width_, height_);
-        return large ? std::max(rules_.score, rules_.large_score) : rules_.score;
+        recent.push_back({time, candidate.box, candidate.score});
+        if (candidate.score >= rules_.score) {
+            track.confirmed = true;
+            track.strong++;
+            track.evidence += step * candidate.score;
+            track.established = track.strong >= rules_.established && track.evidence >= rules_.evidence;
+        }
     }
 
     /// Sides a second, over the last moments in which the face was seen.
@@ -1123,17 +1167,23 @@ class Covers {
     void add_cover(const Track& track, double time, std::vector<Cover>& covers) const {
         if (!track.confirmed) return;
         const ExactBox& box = track.last().box;
-        const ExactBox own = detail::with_margin(box, rules_);
         const double away = time - track.last().time;
-        if (away == 0) return covers.push_back({own, CoverKind::seen});
-        const bool weak = track.count < rules_.established && track.best < rules_.sure;
-        if (away > (weak ? std::min(rules_.hold, rules_.brief) : rules_.hold)) return;
-        const auto speed = velocity(track);
+        if (away == 0) {
+            covers.push_back({detail::with_margin_of(box, track.last().score, rules_), CoverKind::seen});
+            return;
+        }
+        const bool sure = track.established || track.before_established;
+        if (away > (sure ? rules_.hold : std::min(rules_.hold, rules_.brief))) return;
+        const ExactBox own = detail::with_margin(box, rules_);
+        const double known_for = std::min(1.0, (track.last().time - track.first) / rules_.memory);
+        auto speed = velocity(track);
+        speed = {known_for * speed.x, known_for * speed.y};
         const double reach = rules_.largest_coast / std::max(std::hypot(speed.x, speed.y), 1e-9);
         const double seconds = std::min({away, rules_.coast, reach});
         // It may have gone on, and it may have stopped.
         const ExactBox ahead = detail::with_margin(detail::moved(box, speed.x * seconds, speed.y * seconds), rules_);
-        const double sides = std::min(rules_.slack + rules_.growth * away, rules_.largest_growth);
+        const double slack = sure ? rules_.slack : 0;
+        const double sides = std::min(slack + rules_.growth * away, rules_.largest_growth);
         const double pixels =
             std::min(sides * detail::side_of(box), rules_.picture_growth * std::min(width_, height_));
         covers.push_back({{std::min(own.x1, ahead.x1) - pixels, std::min(own.y1, ahead.y1) - pixels,
@@ -1144,6 +1194,9 @@ class Covers {
     CoverRules rules_;
     std::vector<Track> tracks_;
     int width_ = 0, height_ = 0;
+    std::uint64_t count_ = 0;  // of tracks so far
+    bool any_before_ = false;
+    double before_ = 0;  // time of the frame before
 };
 
 // --------------------------------------------------------------------------------------------- 8 covering pixels
