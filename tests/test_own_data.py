@@ -41,6 +41,7 @@ def test_the_page_advises_what_was_measured() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)  # a whole training, on a machine that may be busy
 @pytest.mark.skipif(not FACES.is_dir(), reason="the labelled faces are not beside the repository")
 def test_the_page_is_true(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
