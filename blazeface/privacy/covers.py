@@ -67,6 +67,9 @@ def _of_track(track: Track, time: float, tracks: CoverTracks) -> Cover | None:
         score = track.scores[last]
         return Cover(track.number, with_margin(track.boxes[last], rules, score), "seen", score)
     if 0 <= last < len(track.times) - 1:
+        after, before = track.times[last + 1] - time, time - track.times[last]
+        if after + before > rules.linger and min(after, before) > rules.brief and not _is_sure(track, True):
+            return None
         box = _between(
             track.boxes[last], track.times[last], track.boxes[last + 1], track.times[last + 1], time, tracks
         )
@@ -120,7 +123,7 @@ def _of_link(track: Track, time: float, tracks: CoverTracks) -> Cover | None:
     if track.link is None or not track.link[0].confirmed:
         return None
     before, count = track.link
-    if not (before.established or track.established):
+    if not (_is_sure(before, False) or _is_sure(track, True)):
         return None
     start, end = before.times[count - 1], track.times[0]
     if not start < time < end:

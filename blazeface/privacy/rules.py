@@ -64,7 +64,7 @@ class CoverRules:
     linger: float = 0.5
     brief: float = 0.2
     established: int = 3
-    evidence: float = 0.2
+    evidence: float = 0.25
     coast: float = 0.5
     largest_coast: float = 1.0
     largest_exit: float = 3.0

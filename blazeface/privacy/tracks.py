@@ -176,7 +176,7 @@ def apart(boxes: Sequence[Sequence[float]], scores: Sequence[float], rules: Cove
     """The places of those candidates, best first, that are not the same face as a better one."""
     kept: list[int] = []
     for n, box in enumerate(boxes):
-        covered = (share_inside(box, with_margin(boxes[better], rules, scores[better])) for better in kept)
+        covered = (share_inside(box, _least_cover(boxes[better], scores[better], rules)) for better in kept)
         if scores[n] >= rules.sure or all(share < rules.inside for share in covered):
             kept.append(n)
     return kept
@@ -196,6 +196,11 @@ def with_margin(box: Sequence[float], rules: CoverRules, score: float | None = N
         across, down = (rules.certain_across, down) if score >= rules.certain else (across, rules.doubtful_down)
     across, down = across * (box[2] - box[0]), down * (box[3] - box[1])
     return box[0] - across, box[1] - down, box[2] + across, box[3] + down
+
+
+def _least_cover(box: Sequence[float], score: float, rules: CoverRules) -> Box:
+    """The cover of a face that is seen, without what a doubtful one has more."""
+    return with_margin(box, rules, score if score >= rules.certain else None)
 
 
 def side(box: Sequence[float]) -> float:

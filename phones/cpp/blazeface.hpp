@@ -113,7 +113,7 @@ struct CoverRules {
     double linger = 0.5;
     double brief = 0.2;
     int established = 3;
-    double evidence = 0.2;
+    double evidence = 0.25;
     double coast = 0.5;
     double largest_coast = 1.0;
     double largest_exit = 3.0;
@@ -1091,7 +1091,9 @@ class Covers {
                                 static_cast<double>(face.score)};
             if (!(face.score >= static_cast<float>(rules_.faint)) || !credible(one, established)) continue;
             const auto holds = [&](const Candidate& better) {
-                const ExactBox cover = detail::with_margin_of(better.box, better.score, rules_);
+                const ExactBox cover = better.score >= rules_.certain
+                                           ? detail::with_margin_of(better.box, better.score, rules_)
+                                           : detail::with_margin(better.box, rules_);
                 return detail::share_inside(one.box, cover) >= rules_.inside;
             };
             if (one.score >= rules_.sure || std::none_of(kept.begin(), kept.end(), holds)) kept.push_back(one);

@@ -92,10 +92,17 @@ def test_what_was_seen_for_a_moment_is_not_held_and_grows_no_slack() -> None:
 
 
 def test_a_long_row_of_doubtful_sightings_is_a_face_too() -> None:
-    """Half a second at a score of 0.45 says as much as a quarter at 0.9."""
-    frames = [found((100, 100, 40, 0.45))] * 13 + [NOTHING] * 40
-    assert [bool(frame) for frame in live(frames)] == [n <= 12 + 25 for n in range(53)]
-    assert [bool(frame) for frame in live(frames[2:])] == [n <= 10 + 5 for n in range(51)]
+    """Six tenths of a second at a score of 0.45 say as much as three at 0.9."""
+    frames = [found((100, 100, 40, 0.45))] * 16 + [NOTHING] * 40
+    assert [bool(frame) for frame in live(frames)] == [n <= 15 + 25 for n in range(56)]
+    assert [bool(frame) for frame in live(frames[2:])] == [n <= 13 + 5 for n in range(54)]
+
+
+def test_a_gap_between_two_moments_is_bridged_up_to_half_a_second() -> None:
+    moment = [found((100, 100, 40, 0.95))] * 2
+    short, long = (followed(moment + [NOTHING] * gap + moment) for gap in (11, 13))
+    assert all(covers(short, n) for n in range(15))
+    assert [bool(covers(long, n)) for n in range(17)] == [n < 2 + 5 or n >= 15 - 5 for n in range(17)]
 
 
 def test_two_moments_are_not_linked_and_a_moment_is_to_an_established_face() -> None:

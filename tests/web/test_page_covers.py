@@ -77,7 +77,7 @@ def test_moments_slabs_and_long_faces_are_treated_as_in_python(node: Node) -> No
         [large] * 3 + [doubtful] * 10 + [NOTHING] * 40,
         [one(30)] * 4 + [NOTHING] * 40,
         [one(30, 0.45)] * 11 + [NOTHING] * 40,
-        [one(30, 0.45)] * 14 + [NOTHING] * 40,
+        [one(30, 0.45)] * 16 + [NOTHING] * 40,
         [one(20)] * 12 + [NOTHING] * 8 + [one(45)] * 2 + [NOTHING] * 40,
         [one(20 + n) for n in range(3)] + [NOTHING] * 40,
     ]
@@ -92,7 +92,7 @@ def test_moments_slabs_and_long_faces_are_treated_as_in_python(node: Node) -> No
             assert ours["box"] == pytest.approx(theirs["box"], abs=1e-6)
         lengths.append(sum(map(bool, found)))
     # Held for a second, 25 frames, where they are established, and for a fifth of one where they are not.
-    assert lengths == [20 + 25, 3 + 5, 4 + 5, 11 + 5, 14 + 25, 22 + 25, 3 + 5]
+    assert lengths == [20 + 25, 3 + 5, 4 + 5, 11 + 5, 16 + 25, 22 + 25, 3 + 5]
 
 
 NOTHING = Detections.empty()

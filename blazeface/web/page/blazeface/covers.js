@@ -75,7 +75,7 @@ function begin(tracks, before) {
 function apart(candidates, rules) {
   const kept = [];
   for (const candidate of candidates) {
-    const inside = kept.some(({ box, score }) => shareInside(candidate.box, withMargin(box, rules, score)) >= rules.inside);
+    const inside = kept.some(({ box, score }) => shareInside(candidate.box, withMargin(box, rules, score >= rules.certain ? score : null)) >= rules.inside);
     if (candidate.score >= rules.sure || !inside) kept.push(candidate);
   }
   return kept;

@@ -19,7 +19,7 @@ export const RULES = {
   linger: 0.5,
   brief: 0.2,
   established: 3,
-  evidence: 0.2,
+  evidence: 0.25,
   coast: 0.5,
   largest_coast: 1.0,
   largest_exit: 3.0,
