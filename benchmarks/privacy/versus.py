@@ -31,6 +31,7 @@ from tqdm import tqdm
 from benchmarks import RESULTS, ROOT
 from benchmarks.privacy.made import CLIPS, RATE, frames_of, truth_of
 from benchmarks.privacy.measure import OPEN_BELOW, beside, ellipse_covered
+from benchmarks.privacy.truth import DRAWN
 from blazeface.detections import Detections
 from blazeface.detector import FaceDetector, model_path
 from blazeface.files.pictures import write_picture
@@ -102,10 +103,10 @@ def main() -> None:
         "clips": {},
     }
     earlier = json.loads(args.deface_of.read_text())["clips"] if args.deface_of else {}
-    for name, frames, times, truth, made in clips(args.videos):
+    for name, frames, times, truth, drawn, made in clips(args.videos):
         if args.clips and name not in args.clips:
             continue
-        figures = measure(tqdm(frames, name, disable=None), times, truth, detector, args.deface)
+        figures = measure(tqdm(frames, name, disable=None), times, truth, drawn, detector, args.deface)
         if name in earlier:
             figures["deface"] = Figures(**earlier[name]["deface"])
         result["clips"][name] = {
@@ -120,19 +121,24 @@ def main() -> None:
     write_picture(ROOT / "docs" / "images" / "privacy-worst.jpg", worst_frames(result, detector))
 
 
-def clips(videos: Path | None) -> Iterator[tuple[str, Iterable[Image], list[float], list[list[Any]], bool]]:
-    """Name, pictures, times in seconds, and the true boxes of each frame; whether the clip was made."""
+def clips(
+    videos: Path | None,
+) -> Iterator[tuple[str, Iterable[Image], list[float], list[list[Any]], list[Any], bool]]:
+    """Name, pictures, times in seconds, and the true boxes of each frame; boxes of which, in any frame, nothing is asked, and which
+    may be covered; whether the clip was made."""
     for name in CLIPS:
         truth = truth_of(name)
-        yield name, frames_of(name), [n / RATE for n in range(len(truth))], [list(boxes) for boxes in truth], True
+        times = [n / RATE for n in range(len(truth))]
+        yield name, frames_of(name), times, [list(boxes) for boxes in truth], [], True
     for path in sorted(TRUTH.glob("*.json")) if videos is not None else []:
         content = json.loads(path.read_text())
         clip = (videos or Path()) / content["clip"]
         if not clip.is_file() or hashlib.sha256(clip.read_bytes()).hexdigest() != content["sha256"]:
             print(f"{clip}: not the clip that the truth is about; left out")
             continue
-        truth = [[face[1:5] for face in faces] for faces in content["faces"]]
-        yield path.stem, pictures(clip), [n / content["rate"] for n in range(len(truth))], truth, False
+        truth = [[face[1:5] for face in faces if face[5] != DRAWN] for faces in content["faces"]]
+        drawn = [face[1:5] for face in content["faces"][0] if face[5] == DRAWN]
+        yield path.stem, pictures(clip), [n / content["rate"] for n in range(len(truth))], truth, drawn, False
 
 
 def pictures(path: Path) -> Iterator[Image]:
@@ -145,6 +151,7 @@ def measure(
     frames: Iterable[Image],
     times: list[float],
     truth: list[list[Any]],
+    drawn: list[Any],
     detector: FaceDetector,
     python: Path | None,
 ) -> dict[str, Figures]:
@@ -171,9 +178,9 @@ def measure(
         start = time.perf_counter()
         boxes = our_boxes(found, times, *size, delay)
         spent = seconds["ours"] + time.perf_counter() - start
-        figures[key] = judged((rectangles(covers, *size) for covers in boxes), truth, spent)
+        figures[key] = judged((rectangles(covers, *size) for covers in boxes), truth, drawn, spent)
     if others:
-        figures["deface"] = judged((ellipses(boxes, *size) for boxes in others), truth, seconds["deface"])
+        figures["deface"] = judged((ellipses(boxes, *size) for boxes in others), truth, drawn, seconds["deface"])
     return figures
 
 
@@ -197,7 +204,7 @@ def our_boxes(
     return given
 
 
-def judged(masks: Iterable[Mask], truth: list[list[Any]], seconds: float) -> Figures:
+def judged(masks: Iterable[Mask], truth: list[list[Any]], drawn: list[Any], seconds: float) -> Figures:
     """worst: the frames with the most open face first, (share covered, frame)."""
     figures = Figures(seconds=round(seconds, 3))
     shares = []
@@ -206,7 +213,7 @@ def judged(masks: Iterable[Mask], truth: list[list[Any]], seconds: float) -> Fig
         figures.faces += len(boxes)
         figures.open += sum(share < OPEN_BELOW for share in covered)
         figures.covered += float(mask.mean()) / len(truth)
-        figures.needless += beside(mask, boxes) / len(truth)
+        figures.needless += beside(mask, [*boxes, *drawn]) / len(truth)
         shares += [(round(share, 3), n) for share in covered if share < OPEN_BELOW]
     figures.covered, figures.needless = round(figures.covered, 5), round(figures.needless, 5)
     figures.worst = sorted(shares)

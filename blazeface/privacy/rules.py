@@ -16,7 +16,7 @@ class CoverRules:
     score: a track is covered, from its first candidate to its last, when one of them reaches this score.
     faint: candidates from this score on continue a track.
     large, large_score: a candidate whose longer side is more than this share of the picture's shorter side counts from
-        this score on alone, or where it continues an established track: of 435 faces of val as large as this 429 reach
+        this score on alone, or where it continues an established track: nearly all faces of val as large as this reach
         it, and what is no face must not cover the picture.
     margin_across, margin_down: added to a box at the left and right, and above and below, in its own width and height:
         chin and hair tell as well, and a detector of square boxes is least exact in the height of a turned face.

@@ -40,7 +40,7 @@ def losing(clip: str, seed: int) -> list[Detections]:
 @pytest.mark.parametrize("seed", range(4))
 def test_a_detector_that_loses_faces_leaves_none_open(clip: str, seed: int) -> None:
     boxes = our_boxes(losing(clip, seed), TIMES, WIDTH, HEIGHT, None)
-    figures = judged((rectangles(covers, WIDTH, HEIGHT) for covers in boxes), truth_of(clip), 0.0)
+    figures = judged((rectangles(covers, WIDTH, HEIGHT) for covers in boxes), truth_of(clip), [], 0.0)
     assert figures.faces > 60
     assert figures.worst == []
 
@@ -50,7 +50,7 @@ def test_a_face_that_is_shaken_is_covered_while_it_is_seen() -> None:
     frames = [found() if n % 3 == 0 else faces for n, faces in enumerate(losing("shaken", 0))]
     boxes = our_boxes(frames, TIMES, WIDTH, HEIGHT, None)
     truth = [boxes if len(faces) else [] for boxes, faces in zip(truth_of("shaken"), frames, strict=True)]
-    assert judged((rectangles(covers, WIDTH, HEIGHT) for covers in boxes), truth, 0.0).open == 0
+    assert judged((rectangles(covers, WIDTH, HEIGHT) for covers in boxes), truth, [], 0.0).open == 0
 
 
 @pytest.mark.slow
@@ -58,7 +58,7 @@ def test_a_face_that_is_shaken_is_covered_while_it_is_seen() -> None:
 def test_the_shipped_model_leaves_none_open_in_what_a_person_could_be_known_by(clip: str) -> None:
     detector = FaceDetector("front-128", RULES.faint, min_face="auto")
     boxes = our_boxes([detector.detect(image) for image in frames_of(clip)], TIMES, WIDTH, HEIGHT, None)
-    assert judged((rectangles(covers, WIDTH, HEIGHT) for covers in boxes), truth_of(clip), 0.0).worst == []
+    assert judged((rectangles(covers, WIDTH, HEIGHT) for covers in boxes), truth_of(clip), [], 0.0).worst == []
 
 
 def test_the_share_of_an_ellipse_that_is_covered() -> None:
@@ -85,3 +85,14 @@ def test_deface_covers_the_ellipse_in_the_box_with_three_tenths_added() -> None:
     rows, columns = np.nonzero(mask)
     assert (rows.min(), rows.max(), columns.min(), columns.max()) == (70, 230, 70, 230)
     assert mask.sum() == pytest.approx(np.pi * 80**2, rel=0.02)
+
+
+def test_of_a_face_drawn_by_hand_nothing_is_asked_and_covering_it_is_not_needless() -> None:
+    mask = np.zeros((100, 100), bool)
+    mask[40:60, 40:60] = True
+    ellipse = [40, 40, 60, 60]
+    asked, drawn = judged([mask], [[ellipse]], [], 0.0), judged([mask], [[]], [ellipse], 0.0)
+    assert (asked.faces, asked.open) == (1, 0) and (drawn.faces, drawn.open) == (0, 0)
+    assert asked.needless == drawn.needless == pytest.approx(0.04 * (1 - np.pi / 4), abs=2e-4)
+    bare = np.zeros((100, 100), bool)
+    assert judged([bare], [[]], [ellipse], 0.0).open == 0 and judged([bare], [[ellipse]], [], 0.0).open == 1
