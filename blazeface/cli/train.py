@@ -247,7 +247,10 @@ def _config(args: argparse.Namespace, checkpoint: Checkpoint | None) -> TrainCon
     from blazeface.training.runs.initial import described
 
     if args.model is not None:
-        named_spec(args.model)
+        try:
+            named_spec(args.model)
+        except BlazeFaceError as error:
+            raise BlazeFaceError(f"--model: {error}") from error
     before = None
     if checkpoint:
         # Of a run that began with --init and no --model, an earlier version kept front-128, whatever the network was.

@@ -34,13 +34,16 @@ def test_the_documentation_has_its_figures() -> None:
             assert shown[6:] == [str(len(runs)), f"{worst(KIND['before'], runs):+.3f}"]
 
 
-def test_what_is_advised_wins_on_the_kind_with_every_seed() -> None:
+def test_what_is_advised_wins_on_the_kind_with_every_seed_and_keeps_the_rest_in_the_mean() -> None:
     before, runs = KIND["before"], list(KIND["recipes"]["advised"]["seeds"].values())
-    assert len(runs) >= 2
-    assert all(run["kind"][key] > before["kind"][key] + 0.15 for run in runs for key in SHOWN)
+    assert len(runs) >= 3
+    assert all(run["kind"][key] > before["kind"][key] + 0.08 for run in runs for key in SHOWN)
+    for key in SHOWN:
+        assert np.mean([run["kind"][key] for run in runs]) > before["kind"][key] + 0.12
+        assert np.mean([run["others"][key] for run in runs]) >= before["others"][key] - 0.005
     assert KIND["recipes"]["advised"]["flags"] == RECIPES["advised"].text
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert "--init front-128 " + RECIPES["advised"].text in readme
+    assert "--init front-128 " + RECIPES["advised"].text.replace("ordinary", "holiday") in readme
 
 
 def test_what_it_costs_elsewhere_is_said() -> None:
