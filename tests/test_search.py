@@ -176,8 +176,8 @@ def slow_union(parts: Sequence[tuple[View, Any]], iou: float) -> list[tuple[list
         pool = rest
     weighed = []
     for box, score in faces:
-        near = [s for s, b in everything if s >= 0.05 and box_iou(np.array([box]), np.array([b]))[0, 0] > iou]
-        odds = score / (1 - score) * max(sum(near) / score, 1) / 3
+        agreeing = [s for s, b in everything if s >= 0.05 and box_iou(np.array([box]), np.array([b]))[0, 0] > iou]
+        odds = score / (1 - score) * max(sum(agreeing) / score, 1) / 3
         weighed.append((box, odds / (1 + odds)))
     faces = sorted(weighed, key=lambda face: -face[1])
     kept: list[tuple[list[float], float]] = []
