@@ -22,10 +22,10 @@ def milliseconds(measured: Mapping[str, Any], name: str) -> float | None:
     return float(times[name]["median"]) if name in times else None
 
 
-def time_cell(found: Found, name: str) -> str:
-    """The same of latency.json as a table shows it; empty where it was not measured."""
-    time = milliseconds(found.get("latency", {}), name)
-    return "" if time is None else f"{time:.2f}"
+def time_cells(found: Found, form: str) -> list[str]:
+    """The same of latency.json for a network's file in each of RUNTIMES, as a table shows it; empty where it was not measured."""
+    times = (milliseconds(found.get("latency", {}), f"{form}.{suffix}") for suffix in RUNTIMES)
+    return ["" if time is None else f"{time:.2f}" for time in times]
 
 
 def speedup(

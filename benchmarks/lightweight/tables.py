@@ -12,7 +12,7 @@ from statistics import mean
 
 from benchmarks.lightweight.charts import draw_charts
 from benchmarks.lightweight.classifiers import CLASSIFIED, PUBLISHED, label
-from benchmarks.lightweight.figures import MISSING, RUNTIMES, Found, milliseconds, time_cell
+from benchmarks.lightweight.figures import MISSING, RUNTIMES, Found, milliseconds, time_cells
 from benchmarks.lightweight.lessons import convolutions, learnt, unpaid
 from benchmarks.lightweight.task_tables import lighten, own, refine, residual, segment, segment_trial
 from blazeface.models.light.classifiers import CLASSIFIERS
@@ -94,7 +94,7 @@ def written(found: Found) -> str:
         runs = [row for row in found.get("written", []) if row["model"] == name]
         cost = found["cost"][name]
         cells = [_spread(runs, column) for column in ("AP >=.1", "AP >=.05", "AP .1-.2", "keypoint error")]
-        times = [time_cell(found, f"{name}.{suffix}") for suffix in RUNTIMES]
+        times = time_cells(found, name)
         rows.append(
             f"| {name} | {cost['parameters']:,} | {cost['macs']:,} | {len(runs)} | {' | '.join([*cells, *times])} |"
         )
@@ -112,7 +112,7 @@ def classifiers(found: Found) -> str:
     for row in sorted(found["classifiers"], key=lambda row: row["macs"]):
         name, file = label(row["network"], row["width"]), f"classify-{row['network']}-{row['width']:g}"
         accuracies = [f"{row[key]:.1%}" for key in ("accuracy", "onnx_accuracy", "tflite_accuracy")]
-        times = [time_cell(found, f"{file}.{suffix}") for suffix in RUNTIMES]
+        times = time_cells(found, file)
         numbers = f"{row['parameters']:,} | {row['macs']:,} | {row['epochs']}"
         rows.append(f"| {name} | {numbers} | {' | '.join([*accuracies, *times])} |")
     first = found["classifiers"][0]
@@ -187,7 +187,7 @@ def detectors(found: Found) -> str:
         cost = found["cost"][name]
         size = f"{name} | {len(runs)} | {cost['parameters']:,} | {cost['macs'] / 1e6:.1f} M"
         cells = [_spread(runs, column) for column in ("AP >=.1", "AP >=.05", "AP .1-.2", "keypoint error")]
-        times = [time_cell(found, f"{name}.{suffix}") for suffix in RUNTIMES]
+        times = time_cells(found, name)
         rows.append(f"| {size} | {' | '.join([*cells, *times])} |")
     return "\n".join(rows)
 
@@ -219,8 +219,7 @@ def answer(found: Found) -> str:
         values = [[run["figures"][column] for run in part] for part in (ours, theirs)]
         points.append(f"{what} {_spread(ours, column)} against {_spread(theirs, column)}")
         verdicts.append(1 if min(values[0]) > max(values[1]) else -1 if max(values[0]) < min(values[1]) else 0)
-    for suffix, runtime in RUNTIMES.items():
-        times = [time_cell(found, f"{name}.{suffix}") for name in runs]
+    for runtime, *times in zip(RUNTIMES.values(), *(time_cells(found, name) for name in runs), strict=True):
         if all(times):
             points.append(f"{times[0]} ms against {times[1]} in {runtime}")
             verdicts.append(1 if float(times[0]) < float(times[1]) else -1)

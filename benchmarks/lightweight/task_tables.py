@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from benchmarks.lightweight.figures import MISSING, RUNTIMES, Found, time_cell
+from collections.abc import Sequence
+
+from benchmarks.lightweight.figures import MISSING, Found, time_cells
 from blazeface.cli.lighten.record import stage_table
 
 LIGHTENED = {"residual": "refine-residual", "unet": "segment-dense"}
@@ -37,7 +39,7 @@ def own(found: Found) -> str:
         ((figure, before),) = row["figures"]["before"].items()
         stages = [before, *(row["figures"][stage][figure] for stage in ("after", "fine-tuned"))]
         forms = (LIGHTENED[name], f"{name}-{row['rule']}")
-        times = [_from_to([time_cell(found, f"{form}.{suffix}") for form in forms]) for suffix in RUNTIMES]
+        times = [_from_to(pair) for pair in zip(*(time_cells(found, form) for form in forms), strict=True)]
         sizes = [" to ".join(f"{n:,}" for n in row[column]) for column in ("parameters", "macs")]
         cells = [name, row["rule"], str(row["layers"]), *sizes, f"{row['median_error']:.2f}", figure]
         lines.append(f"| {' | '.join([*cells, *(f'{value:.3f}' for value in stages), *times])} |")
@@ -67,7 +69,7 @@ def residual(found: Found) -> str:
             f"{row['before']:.4f}",
             f"{row['after']:.4f}",
             f"{row['gain']:.1%}",
-            *(time_cell(found, f"refine-{row['kind']}.{suffix}") for suffix in RUNTIMES),
+            *time_cells(found, f"refine-{row['kind']}"),
         ]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
@@ -81,7 +83,7 @@ def segment(found: Found) -> str:
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     for row in found["segment"]:
-        times = " | ".join(time_cell(found, f"segment-{row['kind']}.{suffix}") for suffix in RUNTIMES)
+        times = " | ".join(time_cells(found, f"segment-{row['kind']}"))
         rows.append(
             f"| {row['kind']} | {row['epochs']} | {row['parameters']:,} | {row['macs']:,} | {row['iou']:.3f} | {times} |"
         )
@@ -107,7 +109,7 @@ def refine(found: Found) -> str:
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     for row in found["refine"]:
-        times = " | ".join(time_cell(found, f"refine-{row['kind']}.{suffix}") for suffix in RUNTIMES)
+        times = " | ".join(time_cells(found, f"refine-{row['kind']}"))
         gains = " | ".join(
             f"{r['before']:.4f} | {r['after']:.4f} | {r['gain']:.1%}" if r else " | | "
             for r in (row, row.get("back-256"))
@@ -118,5 +120,5 @@ def refine(found: Found) -> str:
     return "\n".join(rows)
 
 
-def _from_to(times: list[str]) -> str:
+def _from_to(times: Sequence[str]) -> str:
     return " to ".join(times) if all(times) else ""

@@ -80,9 +80,8 @@ def write_state(data: dict[str, Any], weights: tuple[str, ...], path: Path) -> N
                 f"{path}: not written: {broken} is no longer finite at step {data['step']}: try a lower --learning-rate;"
                 " the checkpoint before it, if there is one, is kept"
             )
-    content = (
-        io.BytesIO()
-    )  # torch, which writes into a file itself, does not say what is wrong with a disk that is full
+    # Not into the file itself: torch does not say what is wrong with a disk that is full.
+    content = io.BytesIO()
     torch.save(data, content)
     try:
         with staged_file(path) as part, part.open("wb") as file:
