@@ -171,8 +171,8 @@ def test_a_file_that_differs_too_much_is_not_written(
     path.write_bytes(b"the one before")
     faithful = export.to_onnx
 
-    def unfaithful(plain: BlazeFace, batch: int | None, free_shape: bool) -> onnx.ModelProto:
-        model = faithful(plain, batch, free_shape)
+    def unfaithful(plain: BlazeFace, batch: int | None, free_shape: bool, split: bool) -> onnx.ModelProto:
+        model = faithful(plain, batch, free_shape, split)
         weights = next(tensor for tensor in model.graph.initializer if tensor.name == "score_heads.0.bias")
         weights.CopyFrom(
             onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(weights) + np.float32(0.01), weights.name)
