@@ -102,6 +102,7 @@ def contenders(args: argparse.Namespace) -> tuple[list[Entry], dict[str, str]]:
         ("front-128, OpenVINO", "front-128", "openvino", "float32", ".xml"),
         ("front-128, OpenVINO int8", "front-128", "openvino", "int8", ".xml"),
         ("front-128, LiteRT", "front-128", "tflite", "float32", ".tflite"),
+        ("paper-128, LiteRT", "paper-128", "tflite", "float32", ".tflite"),
         ("front-128, ncnn", "front-128", "ncnn", "float32", ".param"),
         ("Google's short range, imported, onnxruntime", "short-range", "onnx", "float32", ".onnx"),
         ("Google's short range, imported, LiteRT", "short-range", "tflite", "float32", ".tflite"),
