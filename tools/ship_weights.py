@@ -77,7 +77,7 @@ PICTURES = (
     " Faces, photographs with face masks, classrooms, streets, sports and building sites (labelled by YuNet_n and CenterFace),"
     " and pictures without faces of houses, clothes, waste, textures and animals."
 )
-ANY_ROLL = "A third or more of the training views were rolled by any angle: turned faces are found, less surely than upright ones."
+ANY_ROLL = "A third of the training views were rolled by any angle: turned faces are found, less surely than upright ones."
 
 TRAINED = {
     "2026-11-26": (

@@ -18,7 +18,7 @@ FLIP_AND_LIGHT: list[Any] = [
     A.RGBShift(r_shift_limit=60, g_shift_limit=60, b_shift_limit=60, p=0.1),
     A.RandomGamma(gamma_limit=(60, 160), p=0.2),
     A.ToGray(p=0.15),
-    A.MultiplicativeNoise(multiplier=(0.1, 1.4), per_channel=True, elementwise=False, p=0.08),  # coloured light
+    A.MultiplicativeNoise(multiplier=(0.1, 1.4), per_channel=True, elementwise=False, p=0.05),  # coloured light
     A.OneOf([A.GaussianBlur(blur_limit=(3, 5)), A.MotionBlur(blur_limit=(3, 7))], p=0.12),
     A.GaussNoise(std_range=(0.01, 0.08), per_channel=True, p=0.12),
     A.ImageCompression(quality_range=(20, 90), p=0.15),

@@ -50,7 +50,7 @@ class CropRecipe:
     decoys: float = 0.7
     rotation: float = 12.0
     rotation_limit: float = 45.0
-    any_roll: float = 0.5
+    any_roll: float = 0.35
     covered: float = 0.15
     aliased: float = 0.2
     mosaic: tuple[float, float, float] = (0.72, 0.2, 0.08)
