@@ -29,6 +29,7 @@ from blazeface.files.staged import write_text
 from blazeface.geometry import Image
 
 LEAST, SCORE, DIM, PICTURES = 0.1, 0.3, 0.15, 400
+WHITE = (1, 1, 1)
 LIGHTS = {
     "red": (0, 0, 1),
     "green": (0, 1, 0),
@@ -49,19 +50,17 @@ def main() -> None:
     parser.add_argument("--model", nargs="+", default=["front-128", "back-256"])
     args = parser.parse_args()
     portraits = [portrait for sample in load_split(args.data, "val") if (portrait := largest(sample)) is not None]
-    tinted = [portrait for portrait in portraits if is_tinted(*portrait)]
-    plain = chosen_evenly([portrait for portrait in portraits if not is_tinted(*portrait)], PICTURES)
+    tints = [is_tinted(*portrait) for portrait in portraits]
+    tinted = [portrait for portrait, tint in zip(portraits, tints, strict=True) if tint]
+    others = [portrait for portrait, tint in zip(portraits, tints, strict=True) if not tint]
+    plain = chosen_evenly(others, PICTURES)
     rows: dict[str, Any] = {}
     for model in args.model:
         detector = FaceDetector(model, SCORE)
-        found = {"as they are": recall(detector, plain, (1, 1, 1))}
-        found |= {name: recall(detector, plain, light) for name, light in LIGHTS.items()}
+        lights = {"as they are": WHITE, **LIGHTS}
+        recall = {name: round(hits(detector, plain, light) / len(plain), 4) for name, light in lights.items()}
         digest = hashlib.sha256(model_path(model).read_bytes()).hexdigest()
-        rows[model] = {
-            "sha256": digest,
-            "tinted": round(recall(detector, tinted, (1, 1, 1)) * len(tinted)),
-            "recall": found,
-        }
+        rows[model] = {"sha256": digest, "tinted": hits(detector, tinted, WHITE), "recall": recall}
     result = {"score": SCORE, "dim": DIM, "faces": len(plain), "tinted": len(tinted), "models": rows}
     path = RESULTS / "coloured_light.json"
     write_text(path, json.dumps(result, indent=2) + "\n", replace=True)
@@ -90,16 +89,16 @@ def is_tinted(sample: Sample, face: int) -> bool:
     return bool(blue > BLUISH * red or green > GREENISH * red)
 
 
-def recall(detector: FaceDetector, portraits: Sequence[tuple[Sample, int]], light: Sequence[int]) -> float:
-    """Share of the faces that are found in a light."""
-    hits = 0
+def hits(detector: FaceDetector, portraits: Sequence[tuple[Sample, int]], light: Sequence[int]) -> int:
+    """How many of the faces are found in a light."""
+    found = 0
     for sample, face in portraits:
         image = lit(read_picture(str(sample.path)), light)
         height, width = image.shape[:2]
         record = make_record(sample, height, width, detector.detect(image))
         counted = int(np.count_nonzero(~sample.ignore[:face]))
-        hits += bool((record.face == counted).any())
-    return round(hits / max(len(portraits), 1), 4)
+        found += bool((record.face == counted).any())
+    return found
 
 
 def lit(image: Image, light: Sequence[int]) -> Image:
