@@ -21,7 +21,7 @@ from blazeface.detector import WEIGHTS
 from blazeface.models.network import BlazeFace, build
 from blazeface.models.weights import load_weights, save_weights
 
-PAIRS = {("front-128", "tiny-96"): (0, 1, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12)}
+PAIRS = {("front-128", "tiny-96"): (0, 1, 3, 4, 5, 6, 7, 8, 10, 11, 12, 13)}
 """For each block of the narrow network the one of the wide network that it comes from."""
 
 

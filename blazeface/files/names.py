@@ -1,9 +1,10 @@
-"""Names fit for printing: no password, no control character."""
+"""Names fit for printing: no password, no control character, and not too many of them."""
 
 from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 
 _SCHEME = re.compile(r"[\W_]*([A-Za-z][A-Za-z0-9+.\-]+):[/\\]+")
 _USER = re.compile(r"[^/\\]{2,}:|//")
@@ -18,6 +19,16 @@ _TOKEN = re.compile(r".*[=&;].*|(?=.*\d)(?=.*[A-Za-z])[A-Za-z0-9]{16,}|(?=.*\d)[
 def printable(name: str) -> str:
     """A file name for a sentence on the terminal: control characters and bytes that are no text are escaped."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in name)
+
+
+def listed(names: Sequence[str], limit: int) -> str:
+    """The first `limit` names for a sentence, and how many more there are.
+
+    >>> listed(["a.jpg", "b.jpg", "c.jpg"], 2)
+    'a.jpg, b.jpg and 1 more'
+    """
+    rest = f" and {len(names) - limit:,} more" if len(names) > limit else ""
+    return ", ".join(printable(name) for name in names[:limit]) + rest
 
 
 def shown(name: str) -> str:

@@ -59,6 +59,7 @@ FRONT = Layout(
     stem_kernel=3,
     blocks=(
         *_TRUNK,
+        Block(128),
         Block(128, feeds_head=True),
         Block(96, skip_from=5),
         Block(96, kernel=3),
@@ -73,7 +74,7 @@ BACK = Layout(
         *_TRUNK,
         Block(128),
         Block(128, stride=2),
-        Block(128),
+        *2 * [Block(128)],
         Block(128, feeds_head=True),
         Block(96, skip_from=9, feeds_head=True),
         Block(96, skip_from=5),
@@ -83,7 +84,7 @@ BACK = Layout(
 )
 
 # For microcontrollers: grey, at most 5 million multiply-accumulates, and few channels where maps are large, since what a
-# layer reads and writes must lie in memory beside the weights. FRONT at about half its widths and with one block less, so
+# layer reads and writes must lie in memory beside the weights. FRONT at about half its widths and with two blocks less, so
 # that it can start from the channels of FRONT that matter most (benchmarks/training/narrow.py).
 TINY = Layout(
     stem_channels=8,

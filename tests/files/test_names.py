@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from blazeface.errors import BlazeFaceError
-from blazeface.files.names import printable, without_secrets
+from blazeface.files.names import listed, printable, without_secrets
 from blazeface.sources.inputs import find_input
 
 
@@ -43,6 +43,11 @@ def test_no_password_passes(secret: str, scheme: str) -> None:
 
 def test_control_characters_and_stray_bytes_are_escaped() -> None:
     assert printable("a\nb\x1b[31m\udcff é.jpg") == "a\\nb\\x1b[31m\\udcff é.jpg"
+
+
+def test_a_list_of_names_ends_with_how_many_more_there_are() -> None:
+    assert listed([], 2) == "" and listed(["a", "b\n"], 2) == "a, b\\n"
+    assert listed([f"{number}.jpg" for number in range(1, 1237)], 2) == "1.jpg, 2.jpg and 1,234 more"
 
 
 @pytest.mark.parametrize("text", ["admin:secret@camera.lan/live", "'rtsp://admin:secret@camera.lan/live'", '"rtsp://admin:secret@camera.lan', "admin:se/secret@cam"])  # fmt: skip

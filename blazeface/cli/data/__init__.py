@@ -17,7 +17,7 @@ from blazeface.data.labels import NoLabels
 from blazeface.data.prepare import prepare
 from blazeface.data.samples import SPLITS, read_labels
 from blazeface.errors import BlazeFaceError, install_command
-from blazeface.files.names import printable
+from blazeface.files.names import listed, printable
 from blazeface.files.staged import write_errors
 from blazeface.models.named_layouts import NAMED_LAYOUTS
 from blazeface.spec import NAMED_SPECS
@@ -125,10 +125,9 @@ def _checked(args: argparse.Namespace, size: int, recipe: CropRecipe) -> dict[st
         splits[split] = check_split(split, found.form, labels, samples, looks, size, recipe)
         print(split_text(splits[split]))
     if args.root.is_dir() and (unread := unread_labels(args.root, read)):
-        shown = ", ".join(printable(str(path.relative_to(args.root))) for path in unread[:NAMED])
-        more = f" and {len(unread) - NAMED:,} more" if len(unread) > NAMED else ""
+        names = listed([str(path.relative_to(args.root)) for path in unread], NAMED)
         print(
-            f"these labels are there as well, and are not read: {shown}{more} (--format, or the file itself, takes others)"
+            f"these labels are there as well, and are not read: {names} (--format, or the file itself, takes others)"
         )
     return splits
 

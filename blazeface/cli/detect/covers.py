@@ -9,7 +9,7 @@ from pathlib import Path
 from blazeface.cli.detect.plan import Plan, sheet_path
 from blazeface.detections import Detections
 from blazeface.errors import BlazeFaceError
-from blazeface.files.names import printable
+from blazeface.files.names import listed, printable
 from blazeface.files.pictures import write_picture
 from blazeface.files.staged import write_text
 from blazeface.geometry import Image
@@ -79,16 +79,11 @@ def tell_passed_over(texts: Sequence[str], plan: Plan) -> None:
     names = list(passed_over(texts, plan.skip))
     if names:
         count = "1 file that is" if len(names) == 1 else f"{len(names)} files that are"
-        print(f"not covered and not copied: {count} no picture or video: {_listed(names)}", file=sys.stderr)
+        print(f"not covered and not copied: {count} no picture or video: {listed(names, NAMED)}", file=sys.stderr)
 
 
 def tell_bare(names: Sequence[str], total: int) -> None:
     """Say, whatever --quiet asks for, in which of the inputs nothing is covered: who sees no cover may take that for safe."""
     if names:
         among = "" if total == 1 else f" in {len(names)} of {total} inputs"
-        print(f"nothing is covered{among}, since no face is known there: {_listed(names)}", file=sys.stderr)
-
-
-def _listed(names: Sequence[str]) -> str:
-    rest = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return ", ".join(printable(name) for name in names[:NAMED]) + rest
+        print(f"nothing is covered{among}, since no face is known there: {listed(names, NAMED)}", file=sys.stderr)

@@ -7,12 +7,15 @@ from collections.abc import Iterable, Sequence
 
 from blazeface.data.labels import Say
 from blazeface.errors import BlazeFaceError
-from blazeface.files.names import printable
+from blazeface.files.names import listed, printable
 
 PEOPLE = {"person", "persons", "people", "human", "humans", "pedestrian", "pedestrians", "body", "man", "woman"}
 """Categories whose boxes hold whole people, which nobody calls faces who has not said so."""
 
 FACE = {"face", "faces", "human face", "human faces"}
+
+SHOWN = 20
+"""Categories that a sentence names."""
 
 
 def face_categories(names: Iterable[str], wanted: Sequence[str], source: str, say: Say) -> set[str]:
@@ -28,7 +31,7 @@ def face_categories(names: Iterable[str], wanted: Sequence[str], source: str, sa
         chosen = {name for name in known if name.lower() in {word.lower() for word in wanted}}
         missing = [word for word in wanted if word.lower() not in {name.lower() for name in known}]
         if missing:
-            raise BlazeFaceError(f"--category {missing[0]}: {source} has {_listed(known)}")
+            raise BlazeFaceError(f"--category {missing[0]}: {source} has {listed(known, SHOWN) or 'none'}")
         return chosen
     words = {name: re.findall(r"[^\W_]+", name.lower()) for name in known}
     for fitting in (
@@ -41,7 +44,9 @@ def face_categories(names: Iterable[str], wanted: Sequence[str], source: str, sa
             return set(fitting)
     if not known:
         return set()
-    raise BlazeFaceError(f"{source}: which of its categories are faces? --category names them: {_listed(known)}")
+    raise BlazeFaceError(
+        f"{source}: which of its categories are faces? --category names them: {listed(known, SHOWN)}"
+    )
 
 
 def _tell(chosen: str, left_out: Sequence[str], words: Sequence[str], source: str, say: Say) -> None:
@@ -49,7 +54,7 @@ def _tell(chosen: str, left_out: Sequence[str], words: Sequence[str], source: st
     if left_out:
         say(
             printable(
-                f"{source}: boxes of {chosen!r} are read as faces, those of {_listed(left_out)} are left out (--category names others)"
+                f"{source}: boxes of {chosen!r} are read as faces, those of {listed(left_out, SHOWN)} are left out (--category names others)"
             )
         )
     elif not {"face", "faces"} & set(words) and any(not word.isdigit() for word in words):
@@ -59,8 +64,3 @@ def _tell(chosen: str, left_out: Sequence[str], words: Sequence[str], source: st
                 " that a model of --init knows"
             )
         )
-
-
-def _listed(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:20]) or "none"
-    return shown if len(names) <= 20 else f"{shown} and {len(names) - 20} more"
