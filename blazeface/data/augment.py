@@ -11,28 +11,45 @@ from blazeface.data.crops import Crop
 from blazeface.geometry import Floats
 from blazeface.spec import KEYPOINT_MIRROR
 
-FLIP_AND_LIGHT: list[Any] = [
-    A.HorizontalFlip(p=0.5),
-    A.RandomBrightnessContrast(brightness_limit=0.35, contrast_limit=0.35, p=0.5),
-    A.HueSaturationValue(hue_shift_limit=12, sat_shift_limit=35, val_shift_limit=20, p=0.3),
-    A.RGBShift(r_shift_limit=60, g_shift_limit=60, b_shift_limit=60, p=0.1),
-    A.RandomGamma(gamma_limit=(60, 160), p=0.2),
-    A.ToGray(p=0.15),
-    A.MultiplicativeNoise(multiplier=(0.1, 1.4), per_channel=True, elementwise=False, p=0.05),  # coloured light
-    A.OneOf([A.GaussianBlur(blur_limit=(3, 5)), A.MotionBlur(blur_limit=(3, 7))], p=0.12),
-    A.GaussNoise(std_range=(0.01, 0.08), per_channel=True, p=0.12),
-    A.ImageCompression(quality_range=(20, 90), p=0.15),
-    A.Downscale(scale_range=(0.35, 0.8), p=0.12),
-    A.CoarseDropout(
-        num_holes_range=(1, 3),
-        hole_height_range=(0.06, 0.25),
-        hole_width_range=(0.06, 0.25),
-        fill="random_uniform",
-        p=0.08,
-    ),
-]
-"""What front-128 is trained with. Scale, place and roll are drawn by `crops.draw_view`, in the same
-single warp that cuts the view out, since a second resampling would blur."""
+BLUR_SIZE = 128
+"""Input size in pixels to which the blurs below are given; of a larger input a picture out of focus blurs more pixels."""
+
+
+def augmentations(input_size: int) -> list[Any]:
+    """What the shipped models are trained with; input_size in pixels.
+
+    Scale, place and roll are drawn by `crops.draw_view`, in the same single warp that cuts the view out, since a
+    second resampling would blur.
+    """
+    scale = input_size / BLUR_SIZE
+    longest = max(3, round(9 * scale)) // 2 * 2 + 1  # of a motion, an odd number of pixels
+    return [
+        A.HorizontalFlip(p=0.5),
+        A.RandomBrightnessContrast(brightness_limit=0.35, contrast_limit=(-0.7, 0.35), p=0.5),
+        A.HueSaturationValue(hue_shift_limit=12, sat_shift_limit=35, val_shift_limit=20, p=0.3),
+        A.RGBShift(r_shift_limit=60, g_shift_limit=60, b_shift_limit=60, p=0.1),
+        A.RandomGamma(gamma_limit=(60, 160), p=0.2),
+        A.ToGray(p=0.15),
+        A.MultiplicativeNoise(multiplier=(0.1, 1.4), per_channel=True, elementwise=False, p=0.05),  # coloured light
+        A.OneOf(
+            [
+                A.GaussianBlur(blur_limit=0, sigma_limit=(0.5 * scale, 2.2 * scale)),
+                A.MotionBlur(blur_limit=(3, longest)),
+            ],
+            p=0.14,
+        ),
+        A.GaussNoise(std_range=(0.01, 0.08), per_channel=True, p=0.12),
+        A.ImageCompression(quality_range=(20, 90), p=0.15),
+        A.Downscale(scale_range=(0.35, 0.8), p=0.12),
+        A.CoarseDropout(
+            num_holes_range=(1, 3),
+            hole_height_range=(0.06, 0.25),
+            hole_width_range=(0.06, 0.25),
+            fill="random_uniform",
+            p=0.08,
+        ),
+    ]
+
 
 MARKERS = np.array([[0, 0], [1, 0], [0, 1]], np.float32)
 """Three points sent along with the labels: where they lie afterwards tells whether the picture was mirrored."""

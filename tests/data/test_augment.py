@@ -6,7 +6,7 @@ import albumentations as A
 import numpy as np
 import pytest
 
-from blazeface.data.augment import FLIP_AND_LIGHT, Augmentation, is_mirrored
+from blazeface.data.augment import Augmentation, augmentations, is_mirrored
 from blazeface.data.crops import Crop
 
 
@@ -43,18 +43,26 @@ def test_keypoints_pushed_out_of_sight_become_unknown() -> None:
 
 
 def test_light_leaves_labels_alone_and_the_seed_decides() -> None:
-    augment = Augmentation(FLIP_AND_LIGHT[1:])
+    augment = Augmentation(augmentations(128)[1:])
     results = [augment(make_crop(), seed) for seed in range(12)]
     assert all(np.allclose(result.boxes, make_crop().boxes, atol=1e-4) for result in results)
     assert any((result.image != make_crop().image).any() for result in results)
-    again = [Augmentation(FLIP_AND_LIGHT[1:])(make_crop(), seed) for seed in range(12)]
+    again = [Augmentation(augmentations(128)[1:])(make_crop(), seed) for seed in range(12)]
     assert all((a.image == b.image).all() for a, b in zip(results, again, strict=True))
+
+
+@pytest.mark.parametrize("size, sigmas, longest", [(96, (0.375, 1.65), 7), (128, (0.5, 2.2), 9), (256, (1.0, 4.4), 19)])
+def test_blurs_grow_with_the_input(size: int, sigmas: tuple[float, float], longest: int) -> None:
+    (blurs,) = [transform for transform in augmentations(size) if isinstance(transform, A.OneOf)]
+    gaussian, motion = blurs.transforms
+    assert gaussian.sigma_limit == pytest.approx(sigmas)
+    assert motion.blur_limit == (3, longest)
 
 
 def test_a_crop_without_faces_passes_through() -> None:
     crop = make_crop()
     empty = Crop(crop.image, crop.boxes[:0], crop.keypoints[:0], crop.visibility[:0], crop.ignore[:0])
-    result = Augmentation(FLIP_AND_LIGHT)(empty, 3)
+    result = Augmentation(augmentations(128))(empty, 3)
     assert result.boxes.shape == (0, 4)
     assert result.keypoints.shape == (0, 6, 2)
 
