@@ -30,7 +30,9 @@ def augmentations(input_size: int) -> list[Any]:
         A.RGBShift(r_shift_limit=60, g_shift_limit=60, b_shift_limit=60, p=0.1),
         A.RandomGamma(gamma_limit=(60, 160), p=0.2),
         A.ToGray(p=0.15),
-        A.MultiplicativeNoise(multiplier=(0.1, 1.4), per_channel=True, elementwise=False, p=0.05),  # coloured light
+        A.MultiplicativeNoise(
+            multiplier=(0.1, 1.4), per_channel=True, elementwise=False, p=0.05
+        ),  # coloured light
         A.OneOf(
             [
                 A.GaussianBlur(blur_limit=0, sigma_limit=(0.5 * scale, 2.2 * scale)),

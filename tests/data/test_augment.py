@@ -51,7 +51,9 @@ def test_light_leaves_labels_alone_and_the_seed_decides() -> None:
     assert all((a.image == b.image).all() for a, b in zip(results, again, strict=True))
 
 
-@pytest.mark.parametrize("size, sigmas, longest", [(96, (0.375, 1.65), 7), (128, (0.5, 2.2), 9), (256, (1.0, 4.4), 19)])
+@pytest.mark.parametrize(
+    "size, sigmas, longest", [(96, (0.375, 1.65), 7), (128, (0.5, 2.2), 9), (256, (1.0, 4.4), 19)]
+)
 def test_blurs_grow_with_the_input(size: int, sigmas: tuple[float, float], longest: int) -> None:
     (blurs,) = [transform for transform in augmentations(size) if isinstance(transform, A.OneOf)]
     gaussian, motion = blurs.transforms
