@@ -253,8 +253,32 @@ def _is_pair(layers: nn.Sequential) -> bool:
     return isinstance(last, nn.Conv2d) and norm.weight is not None and norm.running_var is not None
 
 
+@torch.no_grad()
+def absorb_bias(depthwise: nn.Module, pointwise: nn.Module) -> None:
+    """Move the bias of a depthwise convolution into that of the 1 x 1 convolution right behind it: same answers.
+
+    Batch norm hides it from training, where nothing holds it near zero. What it adds, the next bias would take away again,
+    and 16-bit floats and 8-bit integers lose the signal beside it.
+    """
+    if isinstance(depthwise, ConvNorm):
+        depthwise = depthwise[-1]
+    before, after = depthwise, pointwise[0] if isinstance(pointwise, ConvNorm) else pointwise
+    if not isinstance(before, SameConv2d) or not isinstance(after, SameConv2d):
+        return  # made light, with layers between
+    if after.kernel_size != (1, 1) or after.groups != 1 or before.bias is None or after.bias is None:
+        return
+    after.bias.add_(after.weight[:, :, 0, 0] @ before.bias)
+    before.bias.zero_()
+
+
 def folded_copy(network: Network) -> Network:
     """A copy for inference: batch norm folded into the convolutions, same answers in eval mode."""
     folded = copy.deepcopy(network).eval()
     fold_all(folded)
+    for block in folded.modules():
+        if isinstance(block, BlazeBlock):
+            absorb_bias(block.depthwise, block.pointwise)
+        elif isinstance(block, DoubleBlazeBlock):
+            absorb_bias(block.depthwise_in, block.project)
+            absorb_bias(block.depthwise_mid, block.expand)
     return folded
