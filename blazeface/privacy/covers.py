@@ -64,8 +64,10 @@ def _of_track(track: Track, time: float, tracks: CoverTracks) -> Cover | None:
     rules = tracks.rules
     last = bisect_right(track.times, time) - 1
     if last >= 0 and track.times[last] == time:
-        score = track.scores[last]
-        return Cover(track.number, with_margin(track.boxes[last], rules, score), "seen", score)
+        box, score = with_margin(track.boxes[last], rules, track.scores[last]), track.scores[last]
+        larger = track.larger_before(last, rules)
+        whole = box if larger is None else _union(box, with_margin(larger, rules))
+        return Cover(track.number, whole, "seen", score)
     if 0 <= last < len(track.times) - 1:
         after, before = track.times[last + 1] - time, time - track.times[last]
         if after + before > rules.linger and min(after, before) > rules.brief and not _is_sure(track, True):

@@ -24,6 +24,8 @@ class CoverRules:
         sides, which covers as many faces of val as twice as much; one below it doubtful_down above and below.
     inside, sure: a candidate under the score `sure` of whose box this share lies under the cover of a better one is the
         same face.
+    shrunk: a sighting whose side is less than this share of the largest within `memory` before shows part of a face, behind
+        another or at its own hand: where it was seen larger is covered as well.
     overlap: IoU with the box in which a track expects its face, from which a candidate is taken for it.
     bridge: the longest gap between two sightings of a face that is covered whole.
     hold: for so long a face that is lost is covered while nobody knows whether it comes back.
@@ -48,7 +50,7 @@ class CoverRules:
     """
 
     score: float = 0.3
-    faint: float = 0.1
+    faint: float = 0.3
     large: float = 0.25
     large_score: float = 0.5
     margin_across: float = 0.1
@@ -58,6 +60,7 @@ class CoverRules:
     doubtful_down: float = 0.25
     inside: float = 0.85
     sure: float = 0.5
+    shrunk: float = 0.8
     overlap: float = 0.2
     bridge: float = 2.0
     hold: float = 1.0

@@ -64,6 +64,12 @@ class Track:
         """Another track has gone on where this one was lost, and this one was not seen any more."""
         return any(heir.confirmed and heir.times[0] > self.times[-1] for heir in self.heirs)
 
+    def larger_before(self, index: int, rules: CoverRules) -> Box | None:
+        """The largest box of the moments before a sighting that is much smaller, as that of a face half hidden is."""
+        first = bisect_left(self.times, self.times[index] - rules.memory - 1e-9)
+        largest = max(self.boxes[first : index + 1], key=side)
+        return largest if side(self.boxes[index]) < rules.shrunk * side(largest) else None
+
     def velocity_at_end(self, memory: float) -> tuple[float, float]:
         """Sides a second, (x, y), over the last `memory` seconds; (0, 0) for a single sighting."""
         first = bisect_left(self.times, self.times[-1] - memory - 1e-9)

@@ -11,16 +11,16 @@ from hypothesis import strategies as st
 from blazeface.detections import Detections
 from blazeface.privacy.coverer import Coverer
 from blazeface.privacy.covers import Cover, covers_at
-from blazeface.privacy.rules import RULES
+from blazeface.privacy.rules import RULES, CoverRules
 from blazeface.privacy.tracks import CoverTracks, share_inside
 
 NOTHING = Detections.empty()
 WIDTH, HEIGHT, RATE = 640, 360, 25
 
 
-def followed(frames: list[Detections], rate: float = RATE) -> Coverer:
+def followed(frames: list[Detections], rate: float = RATE, rules: CoverRules = RULES) -> Coverer:
     """All frames known, as of a file."""
-    coverer = Coverer()
+    coverer = Coverer(rules)
     for n, faces in enumerate(frames):
         coverer.add(n, n / rate, WIDTH, HEIGHT, faces)
     coverer.end()
@@ -33,9 +33,9 @@ def covers(coverer: Coverer, n: int, rate: float = RATE) -> list[Cover]:
     return given
 
 
-def live(frames: list[Detections], delay: int = 0) -> list[list[Cover]]:
+def live(frames: list[Detections], delay: int = 0, rules: CoverRules = RULES) -> list[list[Cover]]:
     """The covers of each frame, known when `delay` further ones have come."""
-    coverer, given = Coverer(keep=False, look_ahead=delay / RATE), []
+    coverer, given = Coverer(rules, keep=False, look_ahead=delay / RATE), []
     for n, faces in enumerate(frames):
         coverer.add(n, n / RATE, WIDTH, HEIGHT, faces)
         if n >= delay:
@@ -136,12 +136,26 @@ def test_a_velocity_known_for_a_moment_counts_for_little() -> None:
 
 
 def test_a_face_is_covered_from_its_first_faint_trace_on() -> None:
-    frames = [NOTHING] * 20 + [found((100, 100, 40, 0.12))] * 10 + [found((100, 100, 40, 0.8))] * 10
-    coverer = followed(frames)
+    """With a score of one's own; by the rules as they are, what is below the score counts for nothing."""
+    frames = [NOTHING] * 20 + [found((100, 100, 40, 0.32))] * 10 + [found((100, 100, 40, 0.8))] * 10
+    rules = RULES.with_score(0.5)
+    coverer = followed(frames, rules=rules)
     assert all(lies_under((100, 100, 140, 140), covers(coverer, n)) for n in range(20 - 12, 40))
     assert covers(coverer, 20 - 13) == []  # half a second before it
-    assert not any(live(frames)[n] for n in range(30))  # a camera cannot know
-    assert [bool(given) for given in live(frames, delay=10)[:40]] == [n >= 20 - 0 for n in range(40)]
+    assert not any(live(frames, rules=rules)[n] for n in range(30))  # a camera cannot know
+    assert [bool(given) for given in live(frames, delay=10, rules=rules)[:40]] == [n >= 20 - 0 for n in range(40)]
+    faint = [NOTHING] * 20 + [found((100, 100, 40, 0.29))] * 10
+    assert not any(covers(followed(faint), n) for n in range(30))
+
+
+def test_a_face_that_is_seen_much_smaller_than_just_before_is_covered_as_it_was() -> None:
+    """The box of a face half behind another shrinks to what is seen of it."""
+    for side, whole in ((31, True), (33, False)):  # of 40, and .8 is the limit
+        frames = [found((100, 100, 40, 0.95))] * 10 + [found((100, 100, side, 0.95))] * 20
+        for given in ([covers(followed(frames), n) for n in range(30)], live(frames)):
+            for n in range(10, 30):
+                recent = n - 9 <= RULES.memory * RATE
+                assert lies_under((100, 100, 140, 140), given[n]) == (recent and whole), (side, n)
 
 
 def test_a_shaken_face_is_one_track_without_covers_where_it_was_before() -> None:

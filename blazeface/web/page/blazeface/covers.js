@@ -155,11 +155,24 @@ function distanceBetween(a, b) {
   return Math.hypot(a[0] + a[2] - b[0] - b[2], a[1] + a[3] - b[1] - b[3]) / (side(a) + side(b));
 }
 
+// Of a face that is seen much smaller than just before, as one half hidden is, also where it was seen larger.
+function seenBox({ recent, last }, rules) {
+  const own = withMargin(last.box, rules, last.score);
+  const largest = recent
+    .filter(({ time }) => time >= last.time - rules.memory - 1e-9)
+    .reduce((best, { box }) => (side(box) > side(best) ? box : best), last.box);
+  return side(last.box) < rules.shrunk * side(largest) ? union(own, withMargin(largest, rules)) : own;
+}
+
+function union(a, b) {
+  return a.map((value, i) => (i < 2 ? Math.min(value, b[i]) : Math.max(value, b[i])));
+}
+
 function coverOf(track, time, width, height, rules) {
   if (!track.confirmed) return [];
-  const { box, score } = track.last;
+  const { box } = track.last;
   const away = time - track.last.time;
-  if (away === 0) return [{ box: withMargin(box, rules, score), kind: "seen" }];
+  if (away === 0) return [{ box: seenBox(track, rules), kind: "seen" }];
   const sure = track.established || Boolean(track.before?.established);
   if (away > (sure ? rules.hold : Math.min(rules.hold, rules.brief))) return [];
   const own = withMargin(box, rules);

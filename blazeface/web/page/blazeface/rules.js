@@ -3,7 +3,7 @@
 // blazeface/privacy/rules.py
 export const RULES = {
   score: 0.3,
-  faint: 0.1,
+  faint: 0.3,
   large: 0.25,
   large_score: 0.5,
   margin_across: 0.1,
@@ -13,6 +13,7 @@ export const RULES = {
   doubtful_down: 0.25,
   inside: 0.85,
   sure: 0.5,
+  shrunk: 0.8,
   overlap: 0.2,
   bridge: 2.0,
   hold: 1.0,
