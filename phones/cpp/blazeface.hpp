@@ -97,7 +97,7 @@ constexpr double one_euro_fastest = 1.25;
 /// How faces of a video are covered; blazeface/privacy/rules.py says what each number means.
 struct CoverRules {
     double score = 0.3;
-    double faint = 0.1;
+    double faint = 0.3;
     double large = 0.25;
     double large_score = 0.5;
     double margin_across = 0.1;
@@ -107,6 +107,7 @@ struct CoverRules {
     double doubtful_down = 0.25;
     double inside = 0.85;
     double sure = 0.5;
+    double shrunk = 0.8;
     double overlap = 0.2;
     double bridge = 2.0;
     double hold = 1.0;
@@ -1166,12 +1167,26 @@ class Covers {
         return detail::moved(track.last().box, speed.x * seconds, speed.y * seconds);
     }
 
+    /// Of a face that is seen much smaller than just before, as one half hidden is, also where it was seen larger.
+    ExactBox seen_box(const Track& track) const {
+        const Sighting& last = track.last();
+        const ExactBox own = detail::with_margin_of(last.box, last.score, rules_);
+        const ExactBox* largest = &last.box;
+        for (const Sighting& sighting : track.recent)
+            if (sighting.time >= last.time - rules_.memory - 1e-9 && detail::side_of(sighting.box) > detail::side_of(*largest))
+                largest = &sighting.box;
+        if (detail::side_of(last.box) >= rules_.shrunk * detail::side_of(*largest)) return own;
+        const ExactBox then = detail::with_margin(*largest, rules_);
+        return {std::min(own.x1, then.x1), std::min(own.y1, then.y1), std::max(own.x2, then.x2),
+                std::max(own.y2, then.y2)};
+    }
+
     void add_cover(const Track& track, double time, std::vector<Cover>& covers) const {
         if (!track.confirmed) return;
         const ExactBox& box = track.last().box;
         const double away = time - track.last().time;
         if (away == 0) {
-            covers.push_back({detail::with_margin_of(box, track.last().score, rules_), CoverKind::seen});
+            covers.push_back({seen_box(track), CoverKind::seen});
             return;
         }
         const bool sure = track.established || track.before_established;
