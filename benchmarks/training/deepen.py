@@ -15,8 +15,10 @@ from collections.abc import Collection
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from blazeface.errors import BlazeFaceError
+from blazeface.models.blocks import BlazeBlock
 from blazeface.models.network import BlazeFace, build
 from blazeface.models.weights import load_weights, save_weights
 
@@ -35,16 +37,18 @@ def deepened(shallow: BlazeFace, deep: BlazeFace, new: Collection[int], scale: f
     for name, tensor in given.items():
         part, _, rest = name.partition(".")
         if part == "blocks":
-            index, _, rest = rest.partition(".")
-            name = f"blocks.{old[int(index)]}.{rest}" if int(index) < len(old) else name
+            number, _, rest = rest.partition(".")
+            name = f"blocks.{old[int(number)]}.{rest}" if int(number) < len(old) else name
         if name not in state or state[name].shape != tensor.shape:
             raise BlazeFaceError(f"no network with its blocks {sorted(new)} left out: {name} does not fit")
         state[name].copy_(tensor)
     for index in new:
         block = deep.blocks[index]
-        if not hasattr(block, "pointwise") or getattr(block, "shortcut", None) is None:
+        if not isinstance(block, BlazeBlock) or block.shortcut is None:
             raise BlazeFaceError(f"block {index} is no single BlazeBlock with a shortcut")
-        block.pointwise[1].weight.fill_(scale)  # type: ignore[index, union-attr, operator]
+        norm = block.pointwise[1]
+        assert isinstance(norm, nn.BatchNorm2d)
+        norm.weight.fill_(scale)
 
 
 def main() -> None:

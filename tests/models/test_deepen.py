@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from small_network import trained_like
 
 from benchmarks.training.deepen import deepened
 from blazeface.errors import BlazeFaceError
@@ -13,7 +14,6 @@ from blazeface.models.layouts import Block
 from blazeface.models.named_layouts import FRONT
 from blazeface.models.network import BlazeFace
 from blazeface.spec import FRONT_128
-from tests.models.test_grey import trained_like
 
 SHALLOW = replace(FRONT, blocks=FRONT.blocks[:9] + FRONT.blocks[10:])
 """FRONT without the first of its two last blocks at stride 16."""
@@ -35,7 +35,8 @@ def test_a_new_block_can_learn() -> None:
     deepened(BlazeFace(FRONT_128, SHALLOW), deep, (9,))
     logits, _ = deep(torch.rand(2, 3, 128, 128))
     logits.square().sum().backward()
-    assert float(deep.blocks[9].depthwise.weight.grad.abs().max()) > 0  # type: ignore[union-attr]
+    gradient = deep.get_parameter("blocks.9.depthwise.weight").grad
+    assert gradient is not None and float(gradient.abs().max()) > 0
 
 
 @pytest.mark.parametrize(

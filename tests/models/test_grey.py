@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from small_network import trained_like
 
 from benchmarks.training.narrow import PAIRS, best, narrowed
 from blazeface.errors import BlazeFaceError
@@ -50,18 +51,6 @@ def test_a_file_says_that_it_is_grey_and_others_read_as_before(tmp_path: Path) -
     assert "grey" not in FRONT.to_json() and Layout.from_json(FRONT.to_json()) == FRONT
     with pytest.raises(BlazeFaceError, match="grey must be true or false"):
         Layout.from_json(TINY.to_json().replace('"grey": true', '"grey": 1'))
-
-
-def trained_like(network: BlazeFace) -> BlazeFace:
-    """With batch norms that differ from channel to channel."""
-    torch.manual_seed(0)
-    for module in network.modules():
-        if isinstance(module, torch.nn.BatchNorm2d):
-            module.weight.data.uniform_(0.1, 2)
-            module.bias.data.normal_(0, 0.2)
-            module.running_mean.normal_(0, 0.2)  # type: ignore[union-attr]
-            module.running_var.uniform_(0.5, 2)  # type: ignore[union-attr]
-    return network.eval()
 
 
 def test_all_channels_of_a_network_are_that_network() -> None:

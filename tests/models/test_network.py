@@ -123,7 +123,7 @@ def test_biases_that_batch_norm_hides_are_gone_where_it_is_folded(name: str) -> 
                     pointwise = network.get_submodule(behind.replace("depthwise", "pointwise"))
                     pointwise[1].running_mean += pointwise[0].weight.sum((1, 2, 3)) * 500  # type: ignore[index]
                 else:
-                    normed[1].running_mean += 500  # type: ignore[index, operator]
+                    normed[1].running_mean += 500  # type: ignore[index]
         folded = network.folded()
         for part in folded.modules():
             if isinstance(part, nn.Conv2d) and part.groups > 1:

@@ -152,10 +152,10 @@ def test_a_face_that_is_seen_much_smaller_than_just_before_is_covered_as_it_was(
     """The box of a face half behind another shrinks to what is seen of it."""
     for side, whole in ((31, True), (33, False)):  # of 40, and .8 is the limit
         frames = [found((100, 100, 40, 0.95))] * 10 + [found((100, 100, side, 0.95))] * 20
-        for given in ([covers(followed(frames), n) for n in range(30)], live(frames)):
+        for shown in ([covers(followed(frames), n) for n in range(30)], live(frames)):
             for n in range(10, 30):
                 recent = n - 9 <= RULES.memory * RATE
-                assert lies_under((100, 100, 140, 140), given[n]) == (recent and whole), (side, n)
+                assert lies_under((100, 100, 140, 140), shown[n]) == (recent and whole), (side, n)
 
 
 def test_a_shaken_face_is_one_track_without_covers_where_it_was_before() -> None:
