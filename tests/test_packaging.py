@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import re
 import runpy
@@ -58,7 +59,11 @@ def test_make_demo_finds_exactly_one_face(demo: subprocess.CompletedProcess[str]
     side = portrait["FACE"][2] - portrait["FACE"][0]
     assert face["box"] == pytest.approx(portrait["FACE"], abs=side / 6)
     assert len(face["keypoints"]) == 6
-    for i, (found, true) in enumerate(zip(face["keypoints"], portrait["KEYPOINTS"], strict=True)):
+    points = [list(point) for point in portrait["KEYPOINTS"]]
+    # The labels that front-128 learnt from do not agree on the nose: it puts noses .07 of the distance between the eyes below
+    # those labels that are at the tip, as this one is (docs/training.md, "What the keypoint error is made of").
+    points[2][1] += 0.07 * math.dist(points[0], points[1])
+    for i, (found, true) in enumerate(zip(face["keypoints"], points, strict=True)):
         # Ears are half under her hair: nobody could say where exactly.
         assert found == pytest.approx(true, abs=side / (10 if i < 4 else 4)), i
     copy = cv2.imread(str(bare / "out" / "astronaut.jpg"))

@@ -126,9 +126,9 @@ def test_a_covered_face_cannot_be_seen(camera_on: Tab, mirrored: bool) -> None:
     seen, _ = photograph(camera_on)
     assert near(seen, PATCH, 3)[inside].all()
     assert sides(near(seen, ACCENT), box) == WHOLE
-    dx, dy = round((x2 - x1) * 0.045), round((y2 - y1) * 0.18)
-    # The margin of a certain face, under the label's line.
-    assert near(seen, PATCH, 3)[y1 + 4 : y2 + dy, x1 - dx : x1 - 2].all()
+    # Whole pixels within the margin of a certain face, which is .05 and .2, below the box's line.
+    dx, dy = int((box[2] - box[0]) * 0.045), int((box[3] - box[1]) * 0.18)
+    assert near(seen, PATCH, 3)[y2 + 4 : y2 + dy, x1 - dx : x2 + dx].all()
     settings(camera_on, mirrored, "mosaic")
     seen, _ = photograph(camera_on)
     assert len(np.unique(seen[inside].reshape(-1, 3), axis=0)) < 400  # 36 colours and the seams between them
