@@ -978,6 +978,11 @@ inline ExactBox moved(const ExactBox& box, double across, double down) {
     return {box.x1 + x, box.y1 + y, box.x2 + x, box.y2 + y};
 }
 
+/// The smallest box that holds two.
+inline ExactBox union_of(const ExactBox& a, const ExactBox& b) {
+    return {std::min(a.x1, b.x1), std::min(a.y1, b.y1), std::max(a.x2, b.x2), std::max(a.y2, b.y2)};
+}
+
 /// Distance of the middles of two boxes, in the mean of their sides.
 inline double distance(const ExactBox& a, const ExactBox& b) {
     return std::hypot(a.x1 + a.x2 - b.x1 - b.x2, a.y1 + a.y2 - b.y1 - b.y2) / (side_of(a) + side_of(b));
@@ -1176,9 +1181,7 @@ class Covers {
             if (sighting.time >= last.time - rules_.memory - 1e-9 && detail::side_of(sighting.box) > detail::side_of(*largest))
                 largest = &sighting.box;
         if (detail::side_of(last.box) >= rules_.shrunk * detail::side_of(*largest)) return own;
-        const ExactBox then = detail::with_margin(*largest, rules_);
-        return {std::min(own.x1, then.x1), std::min(own.y1, then.y1), std::max(own.x2, then.x2),
-                std::max(own.y2, then.y2)};
+        return detail::union_of(own, detail::with_margin(*largest, rules_));
     }
 
     void add_cover(const Track& track, double time, std::vector<Cover>& covers) const {
@@ -1203,9 +1206,9 @@ class Covers {
         const double sides = std::min(slack + rules_.growth * away, rules_.largest_growth);
         const double pixels =
             std::min(sides * detail::side_of(box), rules_.picture_growth * std::min(width_, height_));
-        covers.push_back({{std::min(own.x1, ahead.x1) - pixels, std::min(own.y1, ahead.y1) - pixels,
-                           std::max(own.x2, ahead.x2) + pixels, std::max(own.y2, ahead.y2) + pixels},
-                          CoverKind::held});
+        const ExactBox both = detail::union_of(own, ahead);
+        covers.push_back(
+            {{both.x1 - pixels, both.y1 - pixels, both.x2 + pixels, both.y2 + pixels}, CoverKind::held});
     }
 
     CoverRules rules_;

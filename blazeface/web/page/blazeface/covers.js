@@ -183,6 +183,5 @@ function coverOf(track, time, width, height, rules) {
   const slack = sure ? rules.slack : 0;
   const sides = Math.min(slack + rules.growth * away, rules.largest_growth);
   const pixels = Math.min(sides * side(box), rules.picture_growth * Math.min(width, height));
-  const grown = [0, 1].map((i) => Math.min(own[i], ahead[i]) - pixels);
-  return [{ box: [...grown, ...[2, 3].map((i) => Math.max(own[i], ahead[i]) + pixels)], kind: "held" }];
+  return [{ box: union(own, ahead).map((value, i) => (i < 2 ? value - pixels : value + pixels)), kind: "held" }];
 }
