@@ -31,6 +31,7 @@ class CropRecipe:
     fill: share of the views that are moved so that the picture fills them, or lies whole in them.
     elsewhere: share of the views that are aimed at no face: what surrounds people must be known, too.
     decoys: share of those, where the picture has decoys, that are aimed at one of them as if it were a face.
+    hard: share of the others, where the picture has hard faces, that are aimed at one of these.
     rotation: standard deviation of the roll angle, rotation_limit: its bound. any_roll: share of the views that are
         rolled by any angle instead.
     covered: share of the faces that are covered in part.
@@ -48,6 +49,7 @@ class CropRecipe:
     fill: float = 0.7
     elsewhere: float = 0.2
     decoys: float = 0.7
+    hard: float = 0.5
     rotation: float = 12.0
     rotation_limit: float = 45.0
     any_roll: float = 0.35
@@ -131,6 +133,8 @@ def draw_aim(sample: Sample, recipe: CropRecipe, rng: np.random.Generator) -> ND
     boxes = sample.boxes[~sample.ignore]
     if len(boxes) == 0 or rng.random() < recipe.elsewhere:
         boxes = sample.decoys if rng.random() < recipe.decoys else boxes[:0]
+    elif len(sample.hard) and rng.random() < recipe.hard:
+        boxes = sample.hard
     return boxes[rng.integers(len(boxes))].astype(np.float64) if len(boxes) else None
 
 

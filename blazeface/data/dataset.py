@@ -25,6 +25,9 @@ from blazeface.geometry import Image
 EASY = 0.4
 """How often a picture with one large face is drawn, beside others."""
 
+HARD = 3.0
+"""How often a picture with a face that a network missed is drawn, beside others."""
+
 LARGE = 0.3
 """Share of a picture's side from which a face is large."""
 
@@ -97,19 +100,20 @@ def balance(samples: list[Sample]) -> NDArray[np.float64]:
     A source weighs with the root of its number of pictures, so that a large set of easy portraits does not
     drown a small one of crowds. A picture weighs with the root of its number of faces and decoys, and EASY of that where
     it shows one large face and nothing else: such faces are learnt first, and each smaller face is seen at that size
-    as well.
+    as well. One with a hard face is drawn HARD times as often.
     """
     sizes = Counter(sample.source for sample in samples)
     marked = np.array([np.count_nonzero(~sample.ignore) + len(sample.decoys) for sample in samples])
     weights = np.sqrt(np.maximum(marked, 1) / [sizes[sample.source] for sample in samples])
-    easy = np.where([_is_portrait(sample) for sample in samples], EASY, 1.0)
-    balanced: NDArray[np.float64] = weights * easy
+    known = np.where([_is_portrait(sample) for sample in samples], EASY, 1.0)
+    missed = np.where([len(sample.hard) > 0 for sample in samples], HARD, 1.0)
+    balanced: NDArray[np.float64] = weights * known * missed
     return balanced
 
 
 def _is_portrait(sample: Sample) -> bool:
     """Whether a picture shows a single face, which reaches over LARGE of what surrounds all labels from the corner on."""
-    if len(sample.boxes) != 1 or len(sample.decoys) or sample.ignore[0]:
+    if len(sample.boxes) != 1 or len(sample.decoys) or len(sample.hard) or sample.ignore[0]:
         return False
     left, top, right, bottom = sample.boxes[0]
     # The size of the picture is unknown before it is read: a centred face has as much on its other side.

@@ -1,6 +1,8 @@
-"""Additional annotation of training pictures: ignore regions over unlabelled faces, and decoys (known false positives).
+"""Additional annotation of training pictures: ignore regions over unlabelled faces, decoys (known false positives), and hard
+faces (labelled ones that a network missed).
 
-A JSON file, {"SOURCE/PICTURE.jpg": {"ignore": [[x1, y1, x2, y2], ...], "decoys": [...]}}, in pixels of the picture.
+A JSON file, {"SOURCE/PICTURE.jpg": {"ignore": [[x1, y1, x2, y2], ...], "decoys": [...], "hard": [...]}}, in pixels of the
+picture; each of the three may be left out.
 `benchmarks/training/regions.py` made the one that the shipped models were trained with.
 """
 
@@ -20,14 +22,14 @@ from blazeface.files.names import printable
 
 
 def with_regions(samples: list[Sample], path: Path) -> list[Sample]:
-    """The samples with a file's ignore regions and decoys added.
+    """The samples with a file's ignore regions, decoys and hard faces added.
 
     Raises BlazeFaceError for a file that is missing or malformed, or that knows none of the pictures.
     """
     try:
         regions: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         parsed = {
-            name: (_boxes(entry.get("ignore", [])), _boxes(entry.get("decoys", [])))
+            name: [_boxes(entry.get(kind, [])) for kind in ("ignore", "decoys", "hard")]
             for name, entry in regions.items()
         }
     except OSError as error:
@@ -51,7 +53,9 @@ def _boxes(values: Any) -> NDArray[np.float32]:
     return boxes
 
 
-def _extended(sample: Sample, ignore: NDArray[np.float32], decoys: NDArray[np.float32]) -> Sample:
+def _extended(
+    sample: Sample, ignore: NDArray[np.float32], decoys: NDArray[np.float32], hard: NDArray[np.float32]
+) -> Sample:
     count = len(ignore)
     return replace(
         sample,
@@ -60,4 +64,5 @@ def _extended(sample: Sample, ignore: NDArray[np.float32], decoys: NDArray[np.fl
         visibility=np.concatenate([sample.visibility, np.zeros((count, sample.visibility.shape[1]), np.uint8)]),
         ignore=np.concatenate([sample.ignore, np.ones(count, bool)]),
         decoys=decoys,
+        hard=hard,
     )

@@ -34,6 +34,7 @@ class Sample:
     visibility: (N, 6) uint8, 2 = annotated, 1 = predicted by a teacher, 0 = unknown (no loss).
     ignore: (N,) bool, true for regions that are neither a face to find nor background.
     decoys: (M, 4) float32, boxes of what a network took for a face: views are aimed at them, they are no labels.
+    hard: (K, 4) float32, where labelled faces lie that a network missed: more views are aimed at them.
     listed: how many times the labels list the picture.
     """
 
@@ -44,6 +45,7 @@ class Sample:
     visibility: NDArray[np.uint8]
     ignore: NDArray[np.bool_]
     decoys: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 4), np.float32))
+    hard: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 4), np.float32))
     listed: int = 1
 
     def within(self, height: int, width: int) -> Sample:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from blazeface.data.crops import Crop, CropRecipe, draw_crop, draw_view, join_mosaic, move_labels
+from blazeface.data.crops import Crop, CropRecipe, draw_aim, draw_crop, draw_view, join_mosaic, move_labels
 from blazeface.data.samples import Sample
 from blazeface.geometry import letterbox_image, network_view
 
@@ -94,6 +95,16 @@ def test_the_chosen_face_lies_whole_in_the_view_unless_moved_to_fill_it(seed: in
     assert ((boxes[0, :2] + boxes[0, 2:]) / 2 > 0).all()
     assert ((boxes[0, :2] + boxes[0, 2:]) / 2 < size).all()
     assert np.linalg.det(matrix[:, :2]) ** 0.5 >= 0.7 * fit - 1e-9
+
+
+@pytest.mark.parametrize(("hard", "elsewhere", "share"), [(0.5, 0.0, 0.75), (1.0, 0.0, 1.0), (0.0, 0.0, 0.5), (0.5, 1.0, 0.0)])
+def test_views_are_aimed_at_hard_faces_more_often(hard: float, elsewhere: float, share: float) -> None:
+    sample = make_sample([[100, 80, 180, 170], [300, 80, 380, 170]])
+    sample = replace(sample, hard=sample.boxes[1:])
+    recipe, rng = CropRecipe(hard=hard, elsewhere=elsewhere), np.random.default_rng(0)
+    aims = [draw_aim(sample, recipe, rng) for _ in range(2000)]
+    at_hard = [aim is not None and aim.tolist() == [300, 80, 380, 170] for aim in aims]
+    assert np.mean(at_hard) == pytest.approx(share, abs=0.03)
 
 
 def test_labels_of_a_crop_follow_its_pixels() -> None:

@@ -90,6 +90,8 @@ def test_balance_literal() -> None:
     assert weights.tolist() == pytest.approx([math.sqrt(2) / 2] * 4 + [2.0, 1.0])
     decoys = replace(sample("c", 0), decoys=np.zeros((4, 4), np.float32))
     assert balance([decoys]).tolist() == [2.0]
+    hard = replace(sample("b", 4), hard=np.zeros((1, 4), np.float32))
+    assert balance([hard]).tolist() == [6.0]
 
 
 @pytest.mark.parametrize(
@@ -111,6 +113,8 @@ def test_pictures_with_one_large_face_are_drawn_less(box: list[float], weight: f
         np.zeros(1, bool),
     )
     assert balance([portrait]).tolist() == pytest.approx([weight])
+    # Where a network missed it, it is not learnt.
+    assert balance([replace(portrait, hard=portrait.boxes)]).tolist() == pytest.approx([3.0])
 
 
 def test_a_broken_picture_is_named_once_and_passed_over(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,4 @@
-"""Ignore regions and decoys from a file of their own."""
+"""Ignore regions, decoys and hard faces from a file of their own."""
 
 from __future__ import annotations
 
@@ -34,6 +34,15 @@ def test_regions_join_the_labels_of_their_picture(tmp_path: Path) -> None:
     assert first.keypoints.shape == (2, 6, 2)
     assert first.decoys.tolist() == [[5, 6, 7, 8], [0, 0, 9, 9]]
     assert second.ignore.tolist() == [False] and second.decoys.shape == (0, 4)
+    assert first.hard.shape == second.hard.shape == (0, 4)
+
+
+def test_hard_faces_are_no_labels_of_their_own(tmp_path: Path) -> None:
+    path = tmp_path / "regions.json"
+    path.write_text(json.dumps({"a/1.jpg": {"hard": [[10, 10, 20, 20]]}}))
+    (only,) = with_regions([sample("a/1.jpg")], path)
+    assert only.hard.tolist() == [[10, 10, 20, 20]]
+    assert only.boxes.tolist() == [[10, 10, 20, 20]] and only.decoys.shape == (0, 4)
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,8 @@ class LabelsSeen:
         digest = hashlib.sha256()
         for sample in samples:
             digest.update(f"{sample.source}/{sample.path.name}\n".encode("utf-8", "surrogateescape"))
-            for part in (sample.boxes, sample.keypoints, sample.visibility, sample.ignore, sample.decoys):
+            labels = (sample.boxes, sample.keypoints, sample.visibility, sample.ignore, sample.decoys)
+            for part in (*labels, sample.hard) if len(sample.hard) else labels:  # older runs knew no hard faces
                 digest.update(f"{part.shape}".encode())
                 digest.update(np.ascontiguousarray(part).tobytes())
         faces = sum(int((~sample.ignore).sum()) for sample in samples)
