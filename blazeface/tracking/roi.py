@@ -17,12 +17,16 @@ from numpy.typing import NDArray
 from blazeface.blend import blend
 from blazeface.detections import Detections
 from blazeface.geometry import Image, Matrix, box_iou, inverse_map, map_points, view_matrix, warp
+from blazeface.search import SEAM, without_twins
 from blazeface.search import View as Part
-from blazeface.search import without_twins
 from blazeface.spec import OUR_BLEND_IOU, ModelSpec
 
 WIDTH = 2.5
 """Side of a crop, in sides of the face in it."""
+
+SEARCH_WIDTH, SEARCH_SIDE = 4.0, 0.75
+"""The same among the views of a search, and its side at least, in sides of the model's square: a small face enlarged is a
+blurred one. By the street clip of `benchmarks.search.measure`."""
 
 UPRIGHT = 15.0
 """Degrees up to which the line through the eyes is taken for level."""
@@ -32,6 +36,9 @@ MOST = 4
 
 PART_SIDES = 3
 """Side of the parts in which a large frame is searched in turn, in sides of the model's square."""
+
+GROWTH = 2.0
+"""Size of a face in the next frame over that of before, and the other way round, up to which its crop shows it."""
 
 SAME_FACE = 0.2
 """IoU with where the face was, from which a detection in its crop is taken for it."""
@@ -72,10 +79,10 @@ class RoiDetector:
     Each face of the last frame is looked for in its crop. The whole frame is searched as well every `every` frames,
     when one of them is not found there, and while there is none; with more than MOST it is searched alone.
 
-    A detector with min_face searches the first frame whole. After it, each frame is looked at in the base view and in
-    some of the finer ones, so that all of them have had their turn after `every` frames, and for a face that was
-    lost in the coarsest of them that shows where it was. Faces seen in several of all these are blended by the detector's
-    own rule, and a face that a crop and a view see differently large is one, as in the search (`search.without_twins`).
+    A detector with min_face searches the first frame whole. After it, each frame is looked at in the base view, in
+    some of the finer ones, so that all of them have had their turn after `every` frames, and in a crop around each face; also
+    around one that was lost, for `every` frames. All these are views of one search, which weighs a face by what several of
+    them saw, but for the crops of turned faces. Where they would cost as much as searching the whole frame, that is done.
     """
 
     def __init__(self, detector: Detector, every: int = 10):
@@ -88,6 +95,7 @@ class RoiDetector:
                 self._searcher, self._crops = detector, detector.with_min_face(None)
         self._every = every
         self._last = Detections.empty()
+        self._missed = np.zeros(0, int)  # how many frames ago the detector with min_face last saw each of them
         self._shape: tuple[int, ...] = ()
         self._since = 0
         self._views: list[Part] = []
@@ -100,28 +108,43 @@ class RoiDetector:
             self._since = 0
             self._views = self._searcher.views(height, width, PART_SIDES * self._searcher.spec.input_size)
             faces = self._searcher.detect(image)
+            self._last, self._missed = faces, np.zeros(len(faces), int)
         else:
             faces = self._search_in_turn(image, self._searcher)
-        self._last, self._shape = faces, image.shape
+            self._remember(faces)
+        if self._searcher is None:
+            self._last = faces
+        self._shape = image.shape
         return faces
 
     def _search_in_turn(self, image: Image, searcher: Searcher) -> Detections:
         pixels = sum(view.shape[0] * view.shape[1] for view in self._views)
-        squares = pixels / searcher.spec.input_size**2
-        known = self._last[
-            : max(MOST, int(squares / 2))
-        ]  # the surest ones; crops of more would cost more than a search
-        faces = self._in_crops(image, known)
-        found = box_iou(known.boxes, faces.boxes).max(axis=1, initial=0.0) >= SAME_FACE
+        if len(self._last) * searcher.spec.input_size**2 >= pixels:
+            return searcher.detect(image)
         base, *finer = self._views
-        turn = [view for i, view in enumerate(finer) if i % self._every == self._since % self._every]
-        lost: list[Part] = []
-        for box in known.boxes[~found]:
-            lost += [view for view in finer if view.shows(box[None])[0]][:1]
-        chosen = dict.fromkeys([base, *turn, *lost])
+        turn = finer[self._since % self._every :: self._every]
         self._since += 1
-        together = joined(faces, searcher.detect_in(image, list(chosen)), self._blend_iou)
+        turned = np.array(
+            [bool(roll(*face)) for face in zip(self._last.boxes, self._last.keypoints, strict=True)], bool
+        )
+        crops = [part_around(box, *image.shape[:2], searcher.spec) for box in self._last.boxes[~turned]]
+        found = searcher.detect_in(image, list(dict.fromkeys([base, *turn, *crops])))
+        together = joined(self._in_crops(image, self._last[turned]), found, self._blend_iou)
         return Detections(*without_twins(together.boxes, together.scores, together.keypoints))
+
+    def _remember(self, faces: Detections) -> None:
+        """These, and those of before that are not among them and have not been missed for too long."""
+        last = self._last
+        kept = box_iou(last.boxes, faces.boxes).max(axis=1, initial=0.0) < SAME_FACE
+        kept &= self._missed + 1 < self._every
+        lost = last[kept]
+        order = np.argsort(-np.concatenate([faces.scores, lost.scores]), kind="stable")
+        self._last = Detections(
+            np.concatenate([faces.boxes, lost.boxes])[order],
+            np.concatenate([faces.scores, lost.scores])[order],
+            np.concatenate([faces.keypoints, lost.keypoints])[order],
+        )
+        self._missed = np.concatenate([np.zeros(len(faces), int), self._missed[kept] + 1])[order]
 
     def _watch(self, image: Image) -> Detections:
         known = self._last if image.shape == self._shape and len(self._last) <= MOST else self._last[:0]
@@ -188,16 +211,35 @@ class View:
         return Detections(boxes.astype(np.float32), faces.scores, keypoints.astype(np.float32))
 
 
-def view_of(box: NDArray[np.float32], keypoints: NDArray[np.float32]) -> View:
-    """The view around a face; upright where its eyes are too close together to tell how it is turned."""
+def roll(box: NDArray[np.float32], keypoints: NDArray[np.float32]) -> float:
+    """Angle in radians, clockwise, by which the eyes of a face are turned; 0 where it is upright, or where they are too close
+    together to tell."""
     side = float(max(box[2] - box[0], box[3] - box[1], 1.0))
     across, down = (float(value) for value in keypoints[1] - keypoints[0])  # from the right eye to the left
     angle = float(np.arctan2(down, across)) if np.hypot(across, down) > 0.15 * side else 0.0
-    if abs(angle) < np.radians(UPRIGHT):
-        angle = 0.0
+    return 0.0 if abs(angle) < np.radians(UPRIGHT) else angle
+
+
+def view_of(box: NDArray[np.float32], keypoints: NDArray[np.float32]) -> View:
+    """The view around a face, turned upright."""
+    angle = roll(box, keypoints)
     x, y = (float(value) for value in (box[:2] + box[2:]) / 2)
-    whole = WIDTH * side
+    whole = WIDTH * float(max(box[2] - box[0], box[3] - box[1], 1.0))
     if not angle:  # on whole pixels, where nothing is blurred
         size = max(2, round(whole))
         return View(round(x - size / 2) + size / 2, round(y - size / 2) + size / 2, size, 0.0)
     return View(x, y, whole, angle)
+
+
+def part_around(box: NDArray[np.float32], height: int, width: int, spec: ModelSpec) -> Part:
+    """The crop around a face in a picture of height x width pixels, as a view of a search."""
+    face = float(max(box[2] - box[0], box[3] - box[1], 1.0))
+    side = max(SEARCH_WIDTH * face, SEARCH_SIDE * spec.input_size)
+    spans = []
+    for middle, end in (((box[0] + box[2]) / 2, width), ((box[1] + box[3]) / 2, height)):
+        start = round(min(max(float(middle) - side / 2, 0), max(end - side, 0)))
+        spans.append((start, min(round(side), end - start)))
+    (left, columns), (top, rows) = spans
+    cuts = (left > 0, top > 0, left + columns < width, top + rows < height)
+    seam = SEAM * min(spec.strides) * side / spec.input_size
+    return Part(left, top, columns, rows, (spec.input_size,) * 2, face / GROWTH, face * GROWTH, cuts, seam)

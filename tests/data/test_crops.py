@@ -97,7 +97,9 @@ def test_the_chosen_face_lies_whole_in_the_view_unless_moved_to_fill_it(seed: in
     assert np.linalg.det(matrix[:, :2]) ** 0.5 >= 0.7 * fit - 1e-9
 
 
-@pytest.mark.parametrize(("hard", "elsewhere", "share"), [(0.5, 0.0, 0.75), (1.0, 0.0, 1.0), (0.0, 0.0, 0.5), (0.5, 1.0, 0.0)])
+@pytest.mark.parametrize(
+    ("hard", "elsewhere", "share"), [(0.5, 0.0, 0.75), (1.0, 0.0, 1.0), (0.0, 0.0, 0.5), (0.5, 1.0, 0.0)]
+)
 def test_views_are_aimed_at_hard_faces_more_often(hard: float, elsewhere: float, share: float) -> None:
     sample = make_sample([[100, 80, 180, 170], [300, 80, 380, 170]])
     sample = replace(sample, hard=sample.boxes[1:])

@@ -17,7 +17,7 @@ from blazeface.geometry import Image, box_iou
 from blazeface.search import View as Part
 from blazeface.search import views
 from blazeface.spec import FRONT_128
-from blazeface.tracking.roi import MOST, RoiDetector, View, joined, view_of
+from blazeface.tracking.roi import MOST, RoiDetector, View, joined, part_around, view_of
 
 ROOT = Path(__file__).parents[2]
 
@@ -130,32 +130,99 @@ def test_after_a_full_search_all_views_have_their_turn() -> None:
     assert max(len(asked) for asked in detector.asked) <= 1 + -(-len(whole[1:]) // 10)
 
 
-def test_a_known_small_face_is_followed_in_its_crop_and_a_lost_one_looked_for_where_it_was() -> None:
+def small_face(left: int, top: int, side: int = 20) -> Image:
+    image = np.full((1080, 1920, 3), 90, np.uint8)
+    image[top : top + side, left : left + side] = (0, 0, 255)
+    return image
+
+
+def test_a_known_small_face_is_followed_in_a_crop_that_hardly_enlarges_it() -> None:
     detector = Searching()
     roi = RoiDetector(detector)
-    frame = np.full((1080, 1920, 3), 90, np.uint8)
-    frame[500:520, 900:920] = (0, 0, 255)
+    for n in range(3):
+        assert roi.detect(small_face(900 + 10 * n, 500)).boxes.tolist() == [[900 + 10 * n, 500, 920 + 10 * n, 520]]
+    assert detector.shapes == [(1080, 1920)]
+    crop = detector.asked[1][-1]  # around where it was in the second frame
+    assert (crop.left, crop.top, crop.width, crop.height, crop.shape) == (872, 462, 96, 96, (128, 128))
+    assert (crop.smallest, crop.largest, crop.cuts) == (10, 40, (True,) * 4)
+
+
+@pytest.mark.parametrize(("hidden", "found"), [(1, True), (9, True), (10, False)])
+def test_a_lost_face_is_looked_for_where_it_was_for_ten_frames(hidden: int, found: bool) -> None:
+    detector = Searching()
+    roi = RoiDetector(detector)
+    roi.detect(small_face(900, 500))
+    for _ in range(hidden):
+        assert len(roi.detect(np.full((1080, 1920, 3), 90, np.uint8))) == 0
+    back = small_face(905, 505)
+    roi.detect(back)
+    place = np.array([[905.0, 505, 925, 525]])
+    assert any(view.width == 96 and view.shows(place)[0] for view in detector.asked[-1]) == found
+
+
+def test_as_many_faces_as_the_search_has_squares_are_searched_for_in_the_whole_frame() -> None:
+    class Crowd(Searching):
+        def detect(self, image: Image) -> Detections:
+            self.shapes.append(image.shape[:2])
+            boxes = np.array([[40 * n, 0, 40 * n + 20, 20] for n in range(20)], np.float32)
+            return Detections(boxes, np.full(20, 0.9, np.float32), np.zeros((20, 6, 2), np.float32))
+
+        def views(self, height: int, width: int, tile_side: int = 1024) -> list[Part]:
+            return [Part(0, 0, width, height, (128, 160)), Part(0, 0, width, height, (512, 512))]  # 17.25 squares
+
+    detector = Crowd()
+    roi = RoiDetector(detector)
     for _ in range(3):
-        assert roi.detect(frame).boxes.tolist() == [[900, 500, 920, 520]]
-    assert detector.shapes == [(1080, 1920), (50, 50), (50, 50)]
-    moved = np.full((1080, 1920, 3), 90, np.uint8)
-    moved[500:520, 960:980] = (0, 0, 255)  # beyond its crop
-    assert roi.detect(moved).boxes.tolist() == [[960, 500, 980, 520]]
-    assert any(view.shows(np.array([[900.0, 500, 920, 520]])).any() for view in detector.asked[-1][1:])
+        assert len(roi.detect(np.zeros((1080, 1920, 3), np.uint8))) == 20
+    assert detector.shapes == [(1080, 1920)] * 3 and detector.asked == []
+
+
+class Turned(Searching):
+    """Takes every face for one that is turned by 45 degrees."""
+
+    def detect(self, image: Image) -> Detections:
+        found = super().detect(image)
+        points = found.keypoints.copy()
+        points[:, 0] -= 4
+        points[:, 1] += 4
+        return Detections(found.boxes, found.scores, points)
+
+    def with_min_face(self, min_face: None) -> "Turned":
+        other = Turned(min_face)
+        other.shapes = self.shapes
+        return other
+
+
+def test_a_turned_face_is_followed_in_a_crop_turned_upright() -> None:
+    detector = Turned()
+    roi = RoiDetector(detector)
+    for _ in range(2):
+        roi.detect(small_face(900, 500))
+    assert detector.shapes == [(1080, 1920), (50, 50)]
+    assert all(view.width != 96 for view in detector.asked[0])
+
+
+@given(st.integers(0, 1919), st.integers(0, 1079), st.floats(2, 1000))
+def test_the_crop_of_a_face_lies_in_the_picture_and_shows_it_whole(x: int, y: int, side: float) -> None:
+    box = np.array([x, y, min(x + side, 1920), min(y + side, 1080)], np.float32)
+    part = part_around(box, 1080, 1920, FRONT_128)
+    assert part.left >= 0 and part.top >= 0 and part.left + part.width <= 1920 and part.top + part.height <= 1080
+    assert part.width >= min(95, 1920) and part.height >= min(95, 1080)
+    if (box[2:] - box[:2] > side / 2).all():
+        assert part.shows(box[None])[0]
 
 
 def test_a_face_that_a_view_sees_larger_than_its_crop_is_one() -> None:
-    class Larger(Searching):
+    class Larger(Turned):
         def detect_in(self, image: Image, chosen: Sequence[Part]) -> Detections:
             found = super().detect_in(image, chosen)
             grown = found.boxes + np.array([-10, -10, 10, 10], np.float32) * (len(self.asked) > 0)
             return Detections(grown, found.scores * np.float32(0.9), found.keypoints)
 
     roi = RoiDetector(Larger())
-    frame = np.full((1080, 1920, 3), 90, np.uint8)
-    frame[500:540, 900:940] = (0, 0, 255)
     for _ in range(12):
-        assert roi.detect(frame).boxes.tolist() == [[900, 500, 940, 540]]
+        (box,) = roi.detect(small_face(900, 500, 40)).boxes
+        assert box == pytest.approx([900, 500, 940, 540], abs=10)
 
 
 @pytest.mark.parametrize("overlap", [5, 9, 13])
