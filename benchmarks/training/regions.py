@@ -58,10 +58,11 @@ def main() -> None:
         image = read_picture(str(sample.path))
         by_hand = sample.source in SOURCES_LABELLED_BY_HAND
         ignore = unlabelled(image, sample, teachers) if by_hand else np.zeros((0, 4))
-        record = make_record(sample, *image.shape[:2], detector.detect(image))
+        height, width = image.shape[:2]
+        record = make_record(sample, height, width, detector.detect(image))
         entry = {
             "ignore": whole(ignore),
-            "decoys": whole(decoys(record, image.shape[1], image.shape[0], ignore)),
+            "decoys": whole(decoys(record, width, height, ignore)),
             "hard": whole(hard_faces(record)),
         }
         if any(entry.values()):

@@ -102,7 +102,7 @@ class RoiDetector:
 
     def detect(self, image: Image) -> Detections:
         if self._searcher is None:
-            faces = self._watch(image)
+            self._last = faces = self._watch(image)
         elif image.shape != self._shape:
             height, width = image.shape[:2]
             self._since = 0
@@ -112,12 +112,11 @@ class RoiDetector:
         else:
             faces = self._search_in_turn(image, self._searcher)
             self._remember(faces)
-        if self._searcher is None:
-            self._last = faces
         self._shape = image.shape
         return faces
 
     def _search_in_turn(self, image: Image, searcher: Searcher) -> Detections:
+        height, width = image.shape[:2]
         pixels = sum(view.shape[0] * view.shape[1] for view in self._views)
         if len(self._last) * searcher.spec.input_size**2 >= pixels:
             return searcher.detect(image)
@@ -127,7 +126,7 @@ class RoiDetector:
         turned = np.array(
             [bool(roll(*face)) for face in zip(self._last.boxes, self._last.keypoints, strict=True)], bool
         )
-        crops = [part_around(box, *image.shape[:2], searcher.spec) for box in self._last.boxes[~turned]]
+        crops = [part_around(box, height, width, searcher.spec) for box in self._last.boxes[~turned]]
         found = searcher.detect_in(image, list(dict.fromkeys([base, *turn, *crops])))
         together = joined(self._in_crops(image, self._last[turned]), found, self._blend_iou)
         return Detections(*without_twins(together.boxes, together.scores, together.keypoints))
