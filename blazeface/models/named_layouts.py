@@ -74,7 +74,7 @@ BACK = Layout(
         *_TRUNK,
         Block(128),
         Block(128, stride=2),
-        Block(128),
+        *2 * [Block(128)],
         Block(128, feeds_head=True),
         Block(96, skip_from=9, feeds_head=True),
         Block(96, skip_from=5),
