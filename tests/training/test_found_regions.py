@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ FACES = [[10, 10, 30, 30], [50, 10, 70, 30], [90, 10, 93, 13], [120, 10, 140, 30
 """In a picture of 200 x 100: found, found by a faint score alone, too small to be hard, ignored."""
 
 
-def record_of(boxes: list[list[float]], scores: list[float], source: str = "street") -> Record:
+def record_of(boxes: Sequence[Sequence[float]], scores: list[float], source: str = "street") -> Record:
     sample = Sample(
         Path("x.jpg"),
         source,
