@@ -16,7 +16,7 @@ BLUR_SIZE = 128
 
 
 def augmentations(input_size: int) -> list[Any]:
-    """What front-128 is trained with; input_size in pixels.
+    """What front-128 and back-256 are trained with; input_size in pixels.
 
     Scale, place and roll are drawn by `crops.draw_view`, in the same single warp that cuts the view out, since a
     second resampling would blur.

@@ -210,12 +210,16 @@ class View:
         return Detections(boxes.astype(np.float32), faces.scores, keypoints.astype(np.float32))
 
 
+def longer_side(box: NDArray[np.float32]) -> float:
+    """Of a face in pixels, one at least."""
+    return float(max(box[2] - box[0], box[3] - box[1], 1.0))
+
+
 def roll(box: NDArray[np.float32], keypoints: NDArray[np.float32]) -> float:
     """Angle in radians, clockwise, by which the eyes of a face are turned; 0 where it is upright, or where they are too close
     together to tell."""
-    side = float(max(box[2] - box[0], box[3] - box[1], 1.0))
     across, down = (float(value) for value in keypoints[1] - keypoints[0])  # from the right eye to the left
-    angle = float(np.arctan2(down, across)) if np.hypot(across, down) > 0.15 * side else 0.0
+    angle = float(np.arctan2(down, across)) if np.hypot(across, down) > 0.15 * longer_side(box) else 0.0
     return 0.0 if abs(angle) < np.radians(UPRIGHT) else angle
 
 
@@ -223,7 +227,7 @@ def view_of(box: NDArray[np.float32], keypoints: NDArray[np.float32]) -> View:
     """The view around a face, turned upright."""
     angle = roll(box, keypoints)
     x, y = (float(value) for value in (box[:2] + box[2:]) / 2)
-    whole = WIDTH * float(max(box[2] - box[0], box[3] - box[1], 1.0))
+    whole = WIDTH * longer_side(box)
     if not angle:  # on whole pixels, where nothing is blurred
         size = max(2, round(whole))
         return View(round(x - size / 2) + size / 2, round(y - size / 2) + size / 2, size, 0.0)
@@ -232,7 +236,7 @@ def view_of(box: NDArray[np.float32], keypoints: NDArray[np.float32]) -> View:
 
 def part_around(box: NDArray[np.float32], height: int, width: int, spec: ModelSpec) -> Part:
     """The crop around a face in a picture of height x width pixels, as a view of a search."""
-    face = float(max(box[2] - box[0], box[3] - box[1], 1.0))
+    face = longer_side(box)
     side = max(SEARCH_WIDTH * face, SEARCH_SIDE * spec.input_size)
     spans = []
     for middle, end in (((box[0] + box[2]) / 2, width), ((box[1] + box[3]) / 2, height)):
