@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import signal
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import cv2
 import numpy as np
@@ -15,7 +14,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from blazeface.data.augment import Augmentation
 from blazeface.data.crops import Crop, CropRecipe, draw_crop, draw_shape, join_mosaic
 from blazeface.data.pictures import PictureCache
 from blazeface.data.samples import Sample
@@ -42,7 +40,8 @@ class CropDataset(Dataset[Crop]):
     """Crop number n of a training run, for n from 0 without end.
 
     Everything random about a crop follows from (seed, n) alone, so a run can go on from any step, in
-    any number of processes, and see the same crops. batch: as many crops in a row have one shape.
+    any number of processes, and see the same crops. augment: a crop and a seed in, the changed crop out. batch: as many
+    crops in a row have one shape.
     """
 
     def __init__(
@@ -51,13 +50,13 @@ class CropDataset(Dataset[Crop]):
         pictures: PictureCache,
         size: int,
         recipe: CropRecipe,
-        transforms: list[Any],
+        augment: Callable[[Crop, int], Crop],
         seed: int,
         batch: int = 1,
     ):
         self._samples, self._pictures, self._batch = samples, pictures, batch
         self._size, self._recipe, self._seed = size, recipe, seed
-        self._augment = Augmentation(transforms)
+        self._augment = augment
         self._cumulative = np.cumsum(balance(samples))
 
     def __getitem__(self, number: int) -> Crop:

@@ -17,6 +17,9 @@ NEAR = 0.6
 AT_ONCE = 2**20
 """Overlaps computed at once. A mosaic of a crowd may have 30,000 labels: with 896 anchors, 110 MB in each of ten tensors."""
 
+AT_ONCE_ON_GPU = 2**27
+"""The same on a GPU, which is asked seldom and for much: half a gigabyte in each of ten tensors."""
+
 
 @dataclass(frozen=True)
 class Targets:
@@ -41,9 +44,12 @@ def assign(
     overlaps most, and those from NEAR up are neutral. So are anchors that would be assigned to an ignore region, come
     NEAR it, or lie more than half inside it, which is how detections are treated when a model is scored.
 
-    Picture by picture, over its own boxes alone: over padded boxes a batch with one crowd takes ten times as long. And
-    over AT_ONCE overlaps at a time, so that memory does not grow with the number of faces.
+    On a CPU picture by picture, over its own boxes alone: over padded boxes a batch with one crowd takes ten times as long.
+    And over AT_ONCE overlaps at a time, so that memory does not grow with the number of faces. On a GPU many pictures at
+    once, over padded boxes.
     """
+    if boxes.is_cuda and anchor_boxes.shape[0] * boxes.shape[1] <= AT_ONCE_ON_GPU:
+        return assign_padded(anchor_boxes, boxes, face, ignore, iou_threshold, best)
     positive = torch.zeros(len(boxes), len(anchor_boxes), dtype=torch.bool, device=boxes.device)
     owner = torch.zeros_like(positive, dtype=torch.long)
     neutral = torch.zeros_like(positive)
@@ -68,6 +74,34 @@ def assign(
         positive[row] = overlap > 0
         neutral[row] = either & ~positive[row]
     return Targets(positive, owner, neutral)
+
+
+def assign_padded(
+    anchor_boxes: Tensor, boxes: Tensor, face: Tensor, ignore: Tensor, iou_threshold: float, best: int
+) -> Targets:
+    """`assign`, over as many pictures at once as AT_ONCE_ON_GPU overlaps hold."""
+    area = box_area(anchor_boxes)[:, None]
+    # A box of no area overlaps nothing, so that what pads a picture's labels is without effect.
+    boxes = torch.where((face | ignore)[..., None], boxes, 0.0)
+    rows = max(1, AT_ONCE_ON_GPU // max(1, len(anchor_boxes) * boxes.shape[1]))
+    parts = []
+    for own, counted in zip(boxes.split(rows), face.split(rows), strict=True):
+        sides = torch.minimum(anchor_boxes[:, None, 2:], own[:, None, :, 2:])
+        sides = sides - torch.maximum(anchor_boxes[:, None, :2], own[:, None, :, :2])
+        shared = sides.clamp(min=0).prod(dim=-1)
+        iou = shared / (area + box_area(own)[:, None] - shared).clamp(min=1e-9)
+        limit = iou.topk(min(best, iou.shape[1]), dim=1).values[:, -1:].clamp(max=iou_threshold)
+        counted = counted[:, None]
+        most, which = torch.where((iou >= EQUAL * limit) & counted, iou, 0.0).max(dim=2)
+        near = ((iou >= NEAR * limit) & (iou > 0)).any(dim=2)
+        inside = torch.where(counted, 0.0, shared / area).amax(dim=2) > 0.5
+        positive = most > 0
+        parts.append(Targets(positive, torch.where(positive, which, 0), (near | inside) & ~positive))
+    return Targets(
+        positive=torch.cat([part.positive for part in parts]),
+        face=torch.cat([part.face for part in parts]),
+        neutral=torch.cat([part.neutral for part in parts]),
+    )
 
 
 def box_area(boxes: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from blazeface.data.augment import augmentations
+from blazeface.data.augment import Augmentation, augmentations
 from blazeface.data.crops import views_for
 from blazeface.data.dataset import Batch, CropDataset, StepSampler, collate, init_worker
 from blazeface.data.pictures import PictureCache
@@ -173,7 +173,7 @@ class FaceTrainer(Trainer[BlazeFace]):
             pictures,
             size,
             views_for(config.crops, size, max(self.network.layout.strides)),
-            augmentations(size),
+            Augmentation(augmentations(size)),
             config.seed,
             config.batch,
         )

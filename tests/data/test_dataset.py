@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import torch
 
-from blazeface.data.augment import augmentations
+from blazeface.data.augment import Augmentation, augmentations
 from blazeface.data.crops import CropRecipe, views_for
 from blazeface.data.dataset import CropDataset, StepSampler, balance, collate, init_worker
 from blazeface.data.pictures import PictureCache
@@ -39,7 +39,8 @@ def make_samples(folder: Path, count: int = 4) -> list[Sample]:
 
 def make_dataset(samples: list[Sample], seed: int = 0, cache_mb: int = 10) -> CropDataset:
     pictures = PictureCache([sample.path for sample in samples], cache_mb, quiet=True)
-    return CropDataset(samples, pictures, 128, views_for(CropRecipe(), 128, 32), augmentations(128), seed)
+    augment = Augmentation(augmentations(128))
+    return CropDataset(samples, pictures, 128, views_for(CropRecipe(), 128, 32), augment, seed)
 
 
 def test_a_crop_follows_from_seed_and_number_alone(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ def first_inputs(
     Raises BlazeFaceError where the packages that training needs are not installed, or no picture can be read.
     """
     try:
-        from blazeface.data.augment import augmentations
+        from blazeface.data.augment import Augmentation, augmentations
         from blazeface.data.dataset import CropDataset
         from blazeface.data.pictures import PictureCache
     except ImportError as error:
@@ -28,5 +28,6 @@ def first_inputs(
             f"batches are drawn with what training needs: {install_command('train')} ({error})"
         ) from error
     pictures = PictureCache([sample.path for sample in samples], budget_mb=0, quiet=True)
-    dataset = CropDataset(list(samples), pictures, input_size, recipe, augmentations(input_size), seed)
+    augment = Augmentation(augmentations(input_size))
+    dataset = CropDataset(list(samples), pictures, input_size, recipe, augment, seed)
     return [dataset[number] for number in range(count)]
