@@ -85,7 +85,7 @@ def assign_padded(
     boxes = torch.where((face | ignore)[..., None], boxes, 0.0)
     rows = max(1, AT_ONCE_ON_GPU // max(1, len(anchor_boxes) * boxes.shape[1]))
     parts = []
-    for own, counted in zip(boxes.split(rows), face.split(rows), strict=True):
+    for own, counted in zip(torch.split(boxes, rows), torch.split(face, rows), strict=True):
         sides = torch.minimum(anchor_boxes[:, None, 2:], own[:, None, :, 2:])
         sides = sides - torch.maximum(anchor_boxes[:, None, :2], own[:, None, :, :2])
         shared = sides.clamp(min=0).prod(dim=-1)

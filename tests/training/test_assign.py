@@ -12,7 +12,7 @@ from blazeface.anchors import anchor_centers, anchor_sizes
 from blazeface.geometry import box_intersection, box_iou
 from blazeface.spec import FRONT_128
 from blazeface.training import assign as assign_module
-from blazeface.training.assign import assign
+from blazeface.training.assign import assign, assign_padded
 
 ANCHORS = torch.tensor(
     [[0.0, 0.0, 0.5, 0.5], [0.5, 0.0, 1.0, 0.5], [0.0, 0.5, 0.5, 1.0], [0.5, 0.5, 1.0, 1.0], [0.0, 0.0, 1.0, 1.0]]
@@ -125,6 +125,25 @@ def test_equals_the_slow_one(seed: int, count: int, best: int) -> None:
     assert set(targets.positive[0].nonzero().flatten().tolist()) == set(owner)
     assert {a: int(targets.face[0, a]) for a in owner} == owner
     assert set(targets.neutral[0].nonzero().flatten().tolist()) == neutral
+
+
+@settings(deadline=None)
+@given(st.integers(0, 10**6), st.integers(1, 4), st.integers(1, 4))
+def test_many_pictures_at_once_are_as_each_alone(seed: int, best: int, at_once: int) -> None:
+    """What a GPU computes, over padded boxes, `at_once` pictures at a time."""
+    rng = np.random.default_rng(seed)
+    corner, side = rng.random((12, 2)), rng.uniform(0.1, 0.6, (12, 2))
+    anchors = torch.from_numpy(np.concatenate([corner, corner + side], axis=1).astype(np.float32))
+    corner, side = rng.random((3, 6, 2)), rng.uniform(0.05, 0.8, (3, 6, 2))
+    boxes = torch.from_numpy(np.concatenate([corner, corner + side], axis=2).astype(np.float32))
+    kind = torch.from_numpy(rng.integers(0, 3, (3, 6)))  # a face, an ignore region, or padding
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(assign_module, "AT_ONCE_ON_GPU", at_once * 12 * 6)
+        together = assign_padded(anchors, boxes, kind == 0, kind == 1, 0.4, best)
+    alone = assign(anchors, boxes, kind == 0, kind == 1, 0.4, best)
+    assert torch.equal(together.positive, alone.positive)
+    assert torch.equal(together.face[together.positive], alone.face[alone.positive])
+    assert torch.equal(together.neutral, alone.neutral)
 
 
 def test_memory_is_bounded_by_parts_with_the_same_answer(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,5 @@
-"""Pixel augmentation of whole batches on a GPU: the transforms of `blazeface.data.augment`, in PyTorch, with its numbers.
+"""Pixel augmentation of whole batches on a GPU: the transforms of `blazeface.data.augment`, in PyTorch, with its numbers
+(but for `brightness_contrast`, which leaves something to be seen).
 
 Images are (B, 3, H, W) float32 RGB in 0..255. Which images of a batch a transform touches, and by how much, is drawn on the
 CPU, so that the GPU need not be waited for.
@@ -173,7 +174,9 @@ def _quantised(planes: Tensor, scale: Tensor, steps: tuple[tuple[int, ...], ...]
     frequency = torch.arange(8, device=planes.device, dtype=torch.float32)
     basis = torch.cos((2 * frequency + 1) * frequency[:, None] * torch.pi / 16) / 2
     basis[0] *= 0.5**0.5
-    table = (torch.tensor(steps, device=planes.device, dtype=torch.float32) * scale[..., None]).round().clamp(min=1)
+    table = (
+        (torch.tensor(steps, device=planes.device, dtype=torch.float32) * scale[..., None]).round().clamp(min=1)
+    )
     blocks = planes.reshape(count, channels, height // 8, 8, width // 8, 8)
     waves = torch.einsum("ku,bcyuxv,lv->bcykxl", basis, blocks, basis)
     table = table[:, None, None, :, None, :]
@@ -206,9 +209,7 @@ def dropout(images: Tensor, rng: Rng) -> Tensor:
         tall, wide = rng.uniform(0.06, 0.25, (2, count))
         top, left = rng.uniform(0, 1 - tall), rng.uniform(0, 1 - wide)
         tall = np.where(hole < holes, tall, -1.0)
-        upper, lower, near, far = (
-            _drawn(edge, images)[:, 0] for edge in (top, top + tall, left, left + wide)
-        )
+        upper, lower, near, far = (_drawn(edge, images)[:, 0] for edge in (top, top + tall, left, left + wide))
         inside = (y >= upper) & (y < lower) & (x >= near) & (x < far)
         colour = _drawn(rng.uniform(0, 255, (count, 3)), images)
         images = torch.where(inside[:, None], colour, images)

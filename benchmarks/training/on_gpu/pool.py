@@ -64,8 +64,9 @@ class _Shelf:
             return
         places = (self._next + np.arange(number)) % capacity
         to = torch.from_numpy(places).to(self._device)
-        rows, labels = torch.from_numpy(fitting), min(LABELS, batch.boxes.shape[1])
-        self._images[to] = batch.images[rows].to(self._device)
+        rows, labels = torch.from_numpy(fitting).to(self._device), min(LABELS, batch.boxes.shape[1])
+        # Sent as it lies in memory: to bring it into another order is the GPU's work.
+        self._images[to] = batch.images.permute(0, 2, 3, 1).to(self._device)[rows].permute(0, 3, 1, 2)
         for ring, values in (
             (self._boxes, batch.boxes),
             (self._keypoints, batch.keypoints),
@@ -74,7 +75,7 @@ class _Shelf:
             (self._ignore, batch.ignore),
         ):
             ring[to] = 0
-            ring[to, :labels] = values[rows, :labels].to(self._device)
+            ring[to, :labels] = values.to(self._device)[rows, :labels]
         self._counts[places] = counts
         self._next = int((self._next + number) % capacity)
         self.filled = min(capacity, self.filled + number)

@@ -46,7 +46,7 @@ READ_AT_ONCE = 256
 FIRST_VIEWS = 4096
 """Views in the pool before the first step."""
 
-PUT_AT_ONCE = 64
+PUT_AT_ONCE = 256
 """Views in a batch of the workers."""
 
 WARM_UP = 200
@@ -76,8 +76,9 @@ def main() -> None:
     parser.add_argument("--regions", type=Path)
     parser.add_argument("--init", type=Path, required=True, help="weights to go on from, before their calibration")
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--seconds", type=float, required=True, help="time for the steps, without reading pictures")
-    parser.add_argument("--until", type=float, default=math.inf, help="clock time (epoch seconds) at which all must be over")
+    parser.add_argument(
+        "--seconds", type=float, required=True, help="time for the steps, without reading pictures"
+    )
     parser.add_argument("--workers", type=int, default=6)
     parser.add_argument("--batch", type=int, default=512)
     parser.add_argument("--learning-rate", type=float, default=2e-3)
@@ -85,30 +86,34 @@ def main() -> None:
     parser.add_argument("--any-roll", type=float, default=CropRecipe.any_roll)
     parser.add_argument("--ema", type=float, default=0.9995)
     parser.add_argument("--pool", type=int, default=32_768, help="views kept of each shape")
-    parser.add_argument("--echo", type=float, default=0.0, help="wait for views where each was drawn more often (0: never)")
-    parser.add_argument("--channels-last", action="store_true", help="memory layout of the maps")
+    parser.add_argument(
+        "--square",
+        action="store_true",
+        help="square views alone, for which the fastest kernels are looked for once",
+    )
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     torch.manual_seed(args.seed)
-    torch.backends.cudnn.benchmark = True
     samples = load_split(args.data, "train")
     if args.regions:
         samples = with_regions(samples, args.regions)
     network = load_weights(args.init)
-    config = TrainConfig(model=network.spec.name, learning_rate=args.learning_rate, batch=args.batch, seed=args.seed, ema=args.ema)
+    config = TrainConfig(
+        model=network.spec.name, learning_rate=args.learning_rate, batch=args.batch, seed=args.seed, ema=args.ema
+    )
+    torch.backends.cudnn.benchmark = args.square
+    shapes = ((8, 8, 1.0),) if args.square else config.crops.shapes
     config = replace(
         config,
-        crops=replace(config.crops, any_roll=args.any_roll),
+        crops=replace(config.crops, any_roll=args.any_roll, shapes=shapes),
         loss=replace(config.loss, keypoint_weight=args.keypoint_weight),
     )
     views = incoming(samples, network, config, args.workers)
     pool = Pool(args.pool, network.spec.input_size, device)
-    seconds = min(args.seconds, args.until - time.time())
     args.out.mkdir(parents=True, exist_ok=True)
-    layout = torch.channels_last if args.channels_last else torch.contiguous_format
-    network = network.to(device, memory_format=layout)  # type: ignore[call-overload]
-    train(network, config, pool, views, seconds, args.echo, args.out / args.init.stem)
+    network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    train(network, config, pool, views, args.seconds, args.out / args.init.stem)
 
 
 def incoming(samples: list[Sample], network: BlazeFace, config: TrainConfig, workers: int) -> queue.Queue[Batch]:
@@ -145,14 +150,13 @@ def train(
     pool: Pool,
     views: queue.Queue[Batch],
     seconds: float,
-    echo: float,
     out: Path,
 ) -> None:
+    """Train for that many seconds, those in which the pool gets its first views among them."""
     network.train()
     ema, optimizer = Ema(network, config.ema), make_optimizer(network, config)
     device = next(network.parameters()).device
     loss = DetectionLoss(network.spec, config.loss).to(device)
-    maps = torch.channels_last if network.stem[0].weight.is_contiguous(memory_format=torch.channels_last) else torch.contiguous_format
     rng = np.random.default_rng(config.seed)
     start = logged = saved = time.monotonic()
     while pool.put_so_far < FIRST_VIEWS:
@@ -163,7 +167,7 @@ def train(
         rows = csv.writer(table)
         rows.writerow(["seconds", "step", "crops", "views", "learning_rate", "loss", "score", "box", "keypoint"])
         while (passed := time.monotonic() - start) < seconds:
-            while not views.empty() or (echo and step * config.batch > echo * pool.put_so_far):
+            while not views.empty():
                 pool.put(views.get())
             rate = config.learning_rate * min(1.0, (step + 1) / WARM_UP) * cosine(passed / seconds)
             for group in optimizer.param_groups:
@@ -171,7 +175,7 @@ def train(
             batch = pool.draw(config.batch, rng)
             images = disturb(batch.images, network.spec.input_size, rng)
             images = (images - network.spec.mean) / network.spec.std
-            images = images.contiguous(memory_format=maps)
+            images = images.contiguous(memory_format=torch.channels_last)
             with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
                 logits, regressions = network(images)
             found = loss(logits.float(), regressions.float(), batch)
@@ -185,9 +189,14 @@ def train(
             summed += 1
             if time.monotonic() - logged > LOG_SECONDS:
                 means = [round(value, 5) for value in (sums / summed).tolist()]
-                rows.writerow([round(passed, 1), step, step * config.batch, pool.put_so_far, f"{rate:.3g}", *means])
+                rows.writerow(
+                    [round(passed, 1), step, step * config.batch, pool.put_so_far, f"{rate:.3g}", *means]
+                )
                 table.flush()
-                print(f"{out.name}: {passed:.0f} s, step {step}, {step * config.batch:,} crops of {pool.put_so_far:,} views, {means}", flush=True)
+                print(
+                    f"{out.name}: {passed:.0f} s, step {step}, {step * config.batch:,} crops of {pool.put_so_far:,} views, {means}",
+                    flush=True,
+                )
                 sums.zero_()
                 summed, logged = 0, time.monotonic()
             if time.monotonic() - saved > SAVE_SECONDS:
