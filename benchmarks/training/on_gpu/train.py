@@ -5,8 +5,8 @@
 
 Goes on from weights, in the recipe of `train.py` but for the pixel augmentation (`augment`), which is computed on the GPU, and
 for views being seen more than once (`pool`). The rate follows the clock, a warm-up and half a cosine, so that the run ends
-where the time does; what is learnt is therefore not the same twice. Writes FOLDER/NAME.safetensors (the averaged weights,
-not calibrated: `train.py --init` goes on from them, `tools/ship_weights.py` ships), every minute and at the end, and NAME.csv.
+where the time does; what is learnt is therefore not the same twice. Writes FOLDER/NAME.safetensors, every minute and at the end,
+and NAME.csv: the averaged weights, not calibrated, from which `train.py --init` goes on.
 """
 
 from __future__ import annotations
@@ -14,13 +14,11 @@ from __future__ import annotations
 import argparse
 import csv
 import functools
-import math
 import queue
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -37,8 +35,8 @@ from blazeface.data.samples import Sample, load_split
 from blazeface.models.network import BlazeFace
 from blazeface.models.weights import load_weights, save_weights
 from blazeface.training.config import TrainConfig
-from blazeface.training.losses import DetectionLoss
-from blazeface.training.optim import Ema, make_optimizer
+from blazeface.training.losses import DetectionLoss, LossRecipe
+from blazeface.training.optim import Ema, learning_rate, make_optimizer
 
 READ_AT_ONCE = 256
 """Pictures read at once by the threads of `Decoded`."""
@@ -49,11 +47,11 @@ FIRST_VIEWS = 4096
 PUT_AT_ONCE = 256
 """Views in a batch of the workers."""
 
-WARM_UP = 200
-"""Steps in which the rate rises."""
+PARTS = 10_000
+"""Parts of the time that the schedule counts as steps."""
 
-FINAL_RATE = 0.01
-"""Share of the rate at the end."""
+WARM_UP = 150
+"""Of those, in which the rate rises."""
 
 LOG_SECONDS = 10.0
 SAVE_SECONDS = 60.0
@@ -99,15 +97,17 @@ def main() -> None:
     if args.regions:
         samples = with_regions(samples, args.regions)
     network = load_weights(args.init)
-    config = TrainConfig(
-        model=network.spec.name, learning_rate=args.learning_rate, batch=args.batch, seed=args.seed, ema=args.ema
-    )
     torch.backends.cudnn.benchmark = args.square
-    shapes = ((8, 8, 1.0),) if args.square else config.crops.shapes
-    config = replace(
-        config,
-        crops=replace(config.crops, any_roll=args.any_roll, shapes=shapes),
-        loss=replace(config.loss, keypoint_weight=args.keypoint_weight),
+    shapes = ((8, 8, 1.0),) if args.square else CropRecipe.shapes
+    config = TrainConfig(
+        model=network.spec.name,
+        learning_rate=args.learning_rate,
+        batch=args.batch,
+        warmup=WARM_UP,
+        seed=args.seed,
+        ema=args.ema,
+        crops=CropRecipe(any_roll=args.any_roll, shapes=shapes),
+        loss=LossRecipe(keypoint_weight=args.keypoint_weight),
     )
     views = incoming(samples, network, config, args.workers)
     pool = Pool(args.pool, network.spec.input_size, device)
@@ -169,7 +169,7 @@ def train(
         while (passed := time.monotonic() - start) < seconds:
             while not views.empty():
                 pool.put(views.get())
-            rate = config.learning_rate * min(1.0, (step + 1) / WARM_UP) * cosine(passed / seconds)
+            rate = learning_rate(int(PARTS * passed / seconds), PARTS, config)
             for group in optimizer.param_groups:
                 group["lr"] = rate
             batch = pool.draw(config.batch, rng)
@@ -211,10 +211,6 @@ def save(network: BlazeFace, out: Path) -> None:
     copied.load_state_dict({name: value.cpu() for name, value in network.state_dict().items()})
     copied.origin = network.origin
     save_weights(copied, out.with_suffix(".safetensors"))
-
-
-def cosine(share: float) -> float:
-    return FINAL_RATE + (1 - FINAL_RATE) * 0.5 * (1 + math.cos(math.pi * min(1.0, share)))
 
 
 if __name__ == "__main__":
