@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from blazeface.detector import FaceDetector, shipped_models
+from blazeface.detector import WEIGHTS, FaceDetector, shipped_models
 from blazeface.files.pictures import read_picture
 from blazeface.version import __version__
 from tools.release import left_out, repack
@@ -132,7 +132,10 @@ def test_sums_models_and_bill_hold(releases: list[Path]) -> None:
     refuse_invalid((folder / f"blazeface-{__version__}.cdx.json").read_text())
     picture = read_picture(str(ROOT / "data" / "pictures" / "astronaut.png"))
     for path in folder.glob("*.tflite"):
-        assert len(FaceDetector(path).detect(picture)) == 1, path.name
+        if path.stem.endswith("-micro"):  # for microcontrollers: other inputs and outputs, checked by tests/phones
+            assert path.read_bytes() == (WEIGHTS / path.name).read_bytes()
+        else:
+            assert len(FaceDetector(path).detect(picture)) == 1, path.name
 
 
 @pytest.mark.slow
