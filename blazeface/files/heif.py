@@ -45,7 +45,9 @@ def decode_heic(data: bytes) -> Image:
         raise BlazeFaceError(NO_HEIC)
     try:
         found = library.open_heif(data, bgr_mode=True, convert_hdr_to_8bit=True)
-        image = np.asarray(found)
+        image = np.array(
+            found
+        )  # a copy: the library frees its own pixels with `found`, whatever arrays still show them
     except Exception as error:  # the library documents no exception types
         raise BlazeFaceError("not a picture, or a damaged one") from error
     return np.ascontiguousarray(image[..., :3] if image.ndim == 3 else np.repeat(image[..., None], 3, axis=2))

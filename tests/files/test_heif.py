@@ -3,12 +3,14 @@
 import io
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image, features
 
 from blazeface.errors import BlazeFaceError
+from blazeface.files import heif
 from blazeface.files.heif import NO_HEIC
 from blazeface.files.pictures import decode_picture, read_picture
 from blazeface.sources.orientation import upright
@@ -100,3 +102,21 @@ def test_a_damaged_heic_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "a.heic").write_bytes(HEIC.read_bytes()[:400])
     with pytest.raises(BlazeFaceError, match=r"a\.heic: not a picture, or a damaged one"):
         read_picture(str(tmp_path / "a.heic"))
+
+
+class FreedWithItself:
+    """As the library's object of a picture: the pixels that it shows an array are given back when it is."""
+
+    def __init__(self) -> None:
+        self._pixels = bytearray(FOUR.tobytes())
+        self.__array_interface__ = {"shape": FOUR.shape, "typestr": "|u1", "version": 3, "data": self._pixels}
+
+    def __del__(self) -> None:
+        self._pixels[:] = bytes(len(self._pixels))
+
+
+def test_a_heics_pixels_are_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was decoded may not change when the library's memory is used again."""
+    library = SimpleNamespace(open_heif=lambda *_, **__: FreedWithItself())
+    monkeypatch.setattr(heif, "heic_library", lambda: library)
+    assert np.array_equal(heif.decode_heic(b""), FOUR)
