@@ -15,6 +15,9 @@ from torch.nn import functional as F
 
 Network = TypeVar("Network", bound=nn.Module)
 
+LUMINANCE = (0.299, 0.587, 0.114)
+"""Shares of red, green and blue in grey (ITU-R BT.601)."""
+
 
 class SameConv2d(nn.Conv2d):
     """Convolution with SAME padding, for inputs whose sides the stride divides.
@@ -116,7 +119,7 @@ class Luminance(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        weights = torch.tensor((0.299, 0.587, 0.114)).reshape(1, 3, 1, 1)
+        weights = torch.tensor(LUMINANCE).reshape(1, 3, 1, 1)
         self.register_buffer("weight", weights, persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -53,7 +53,6 @@ def assign(
     positive = torch.zeros(len(boxes), len(anchor_boxes), dtype=torch.bool, device=boxes.device)
     owner = torch.zeros_like(positive, dtype=torch.long)
     neutral = torch.zeros_like(positive)
-    area = box_area(anchor_boxes)[:, None]
     for row in range(len(boxes)):
         known = (face[row] | ignore[row]).nonzero()[:, 0]
         if not len(known):
@@ -61,16 +60,10 @@ def assign(
         overlap = torch.zeros(len(anchor_boxes), device=boxes.device)
         either = torch.zeros(len(anchor_boxes), dtype=torch.bool, device=boxes.device)
         for part in torch.split(known, max(1, AT_ONCE // len(anchor_boxes))):
-            own, counted = boxes[row, part], face[row, part]
-            shared = intersection(anchor_boxes, own)
-            iou = shared / (area + box_area(own) - shared).clamp(min=1e-9)
-            limit = iou.topk(min(best, len(iou)), dim=0).values[-1].clamp(max=iou_threshold)
-            most, which = torch.where((iou >= EQUAL * limit) & counted, iou, 0.0).max(dim=1)
+            most, which, near = best_faces(anchor_boxes, boxes[row, part], face[row, part], iou_threshold, best)
             owner[row] = torch.where(most > overlap, part[which], owner[row])
             overlap = torch.maximum(most, overlap)
-            near = ((iou >= NEAR * limit) & (iou > 0)).any(dim=1)
-            inside = torch.where(counted, 0.0, shared / area).amax(dim=1) > 0.5
-            either |= near | inside
+            either |= near
         positive[row] = overlap > 0
         neutral[row] = either & ~positive[row]
     return Targets(positive, owner, neutral)
@@ -80,28 +73,36 @@ def assign_padded(
     anchor_boxes: Tensor, boxes: Tensor, face: Tensor, ignore: Tensor, iou_threshold: float, best: int
 ) -> Targets:
     """`assign`, over as many pictures at once as AT_ONCE_ON_GPU overlaps hold."""
-    area = box_area(anchor_boxes)[:, None]
     # A box of no area overlaps nothing, so that what pads a picture's labels is without effect.
     boxes = torch.where((face | ignore)[..., None], boxes, 0.0)
     rows = max(1, AT_ONCE_ON_GPU // max(1, len(anchor_boxes) * boxes.shape[1]))
     parts = []
     for own, counted in zip(torch.split(boxes, rows), torch.split(face, rows), strict=True):
-        sides = torch.minimum(anchor_boxes[:, None, 2:], own[:, None, :, 2:])
-        sides = sides - torch.maximum(anchor_boxes[:, None, :2], own[:, None, :, :2])
-        shared = sides.clamp(min=0).prod(dim=-1)
-        iou = shared / (area + box_area(own)[:, None] - shared).clamp(min=1e-9)
-        limit = iou.topk(min(best, iou.shape[1]), dim=1).values[:, -1:].clamp(max=iou_threshold)
-        counted = counted[:, None]
-        most, which = torch.where((iou >= EQUAL * limit) & counted, iou, 0.0).max(dim=2)
-        near = ((iou >= NEAR * limit) & (iou > 0)).any(dim=2)
-        inside = torch.where(counted, 0.0, shared / area).amax(dim=2) > 0.5
+        most, which, near = best_faces(anchor_boxes, own, counted, iou_threshold, best)
         positive = most > 0
-        parts.append(Targets(positive, torch.where(positive, which, 0), (near | inside) & ~positive))
+        parts.append(Targets(positive, torch.where(positive, which, 0), near & ~positive))
     return Targets(
         positive=torch.cat([part.positive for part in parts]),
         face=torch.cat([part.face for part in parts]),
         neutral=torch.cat([part.neutral for part in parts]),
     )
+
+
+def best_faces(
+    anchor_boxes: Tensor, boxes: Tensor, counted: Tensor, iou_threshold: float, best: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """For each of A anchors what `assign` asks of labels (..., N, 4), of which `counted` (..., N) are faces and the others ignore
+    regions: its overlap with the face that it is to be assigned to, zero for none; the number of that face; and whether it
+    comes near any label or lies inside an ignore region; each (..., A)."""
+    area = box_area(anchor_boxes)[:, None]
+    shared = intersection(anchor_boxes, boxes)
+    iou = shared / (area + box_area(boxes)[..., None, :] - shared).clamp(min=1e-9)
+    limit = iou.topk(min(best, len(anchor_boxes)), dim=-2).values[..., -1:, :].clamp(max=iou_threshold)
+    counted = counted[..., None, :]
+    most, which = torch.where((iou >= EQUAL * limit) & counted, iou, 0.0).max(dim=-1)
+    near = ((iou >= NEAR * limit) & (iou > 0)).any(dim=-1)
+    inside = torch.where(counted, 0.0, shared / area).amax(dim=-1) > 0.5
+    return most, which, near | inside
 
 
 def box_area(boxes: Tensor) -> Tensor:
@@ -110,6 +111,7 @@ def box_area(boxes: Tensor) -> Tensor:
 
 
 def intersection(a: Tensor, b: Tensor) -> Tensor:
-    """Shared area of boxes (A, 4) and (N, 4): (A, N)."""
-    sides = torch.minimum(a[:, None, 2:], b[None, :, 2:]) - torch.maximum(a[:, None, :2], b[None, :, :2])
+    """Shared area of boxes (A, 4) and (..., N, 4): (..., A, N)."""
+    b = b[..., None, :, :]
+    sides = torch.minimum(a[:, None, 2:], b[..., 2:]) - torch.maximum(a[:, None, :2], b[..., :2])
     return sides.clamp(min=0).prod(dim=-1)

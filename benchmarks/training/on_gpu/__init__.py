@@ -1,2 +1,2 @@
-"""Training on one GPU that is fast enough to wait for its pictures: views are cut out by the CPU's processes, drawn several
+"""Training on one GPU that need not wait for its pictures: the CPU's processes cut out views alone, which are drawn several
 times from a pool on the GPU, and mirrored and disturbed there anew each time."""

@@ -16,10 +16,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from blazeface.data.augment import BLUR_SIZE
+from blazeface.models.blocks import LUMINANCE
 
 Rng = np.random.Generator
-
-LUMINANCE = (0.299, 0.587, 0.114)
 
 # Tables K.1 and K.2 of ITU-T T.81 (JPEG), which its encoders scale by the quality.
 LUMA_STEPS = (

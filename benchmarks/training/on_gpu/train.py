@@ -32,6 +32,7 @@ from blazeface.data.dataset import Batch, CropDataset, StepSampler, collate, ini
 from blazeface.data.pictures import PictureCache
 from blazeface.data.regions import with_regions
 from blazeface.data.samples import Sample, load_split
+from blazeface.export.verify import inference_copy
 from blazeface.models.network import BlazeFace
 from blazeface.models.weights import load_weights, save_weights
 from blazeface.training.config import TrainConfig
@@ -207,10 +208,7 @@ def train(
 
 
 def save(network: BlazeFace, out: Path) -> None:
-    copied = BlazeFace(network.spec, network.layout)
-    copied.load_state_dict({name: value.cpu() for name, value in network.state_dict().items()})
-    copied.origin = network.origin
-    save_weights(copied, out.with_suffix(".safetensors"))
+    save_weights(inference_copy(network), out.with_suffix(".safetensors"))
 
 
 if __name__ == "__main__":

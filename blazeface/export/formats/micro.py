@@ -16,7 +16,7 @@ from blazeface.detector import prepare
 from blazeface.errors import BlazeFaceError
 from blazeface.export.formats.tflite import NetworkGraph
 from blazeface.geometry import Image
-from blazeface.models.blocks import SameConv2d
+from blazeface.models.blocks import LUMINANCE, SameConv2d
 from blazeface.models.network import BlazeFace
 from blazeface.models.origin import ORIGIN_KEY
 from blazeface.spec import METADATA_KEY
@@ -27,12 +27,10 @@ from blazeface.tflite.writer import model_bytes
 INPUT_SCALE = 1 / 127.5
 """Of the input, whose zero point is 0: a grey value v from 0 to 255 is given as v - 128."""
 
-BT601 = (0.299, 0.587, 0.114)
-
 
 def grey_pixels(tensor: NDArray[np.float32]) -> NDArray[np.int8]:
     """What a file of this kind takes, (S, S, 1) int8, from a normalised RGB tensor (3, S, S) of mean and std 127.5."""
-    values = np.tensordot(np.asarray(BT601, np.float32), tensor, 1) * 127.5 + 127.5
+    values = np.tensordot(np.asarray(LUMINANCE, np.float32), tensor, 1) * 127.5 + 127.5
     pixels: NDArray[np.int8] = (np.clip(np.rint(values), 0, 255) - 128).astype(np.int8)
     return pixels[:, :, None]
 
