@@ -55,11 +55,11 @@ class CropSpec:
             raise BlazeFaceError(f"{source}: its crop metadata cannot be read: {error}") from error
 
 
-def face_matrix(box: Floats, keypoints: Floats, spec: CropSpec) -> Matrix:
-    """`geometry.view_matrix` of a face (box (4,), keypoints (K, 2), picture pixels), level with its eyes."""
+def face_matrix(box: Floats, eyes: Floats, spec: CropSpec) -> Matrix:
+    """`geometry.view_matrix` of a face (box (4,), right and left eye (2, 2), picture pixels), level with its eyes."""
     box = np.asarray(box, np.float64)
     side = spec.context * math.sqrt(max(1.0, float((box[2] - box[0]) * (box[3] - box[1]))))
-    across = np.asarray(keypoints[1] - keypoints[0], np.float64)
+    across = np.asarray(eyes[1] - eyes[0], np.float64)
     angle = math.atan2(across[1], across[0]) if np.abs(across).max() > 0 else 0.0
     return view_matrix((box[:2] + box[2:]) / 2, side, angle, spec.size)
 

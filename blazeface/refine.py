@@ -6,6 +6,7 @@ Core packages only. The network is trained by `blazeface refine` and comes as on
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -20,7 +21,7 @@ from blazeface.files.checksum import verify_checksum
 from blazeface.files.picture_input import ImageLike, as_bgr
 from blazeface.geometry import Image, inverse_map, map_points
 from blazeface.search import TILE_SIDE, MinFace, View
-from blazeface.spec import KEYPOINT_NAMES, ModelSpec
+from blazeface.spec import EYES, KEYPOINT_NAMES, ModelSpec
 
 WEIGHTS = Path(__file__).parent / "weights" / "refine.onnx"
 
@@ -52,14 +53,17 @@ class KeypointRefiner:
         return np.asarray(self._session.run(["keypoints"], {"crops": batch})[0])
 
     def refine(self, image: ImageLike, faces: Detections, rgb: bool = False) -> Detections:
-        """The same faces with the second stage's keypoints; boxes, scores and ids stay.
+        """The same faces with the second stage's six keypoints; boxes, scores and ids stay.
 
-        image: the picture of these faces, as `FaceDetector.detect` takes it; rgb: its array comes in RGB order.
+        image: the picture of these faces, as `FaceDetector.detect` takes it; rgb: its array comes in RGB order. faces: their first
+        two keypoints are the right and the left eye.
         """
         if len(faces) == 0:
-            return faces
+            points = np.zeros((0, len(KEYPOINT_NAMES), 2), np.float32)
+            return Detections(faces.boxes, faces.scores, points, faces.track_ids)
         image = as_bgr(image, rgb)
-        matrices = [face_matrix(*face, self.spec) for face in zip(faces.boxes, faces.keypoints, strict=True)]
+        eyes = faces.keypoints[:, :2]
+        matrices = [face_matrix(*face, self.spec) for face in zip(faces.boxes, eyes, strict=True)]
         crops = np.stack([cut(image, matrix, self.spec.size) for matrix in matrices])
         found = self.run(normalised(crops, self.spec)) * self.spec.size
         if not np.isfinite(found).all():
@@ -84,11 +88,18 @@ class Detector(Protocol):
 
 
 class RefinedDetector:
-    """A detector whose keypoints go through the second stage; otherwise used like it."""
+    """A detector whose keypoints go through the second stage; otherwise used like it.
+
+    Raises BlazeFaceError for a detector that does not give both eyes, by which the second stage levels a face.
+    """
 
     def __init__(self, detector: Detector, refiner: KeypointRefiner):
+        if not detector.spec.eyes:
+            raise BlazeFaceError(
+                f"{detector.spec.name} finds no {' and '.join(EYES)}, and without them its keypoints cannot be refined"
+            )
         self._detector, self._refiner = detector, refiner
-        self.spec, self.min_face = detector.spec, detector.min_face
+        self.spec, self.min_face = replace(detector.spec, keypoint_names=KEYPOINT_NAMES), detector.min_face
 
     def with_min_face(self, min_face: MinFace) -> RefinedDetector:
         return RefinedDetector(self._detector.with_min_face(min_face), self._refiner)
@@ -97,11 +108,18 @@ class RefinedDetector:
         return self._detector.views(height, width, tile_side)
 
     def detect_in(self, image: Image, chosen: Sequence[View]) -> Detections:
-        return self._refiner.refine(image, self._detector.detect_in(image, chosen))
+        return self._refine(image, self._detector.detect_in(image, chosen))
 
     def detect(self, image: Image) -> Detections:
         return self.detect_batch([image])[0]
 
     def detect_batch(self, images: Sequence[Image]) -> list[Detections]:
         found = self._detector.detect_batch(images)
-        return [self._refiner.refine(image, faces) for image, faces in zip(images, found, strict=True)]
+        return [self._refine(image, faces) for image, faces in zip(images, found, strict=True)]
+
+    def _refine(self, image: Image, faces: Detections) -> Detections:
+        names = self._detector.spec.keypoint_names
+        if names != KEYPOINT_NAMES:  # the eyes first, which is what the refiner looks at
+            points = faces.keypoints[:, self._detector.spec.eyes]
+            faces = Detections(faces.boxes, faces.scores, points, faces.track_ids)
+        return self._refiner.refine(image, faces)

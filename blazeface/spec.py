@@ -20,6 +20,9 @@ METADATA_KEY = "blazeface.spec"
 KEYPOINT_NAMES = ("right_eye", "left_eye", "nose_tip", "mouth_center", "right_ear", "left_ear")
 """Order of the six keypoints; right and left are the person's own."""
 
+EYES = KEYPOINT_NAMES[:2]
+"""Those that tell how a face is turned."""
+
 KEYPOINT_MIRROR = (1, 0, 2, 3, 5, 4)
 """Which keypoint each one becomes when the picture is flipped."""
 
@@ -132,6 +135,12 @@ class ModelSpec:
     @property
     def num_keypoints(self) -> int:
         return len(self.keypoint_names)
+
+    @property
+    def eyes(self) -> list[int]:
+        """Which keypoints are the right and the left eye; none where the network does not give both."""
+        names = self.keypoint_names
+        return [names.index(eye) for eye in EYES] if all(eye in names for eye in EYES) else []
 
     @property
     def num_coords(self) -> int:

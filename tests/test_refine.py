@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from blazeface.detections import Detections
 from blazeface.errors import BlazeFaceError
 from blazeface.geometry import Image, inverse_map, map_points, view_matrix
 from blazeface.refine import KeypointRefiner, RefinedDetector
+from blazeface.spec import KEYPOINT_NAMES
 
 WEIGHTS = Path(__file__).parents[1] / "blazeface" / "weights"
 FACE_BOX = np.array([10, 20, 50, 60], np.float32)
@@ -153,3 +155,40 @@ def test_what_is_no_number_leaves_the_detectors_keypoints() -> None:
     image = np.full((100, 100, 3), 90, np.uint8)
     found = RefinedDetector(TwoFaces(), Middle(float("nan"))).detect(image)
     np.testing.assert_array_equal(found.keypoints[0], LEVEL)
+
+
+class OtherPoints(TwoFaces):
+    """Left eye, chin and right eye, of which the second stage needs the eyes."""
+
+    spec = replace(TwoFaces.spec, keypoint_names=("left_eye", "chin", "right_eye"))
+
+    def detect_batch(self, images: Sequence[Image]) -> list[Detections]:
+        return [
+            Detections(faces.boxes, faces.scores, faces.keypoints[:, [1, 3, 0]], faces.track_ids)
+            for faces in super().detect_batch(images)
+        ]
+
+
+class Level(Middle):
+    """A point to the right of the middle, in each crop."""
+
+    def run(self, batch: np.ndarray) -> np.ndarray:
+        return super().run(batch) + np.array([0.25, 0.0], np.float32)
+
+
+def test_another_networks_eyes_are_found_by_name_and_six_keypoints_come_out() -> None:
+    images = [np.full((100, 100, 3), 90, np.uint8), np.zeros((50, 50, 3), np.uint8)]
+    usual = RefinedDetector(TwoFaces(), Level()).detect_batch(images)
+    detector = RefinedDetector(OtherPoints(), Level())
+    assert detector.spec.keypoint_names == KEYPOINT_NAMES
+    found = detector.detect_batch(images)
+    np.testing.assert_allclose(found[0].keypoints, usual[0].keypoints)
+    assert found[1].keypoints.shape == (0, 6, 2)
+
+
+def test_a_network_without_eyes_is_refused() -> None:
+    class Noses(TwoFaces):
+        spec = replace(TwoFaces.spec, name="noses", keypoint_names=("nose_tip",))
+
+    with pytest.raises(BlazeFaceError, match=r"^noses finds no right_eye and left_eye, and without them"):
+        RefinedDetector(Noses(), Middle())

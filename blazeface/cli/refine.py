@@ -15,10 +15,10 @@ from blazeface.cli.shared_flags import add_overwrite, refuse_unless
 from blazeface.data.samples import Sample, load_split
 from blazeface.detector import FaceDetector
 from blazeface.errors import BlazeFaceError, install_command
-from blazeface.evaluation.record import SCORE_CUT, keypoint_error, make_record
+from blazeface.evaluation.record import SCORE_CUT, Detect, keypoint_error, make_record, with_points_of_labels
 from blazeface.files.pictures import read_picture
 from blazeface.files.staged import write_text
-from blazeface.refine import Detector, KeypointRefiner
+from blazeface.refine import KeypointRefiner
 
 MISSING = f"training needs PyTorch and a few more: {install_command('train')}"
 
@@ -70,12 +70,13 @@ def run(args: argparse.Namespace) -> int:
             return 130
         about = trained
     detector = FaceDetector(args.model, SCORE_CUT)
+    detect = with_points_of_labels(detector.detect_batch, detector.spec.keypoint_names)
     samples = load_split(args.data, "val")
     if args.limit is not None:
         if args.limit < 1:
             raise BlazeFaceError(f"--limit must be 1 or more, not {args.limit}")
         samples = samples[:: max(1, len(samples) // args.limit)][: args.limit]
-    report = {**about, "model": detector.spec.name, **compare(samples, detector, KeypointRefiner(path))}
+    report = {**about, "model": detector.spec.name, **compare(samples, detect, KeypointRefiner(path))}
     print(
         f"keypoint error on {report['faces']:,} faces of val: {args.model} {report['before']:.4f},"
         f" refined {report['after']:.4f} ({report['gain']:+.1%})"
@@ -86,12 +87,12 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def compare(samples: list[Sample], detector: Detector, refiner: KeypointRefiner) -> dict[str, Any]:
+def compare(samples: list[Sample], detect: Detect, refiner: KeypointRefiner) -> dict[str, Any]:
     """Median keypoint error (see docs/evaluation.md) of the same found faces before and after, also by source."""
     pairs: list[tuple[str, float, float]] = []
     for sample in tqdm(samples, desc="measuring", unit="picture", leave=False, disable=None):
         image = read_picture(str(sample.path))
-        (found,) = detector.detect_batch([image])
+        (found,) = detect([image])
         record = make_record(sample, image.shape[0], image.shape[1], found)
         expected, visibility = sample.keypoints[~sample.ignore], sample.visibility[~sample.ignore]
         matched = [

@@ -94,7 +94,10 @@ class RoiDetector:
             if detector.min_face is not None:
                 self._searcher, self._crops = detector, detector.with_min_face(None)
         self._every = every
-        self._last = Detections.empty()
+        spec = getattr(detector, "spec", None)
+        # A detector that does not say what its keypoints are has the usual ones.
+        self._eyes: list[int] = [0, 1] if spec is None else spec.eyes
+        self._last = Detections.empty() if spec is None else Detections.empty(spec.num_keypoints)
         self._missed = np.zeros(0, int)  # how many frames ago the detector with min_face last saw each of them
         self._shape: tuple[int, ...] = ()
         self._since = 0
@@ -124,7 +127,7 @@ class RoiDetector:
         turn = finer[self._since % self._every :: self._every]
         self._since += 1
         turned = np.array(
-            [bool(roll(*face)) for face in zip(self._last.boxes, self._last.keypoints, strict=True)], bool
+            [bool(roll(*face)) for face in zip(self._last.boxes, self._eyes_of(self._last), strict=True)], bool
         )
         crops = [part_around(box, height, width, searcher.spec) for box in self._last.boxes[~turned]]
         found = searcher.detect_in(image, list(dict.fromkeys([base, *turn, *crops])))
@@ -154,11 +157,15 @@ class RoiDetector:
             faces = joined(faces, self._detector.detect(image), self._blend_iou)
         return faces
 
+    def _eyes_of(self, faces: Detections) -> NDArray[np.float32]:
+        """(N, 2, 2), or (N, 0, 2) where the network does not find them."""
+        return faces.keypoints[:, self._eyes]
+
     def _in_crops(self, image: Image, known: Detections) -> Detections:
         """Those of the known faces that are found again, each in its own crop."""
         if len(known) == 0:
             return known
-        views = [view_of(box, points) for box, points in zip(known.boxes, known.keypoints, strict=True)]
+        views = [view_of(*face) for face in zip(known.boxes, self._eyes_of(known), strict=True)]
         found = known[:0]
         crops = self._crops.detect_batch([view.cut(image) for view in views])
         for view, box, inside in zip(views, known.boxes, crops, strict=True):
@@ -215,17 +222,19 @@ def longer_side(box: NDArray[np.float32]) -> float:
     return float(max(box[2] - box[0], box[3] - box[1], 1.0))
 
 
-def roll(box: NDArray[np.float32], keypoints: NDArray[np.float32]) -> float:
+def roll(box: NDArray[np.float32], eyes: NDArray[np.float32]) -> float:
     """Angle in radians, clockwise, by which the eyes of a face are turned; 0 where it is upright, or where they are too close
-    together to tell."""
-    across, down = (float(value) for value in keypoints[1] - keypoints[0])  # from the right eye to the left
+    together to tell. eyes: (2, 2), right and left, or (0, 2) where they are not known, which tells nothing either."""
+    if len(eyes) == 0:
+        return 0.0
+    across, down = (float(value) for value in eyes[1] - eyes[0])  # from the right eye to the left
     angle = float(np.arctan2(down, across)) if np.hypot(across, down) > 0.15 * longer_side(box) else 0.0
     return 0.0 if abs(angle) < np.radians(UPRIGHT) else angle
 
 
-def view_of(box: NDArray[np.float32], keypoints: NDArray[np.float32]) -> View:
-    """The view around a face, turned upright."""
-    angle = roll(box, keypoints)
+def view_of(box: NDArray[np.float32], eyes: NDArray[np.float32]) -> View:
+    """The view around a face, turned upright; eyes: as in `roll`."""
+    angle = roll(box, eyes)
     x, y = (float(value) for value in (box[:2] + box[2:]) / 2)
     whole = WIDTH * longer_side(box)
     if not angle:  # on whole pixels, where nothing is blurred

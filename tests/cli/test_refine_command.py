@@ -74,7 +74,7 @@ def test_errors_before_and_after(tmp_path: Path) -> None:
         np.array([False]),
     )
     refiner = KeypointRefiner(middle_model(tmp_path / "m.onnx"))
-    found = compare([sample, sample], OneFace(off), refiner)
+    found = compare([sample, sample], OneFace(off).detect_batch, refiner)
     # Before, every point is 4 off; after, all are in the middle: the eyes 5 off, nose and mouth right.
     assert (found["faces"], found["before"], found["after"]) == (2, 0.4, 0.25)
     assert found["gain"] == pytest.approx(1 - 0.25 / 0.4) and found["by_source"] == {"made": [2, 0.4, 0.25]}

@@ -53,6 +53,27 @@ def test_eyes_are_level_and_the_matrix_is_a_similarity(points: list[tuple[float,
         assert right[0] < left[0]
 
 
+@pytest.mark.parametrize(
+    ("names", "angle"),
+    [
+        ((), 0.0),
+        (("nose_tip",), 0.0),
+        (("p0", "p1"), 0.0),
+        (("left_eye", "right_eye"), -45.0),
+        (("right_eye", "left_eye", "nose_tip"), 135.0),
+    ],
+)
+def test_without_all_four_points_the_box_places_a_face_and_its_eyes_level_it(
+    names: tuple[str, ...], angle: float
+) -> None:
+    """The first point lies 40 to the right of and below the second."""
+    keypoints = np.array([[170, 170], [130, 130], [150, 150]], np.float32)[: len(names)]
+    matrix = alignment(np.array([100, 100, 200, 200], np.float32), keypoints, names)
+    np.testing.assert_allclose(placed(matrix, np.array([150.0, 150.0])), [0.5, 0.56], atol=1e-9)
+    assert np.hypot(*matrix[:, 0]) == pytest.approx(0.006)
+    assert np.degrees(np.arctan2(matrix[1, 0], matrix[0, 0])) == pytest.approx(angle)
+
+
 @pytest.mark.parametrize("degrees", [0, 25, 140])
 def test_a_turned_picture_gives_the_same_crop(degrees: int) -> None:
     image = read_picture(str(ASTRONAUT))

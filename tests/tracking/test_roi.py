@@ -1,6 +1,7 @@
 """Looking around the last frame's faces."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -305,3 +306,47 @@ def test_the_view_follows_the_eyes(degrees: float) -> None:
     view = view_of(np.array([60, 60, 140, 140], np.float32), eyes.astype(np.float32))
     assert view.angle == pytest.approx(turn if abs(degrees) > 15 else 0)
     assert (view.side, view.x, view.y) == (200, 100, 100)
+
+
+class Named(Counting):
+    """Finds the red square, with keypoints of these names that lie one below the other: to it the right eye is up."""
+
+    def __init__(self, names: tuple[str, ...]):
+        super().__init__()
+        self.spec = replace(FRONT_128, keypoint_names=names)
+
+    def detect(self, image: Image) -> Detections:
+        found = super().detect(image)
+        points = np.zeros((len(found), len(self.spec.keypoint_names), 2), np.float32)
+        points += found.boxes[:, None, :2]
+        points[..., 1] += 10 * np.arange(points.shape[1])
+        return Detections(found.boxes, found.scores, points)
+
+
+@pytest.mark.parametrize(
+    ("names", "turned"),
+    [
+        ((), False),
+        (("nose_tip",), False),
+        (("left_ear", "right_ear"), False),
+        (("nose_tip", "right_eye", "left_eye"), True),
+        (("right_eye", "left_eye", "nose_tip", "mouth_right", "mouth_left"), True),
+        (tuple(f"p{n}" for n in range(8)), False),
+    ],
+)
+def test_a_network_with_other_keypoints_is_followed_and_turned_by_its_eyes_alone(
+    names: tuple[str, ...], turned: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    angles: list[float] = []
+    cut = View.cut
+
+    def noted(view: View, image: Image) -> Image:
+        angles.append(view.angle)
+        return cut(view, image)
+
+    monkeypatch.setattr(View, "cut", noted)
+    roi = RoiDetector(Named(names))
+    for _ in range(3):
+        found = roi.detect(red_square(100, 100))
+        assert len(found) == 1 and found.keypoints.shape == (1, len(names), 2)
+    assert angles[0] == pytest.approx(np.pi / 2 if turned else 0)

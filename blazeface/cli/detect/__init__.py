@@ -36,8 +36,8 @@ from blazeface.sinks.records import Recorder, print_record, to_all
 from blazeface.sinks.viewer import Viewer
 from blazeface.sinks.window import Window, window_problem
 from blazeface.sources.inputs import Input
+from blazeface.spec import KEYPOINT_NAMES
 from blazeface.tracking.one_euro import OneEuro
-from blazeface.tracking.roi import Detector
 from blazeface.tracking.tracker import Tracker
 
 __all__ = ["add_arguments", "detect", "run", "summary"]
@@ -57,14 +57,15 @@ def detect(options: DetectOptions) -> int:
             with stop_on_signal() as stop:
                 seconds = run_batch(options, counts, stop)
             return _exit_status(write.quiet, counts, seconds, stop)
-        plan = make_plan(options, counts.report)
+        detector, shown = _open_detector(options)
+        names = KEYPOINT_NAMES if isinstance(detector, NoDetector) else detector.spec.keypoint_names
+        plan = make_plan(options, counts.report, names)
     except WrongUsage as fault:
         print(f"detect: {sentence_without_secrets(str(fault))}", file=sys.stderr)
         return 2
     given = None if cover.given is None else read_report(cover.given)
     if given is not None:
         refuse_others(plan, given, str(cover.given))
-    detector, shown = _open_detector(options)
     with ExitStack() as stack:
         stop = stack.enter_context(stop_on_signal())
         moving = any(item.kind != "picture" for item in plan.inputs)
@@ -104,7 +105,7 @@ def detect(options: DetectOptions) -> int:
     return _exit_status(write.quiet, counts, seconds, stop)
 
 
-def _open_detector(options: DetectOptions) -> tuple[Detector, float]:
+def _open_detector(options: DetectOptions) -> tuple[FaceDetector | RefinedDetector | NoDetector, float]:
     """The detector, and the score from which faces are recorded; what is covered is looked for from a lower one."""
     look = options.look
     if options.cover.given is not None:

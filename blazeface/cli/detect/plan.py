@@ -26,6 +26,7 @@ from blazeface.sinks.output_paths import (
 from blazeface.sinks.part_folder import refuse_existing_parts
 from blazeface.sinks.records import Recorder, json_file
 from blazeface.sources.inputs import Input, find_inputs
+from blazeface.spec import KEYPOINT_NAMES
 
 
 @dataclass(frozen=True)
@@ -42,8 +43,15 @@ class Plan:
     skip: Sequence[str] = ()
 
 
-def make_plan(options: DetectOptions, report: Callable[[BlazeFaceError], None]) -> Plan:
-    """Look at all that was named before anything is done. Raises WrongUsage; reports inputs that are not there."""
+def make_plan(
+    options: DetectOptions,
+    report: Callable[[BlazeFaceError], None],
+    keypoint_names: Sequence[str] = KEYPOINT_NAMES,
+) -> Plan:
+    """Look at all that was named before anything is done. Raises WrongUsage; reports inputs that are not there.
+
+    keypoint_names: what the detector calls its keypoints.
+    """
     texts, write = options.read.texts, options.write
     if not texts:
         raise WrongUsage("no input: name pictures, folders or videos, or a camera with --video cam0")
@@ -68,8 +76,8 @@ def make_plan(options: DetectOptions, report: Callable[[BlazeFaceError], None]) 
     for flag, path, opener in (
         ("--json", write.json if write.json != "-" else None, json_file),
         ("--jsonl", write.jsonl, json_file),
-        ("--csv", write.csv, csv_file),
-        ("--coco", write.coco, coco_file),
+        ("--csv", write.csv, partial(csv_file, keypoint_names=keypoint_names)),
+        ("--coco", write.coco, partial(coco_file, keypoint_names=keypoint_names)),
     ):
         if path is not None:
             target = check_file(flag, path, written, inputs)
@@ -90,7 +98,7 @@ def make_plan(options: DetectOptions, report: Callable[[BlazeFaceError], None]) 
             refuse_existing(both, "--cover-report")
     for flag, path, suffix, kind in (
         ("--yolo", write.yolo, ".txt", YoloFolder),
-        ("--crop", write.crop, ".jpg", CropFolder),
+        ("--crop", write.crop, ".jpg", partial(CropFolder, keypoint_names=keypoint_names)),
     ):
         if path is not None:
             place, names = check_folder(path, flag), plan_names(inputs, flag, suffix)
