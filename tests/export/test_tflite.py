@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -209,3 +210,11 @@ def test_weights_beyond_float16_are_refused(photographs: list[Image], tmp_path: 
     with pytest.raises(BlazeFaceError, match=r"y\.tflite: not written: classificators\.0\.bias .*float16"):
         export_tflite(huge, tmp_path / "y.tflite", photographs, "float16")
     assert [entry.name for entry in tmp_path.iterdir()] == ["x.tflite"]
+
+
+def test_a_network_without_keypoints_is_written_but_not_decoded() -> None:
+    network = small_network()
+    plain = BlazeFace(replace(network.spec, keypoint_names=()), network.layout).folded()
+    assert to_tflite(plain)
+    with pytest.raises(BlazeFaceError, match=r"^small has no keypoints, .* leave out --decode$"):
+        to_tflite(plain, decode=True)

@@ -173,6 +173,10 @@ class NetworkGraph:
         """Boxes, keypoints and scores. Decoding is linear but for the anchors, so that the heads do it themselves."""
         spec = network.spec
         anchors, points = spec.num_anchors, spec.num_keypoints
+        if points == 0:  # its runtimes refuse a tensor without elements
+            raise BlazeFaceError(
+                f"{spec.name} has no keypoints, and a TFLite file that decodes must give some: leave out --decode"
+            )
         centers = anchor_centers(spec.anchor_maps)[None].astype(np.float32)
         results = []
         for name, rows in zip(OUTPUTS, decoding_matrices(spec), strict=False):
