@@ -25,16 +25,7 @@ def augmentations(input_size: int) -> list[Any]:
     longest = max(3, round(9 * scale)) // 2 * 2 + 1  # of a motion, an odd number of pixels
     return [
         A.HorizontalFlip(p=0.5),
-        A.OneOf(
-            [
-                A.RandomBrightnessContrast(brightness_limit=(0, 0.35), contrast_limit=(-0.7, 0.35)),
-                # Darker by a share of the picture's mean: by one of the whole range a dark face would be black, and nothing to learn from.
-                A.RandomBrightnessContrast(
-                    brightness_limit=(-0.35, 0), contrast_limit=(-0.4, 0.35), brightness_by_max=False
-                ),
-            ],
-            p=0.5,
-        ),
+        A.RandomBrightnessContrast(brightness_limit=0.35, contrast_limit=(-0.7, 0.35), p=0.5),
         A.HueSaturationValue(hue_shift_limit=12, sat_shift_limit=35, val_shift_limit=20, p=0.3),
         A.RGBShift(r_shift_limit=60, g_shift_limit=60, b_shift_limit=60, p=0.1),
         A.RandomGamma(gamma_limit=(60, 160), p=0.2),

@@ -1,4 +1,5 @@
-"""Pixel augmentation of whole batches on a GPU: the transforms of `blazeface.data.augment`, in PyTorch, with its numbers.
+"""Pixel augmentation of whole batches on a GPU: the transforms of `blazeface.data.augment`, in PyTorch, with its numbers
+(but for `brightness_contrast`, which leaves something to be seen).
 
 Images are (B, 3, H, W) float32 RGB in 0..255. Which images of a batch a transform touches, and by how much, is drawn on the
 CPU, so that the GPU need not be waited for.
@@ -44,8 +45,7 @@ def disturb(images: Tensor, input_size: int, rng: Rng) -> Tensor:
     images = images.float()
     blur = input_size / BLUR_SIZE
     steps: tuple[tuple[float, Callable[[Tensor, Rng], Tensor]], ...] = (
-        (0.25, brighter),
-        (0.25, darker),
+        (0.5, brightness_contrast),
         (0.3, hue_saturation_value),
         (0.1, rgb_shift),
         (0.2, gamma),
@@ -72,17 +72,12 @@ def _drawn(values: NDArray[np.float64], like: Tensor) -> Tensor:
     return flat.reshape(len(values), -1, 1, 1)
 
 
-def brighter(images: Tensor, rng: Rng) -> Tensor:
-    """Brighter by a share of the whole range, with less contrast or more."""
+def brightness_contrast(images: Tensor, rng: Rng) -> Tensor:
     images = images * _drawn(1 + rng.uniform(-0.7, 0.35, len(images)), images)
-    return images + _drawn(255 * rng.uniform(0, 0.35, len(images)), images)
-
-
-def darker(images: Tensor, rng: Rng) -> Tensor:
-    """Darker by a share of each picture's mean, so that a dark one does not become black."""
+    shift = _drawn(255 * rng.uniform(-0.35, 0.35, len(images)), images)
+    # Not so far that all is black or white: there is nothing to learn from a face that cannot be seen.
     mean = images.mean(dim=(1, 2, 3), keepdim=True)
-    images = images * _drawn(1 + rng.uniform(-0.4, 0.35, len(images)), images)
-    return images + mean * _drawn(rng.uniform(-0.35, 0, len(images)), images)
+    return images + shift.clamp(-0.6 * mean, 0.6 * (255 - mean).clamp(min=0))
 
 
 def hue_saturation_value(images: Tensor, rng: Rng) -> Tensor:
