@@ -78,14 +78,15 @@ def made(weights: Path, root: Path, count: int) -> bytes:
     return to_micro(network, pictures)
 
 
-def files(data: bytes, with_tflite: bool = True) -> dict[str, str | bytes]:
-    """The C files of a .tflite file, by name."""
+def files(data: bytes, with_tflite: bool = True, pixels: NDArray[np.int8] | None = None) -> dict[str, str | bytes]:
+    """The C files of a .tflite file, by name. pixels: what the network answers to, see `picture_pixels`, the default."""
     model = read_bytes(data)
     spec = spec_of(model)
+    pixels = picture_pixels(spec) if pixels is None else pixels
     name = spec.name.replace("-", "_")
     found: dict[str, str | bytes] = {
         f"{name}.h": "\n".join(header(data, model, spec, name)) + "\n",
-        f"{name}_expected.h": "\n".join(expected(data, model, spec, name)) + "\n",
+        f"{name}_expected.h": "\n".join(expected(data, model, spec, name, pixels)) + "\n",
     }
     return found | ({f"{spec.name}-micro.tflite": data} if with_tflite else {})
 
@@ -138,9 +139,13 @@ def header(data: bytes, model: Model, spec: ModelSpec, name: str) -> Iterator[st
     yield "#endif"
 
 
-def expected(data: bytes, model: Model, spec: ModelSpec, name: str) -> Iterator[str]:
+def picture_pixels(spec: ModelSpec) -> NDArray[np.int8]:
+    """PICTURE as a grey square, (S, S, 1). Another processor may round a value to the next one."""
+    return grey_pixels(prepare(read_picture(str(PICTURE)), spec)[0])
+
+
+def expected(data: bytes, model: Model, spec: ModelSpec, name: str, pixels: NDArray[np.int8]) -> Iterator[str]:
     """A grey square, the checksum of each answer to it, and its faces by Python."""
-    pixels = grey_pixels(prepare(read_picture(str(PICTURE)), spec)[0])
     answers = reference_answers(data, pixels)
     yield f"/* What {spec.name} answers to data/pictures/{PICTURE.name}, by LiteRT's reference kernels and Python. */"
     yield f"static const uint8_t {name}_picture[] = {{"

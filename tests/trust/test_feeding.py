@@ -48,7 +48,10 @@ def test_too_much_memory_is_a_finding() -> None:
     def greedy(folder: Path) -> Iterator[One]:
         yield lambda number: "read" if number != 1 or len(b"x" * (300 << 20)) else "refused"
 
-    fed = feed(greedy, 0, 3, time.monotonic() + 60, LIMITS._replace(memory_mb=250 + fed_before()))
+    limits = Limits(
+        cpu_seconds=30, memory_mb=250 + fed_before()
+    )  # a slow machine fills 300 MB in more than LIMITS' time
+    fed = feed(greedy, 0, 3, time.monotonic() + 60, limits)
     assert [number for number, _ in fed.findings] == [1]
     assert "MB were taken" in fed.findings[0][1]
     assert fed.done == 3
