@@ -48,9 +48,8 @@ def test_too_much_memory_is_a_finding() -> None:
     def greedy(folder: Path) -> Iterator[One]:
         yield lambda number: "read" if number != 1 or len(b"x" * (300 << 20)) else "refused"
 
-    limits = Limits(
-        cpu_seconds=30, memory_mb=250 + fed_before()
-    )  # a slow machine fills 300 MB in more than LIMITS' time
+    # A slow machine takes longer than LIMITS' time to fill 300 MB.
+    limits = Limits(cpu_seconds=30, memory_mb=250 + fed_before())
     fed = feed(greedy, 0, 3, time.monotonic() + 60, limits)
     assert [number for number, _ in fed.findings] == [1]
     assert "MB were taken" in fed.findings[0][1]
