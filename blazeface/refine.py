@@ -52,18 +52,20 @@ class KeypointRefiner:
         """(N, 3, S, S) -> keypoints (N, 6, 2) in units of the crop's side."""
         return np.asarray(self._session.run(["keypoints"], {"crops": batch})[0])
 
-    def refine(self, image: ImageLike, faces: Detections, rgb: bool = False) -> Detections:
+    def refine(
+        self, image: ImageLike, faces: Detections, rgb: bool = False, eyes: Sequence[int] = (0, 1)
+    ) -> Detections:
         """The same faces with the second stage's six keypoints; boxes, scores and ids stay.
 
-        image: the picture of these faces, as `FaceDetector.detect` takes it; rgb: its array comes in RGB order. faces: their first
-        two keypoints are the right and the left eye.
+        image: the picture of these faces, as `FaceDetector.detect` takes it; rgb: its array comes in RGB order. eyes: which of the
+        faces' keypoints are the right and the left eye.
         """
         if len(faces) == 0:
             points = np.zeros((0, len(KEYPOINT_NAMES), 2), np.float32)
             return Detections(faces.boxes, faces.scores, points, faces.track_ids)
         image = as_bgr(image, rgb)
-        eyes = faces.keypoints[:, :2]
-        matrices = [face_matrix(*face, self.spec) for face in zip(faces.boxes, eyes, strict=True)]
+        places = faces.keypoints[:, list(eyes)]
+        matrices = [face_matrix(*face, self.spec) for face in zip(faces.boxes, places, strict=True)]
         crops = np.stack([cut(image, matrix, self.spec.size) for matrix in matrices])
         found = self.run(normalised(crops, self.spec)) * self.spec.size
         if not np.isfinite(found).all():
@@ -118,8 +120,4 @@ class RefinedDetector:
         return [self._refine(image, faces) for image, faces in zip(images, found, strict=True)]
 
     def _refine(self, image: Image, faces: Detections) -> Detections:
-        names = self._detector.spec.keypoint_names
-        if names != KEYPOINT_NAMES:  # the eyes first, which is what the refiner looks at
-            points = faces.keypoints[:, self._detector.spec.eyes]
-            faces = Detections(faces.boxes, faces.scores, points, faces.track_ids)
-        return self._refiner.refine(image, faces)
+        return self._refiner.refine(image, faces, eyes=self._detector.spec.eyes)

@@ -61,19 +61,18 @@ def alignment(
     points = {name: complex(x, y) for name, (x, y) in zip(keypoint_names, keypoints, strict=False)}
     size = max(float(box[2] - box[0]), float(box[3] - box[1]), 1e-3)
     a = BOX_SIDE / size + 0j
-    if all(name in points for name in KEYPOINT_NAMES[: len(PLACES)]):
-        z = np.array([points[name] for name in KEYPOINT_NAMES[: len(PLACES)]])
-        w = PLACES[:, 0] + 1j * PLACES[:, 1]
+    central = [points[name] for name in KEYPOINT_NAMES[: len(PLACES)] if name in points]
+    if len(central) == len(PLACES):
+        z, w = np.array(central), PLACES[:, 0] + 1j * PLACES[:, 1]
         z_mean, w_mean = z.mean(), w.mean()
         spread = (np.abs(z - z_mean) ** 2).sum()
         if spread > (0.01 * size) ** 2:
             a = (np.conj(z - z_mean) * (w - w_mean)).sum() / spread
     else:
         z_mean, w_mean = complex(box[0] + box[2], box[1] + box[3]) / 2, BOX_MIDDLE
-    if all(name in points for name in EYES):
-        eyes = points[EYES[1]] - points[EYES[0]]
-        if abs(eyes) > EYES_APART * size:
-            a = abs(a) * abs(eyes) / eyes
+    right, left = (points.get(eye) for eye in EYES)
+    if right is not None and left is not None and abs(left - right) > EYES_APART * size:
+        a = abs(a) * abs(left - right) / (left - right)
     b = w_mean - a * z_mean
     return np.array([[a.real, -a.imag, b.real], [a.imag, a.real, b.imag]])
 

@@ -88,16 +88,14 @@ class RoiDetector:
     def __init__(self, detector: Detector, every: int = 10):
         self._detector = self._crops = detector
         self._searcher: Searcher | None = None
-        self._blend_iou = OUR_BLEND_IOU
+        # Of a detector that does not say what its keypoints are.
+        self._blend_iou, self._eyes, self._last = OUR_BLEND_IOU, [0, 1], Detections.empty()
         if isinstance(detector, Searcher):
-            self._blend_iou = detector.spec.blend_iou
+            self._blend_iou, self._eyes = detector.spec.blend_iou, detector.spec.eyes
+            self._last = Detections.empty(detector.spec.num_keypoints)
             if detector.min_face is not None:
                 self._searcher, self._crops = detector, detector.with_min_face(None)
         self._every = every
-        spec = getattr(detector, "spec", None)
-        # A detector that does not say what its keypoints are has the usual ones.
-        self._eyes: list[int] = [0, 1] if spec is None else spec.eyes
-        self._last = Detections.empty() if spec is None else Detections.empty(spec.num_keypoints)
         self._missed = np.zeros(0, int)  # how many frames ago the detector with min_face last saw each of them
         self._shape: tuple[int, ...] = ()
         self._since = 0

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from no_search import NoSearch
 from video_material import RedDetector
 
 from blazeface import FaceDetector
@@ -308,7 +309,7 @@ def test_the_view_follows_the_eyes(degrees: float) -> None:
     assert (view.side, view.x, view.y) == (200, 100, 100)
 
 
-class Named(Counting):
+class Named(Counting, NoSearch):
     """Finds the red square, with keypoints of these names that lie one below the other: to it the right eye is up."""
 
     def __init__(self, names: tuple[str, ...]):

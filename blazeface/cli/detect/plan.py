@@ -26,7 +26,6 @@ from blazeface.sinks.output_paths import (
 from blazeface.sinks.part_folder import refuse_existing_parts
 from blazeface.sinks.records import Recorder, json_file
 from blazeface.sources.inputs import Input, find_inputs
-from blazeface.spec import KEYPOINT_NAMES
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,7 @@ class Plan:
 def make_plan(
     options: DetectOptions,
     report: Callable[[BlazeFaceError], None],
-    keypoint_names: Sequence[str] = KEYPOINT_NAMES,
+    keypoint_names: Sequence[str],
 ) -> Plan:
     """Look at all that was named before anything is done. Raises WrongUsage; reports inputs that are not there.
 

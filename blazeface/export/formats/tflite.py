@@ -173,7 +173,7 @@ class NetworkGraph:
         """Boxes, keypoints and scores. Decoding is linear but for the anchors, so that the heads do it themselves."""
         spec = network.spec
         anchors, points = spec.num_anchors, spec.num_keypoints
-        if points == 0:  # its runtimes refuse a tensor without elements
+        if points == 0:  # their head would have no channels
             raise BlazeFaceError(
                 f"{spec.name} has no keypoints, and a TFLite file that decodes must give some: leave out --decode"
             )
